@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Fetching blobs by digest, as a port: over HTTPS in production, from a table in simulation. */
+
+export type DownloadFailure = "download-failed" | "digest-mismatch" | "no-space";
+
+export type DownloadResult =
+  /** Complete, verified and durable at the place that the layout names. */
+  | { readonly kind: "done" }
+  | { readonly kind: "failed"; readonly reason: DownloadFailure; readonly detail: string };
+
+export interface DownloadRequest {
+  /** Lower-case hex. */
+  readonly sha256: string;
+  readonly lengthBytes: number;
+  readonly signal: AbortSignal;
+}
+
+export interface Downloader {
+  /**
+   * Fetches what is missing; a part left by an earlier try is continued. Requests for the same digest
+   * share one download. Throws the signal's reason when it aborts.
+   */
+  download(request: DownloadRequest): Promise<DownloadResult>;
+}

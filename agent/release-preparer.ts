@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * Everything that must hold before an offer is accepted: the operator's signature covers the release
+ * (TUF), the manifest is what the offer names, it is for this tenant and slot, this device fits it
+ * and can do what it asks. Nothing on the device has changed when the answer is no.
+ */
+import { createHash } from "node:crypto";
+import { isMusterError } from "../domain/errors.ts";
+import type { OfferedRelease, OfferPayload } from "../protocol/device/offer.ts";
+import { MAX_MANIFEST_BYTES, releaseManifestSchema } from "../protocol/device/release-manifest.ts";
+import type { ReleaseManifest } from "../protocol/device/release-manifest.ts";
+import type { ReportReason } from "../protocol/device/report.ts";
+import { diff, servicesOf } from "./diff.ts";
+import type { DiffTarget } from "./diff.ts";
+import type { Downloader } from "./download/downloader.ts";
+import type { Files } from "./files/files.ts";
+import type { Hooks } from "./hooks.ts";
+import type { Evidence } from "./slots/evidence.ts";
+import { SIDES } from "./slots/slot-layout.ts";
+import type { DataLayout, Side } from "./slots/slot-layout.ts";
+import type { Journal } from "./state/journal.ts";
+import type { Step } from "./steps/step.ts";
+
+export type Refused = {
+  readonly kind: "refused";
+  readonly reason: ReportReason;
+  readonly detail: string;
+};
+export type Prepared = { readonly kind: "ready"; readonly steps: readonly Step[] } | Refused;
+
+/** Whether the operator's signed metadata names exactly this release. */
+export interface ReleaseTrust {
+  /** Throws the signal's reason when it aborts. */
+  check(release: OfferedRelease, signal: AbortSignal): Promise<{ readonly kind: "ok" } | Refused>;
+}
+
+/** The facts of this device that releases may ask for. */
+export type Inventory = { readonly [fact: string]: string };
+
+export class ReleasePreparer {
+  readonly #options: {
+    files: Files;
+    layout: DataLayout;
+    journal: Journal;
+    downloader: Downloader;
+    trust: ReleaseTrust;
+    hooks: Hooks;
+    evidence: Evidence;
+    inventory: Inventory;
+  };
+
+  constructor(options: {
+    files: Files;
+    layout: DataLayout;
+    journal: Journal;
+    downloader: Downloader;
+    trust: ReleaseTrust;
+    hooks: Hooks;
+    evidence: Evidence;
+    inventory: Inventory;
+  }) {
+    this.#options = options;
+  }
+
+  /** The steps of an offer, or why it is refused. Throws what Files throws, and the signal's reason. */
+  async prepare(offer: OfferPayload, signal: AbortSignal): Promise<Prepared> {
+    const target = await this.#target(offer, signal);
+    if (target.kind === "refused") return target;
+    const { active, sides } = this.#options.journal.slot(offer.slot);
+    const wholeSides: Side[] = [];
+    for (const side of SIDES) {
+      if (await this.#options.evidence.isWhole(offer.slot, side, signal)) wholeSides.push(side);
+    }
+    try {
+      return { kind: "ready", steps: diff({ active, sides, wholeSides }, target.target) };
+    } catch (error) {
+      if (!isMusterError(error)) throw error;
+      return refused("untrusted-release", `${error.message} (${error.detail.field ?? "manifest"})`);
+    }
+  }
+
+  async #target(
+    offer: OfferPayload,
+    signal: AbortSignal,
+  ): Promise<{ readonly kind: "target"; readonly target: DiffTarget } | Refused> {
+    const { release } = offer;
+    if (offer.action === "remove" || release === undefined) {
+      return { kind: "target", target: { action: "remove" } };
+    }
+    const manifest = await this.#manifest(release, signal);
+    if (manifest.kind === "refused") return manifest;
+    const refusal = this.#misfit(offer, release, manifest.manifest);
+    if (refusal !== null) return refusal;
+    const digest = release.sha256;
+    return { kind: "target", target: { action: "install", digest, manifest: manifest.manifest } };
+  }
+
+  async #manifest(
+    release: OfferedRelease,
+    signal: AbortSignal,
+  ): Promise<{ readonly kind: "manifest"; readonly manifest: ReleaseManifest } | Refused> {
+    const { files, layout, downloader, trust } = this.#options;
+    const { sha256, lengthBytes } = release;
+    const trusted = await trust.check(release, signal);
+    if (trusted.kind === "refused") return trusted;
+    if (lengthBytes > MAX_MANIFEST_BYTES) {
+      return refused("untrusted-release", `the manifest has ${lengthBytes} bytes, too many`);
+    }
+    const result = await downloader.download({ sha256, lengthBytes, signal });
+    if (result.kind === "failed") return refused(result.reason, result.detail);
+    const text = (await files.readText(layout.download(sha256), MAX_MANIFEST_BYTES)) ?? "";
+    // The disk may have lost what an earlier life had verified.
+    if (createHash("sha256").update(text).digest("hex") !== sha256) {
+      await files.remove(layout.download(sha256));
+      return refused("digest-mismatch", "the manifest on disk is damaged; it was removed");
+    }
+    return parseManifest(text);
+  }
+
+  /** Null when the release is for this slot of this device. */
+  #misfit(offer: OfferPayload, release: OfferedRelease, manifest: ReleaseManifest): Refused | null {
+    const { name, version, tenant, slot } = manifest;
+    if (name !== release.name || version !== release.version || tenant !== offer.tenant) {
+      const names = `${tenant}/${name} ${version}`;
+      return refused("untrusted-release", `the manifest is that of ${names}, not of the offer`);
+    }
+    if (slot !== offer.slot) {
+      return refused("untrusted-release", `the release is for slot ${slot}, not ${offer.slot}`);
+    }
+    for (const [fact, allowed] of Object.entries(manifest.fits)) {
+      const own = this.#options.inventory[fact];
+      if (own !== undefined && allowed.includes(own)) continue;
+      const has = own === undefined ? "does not state it" : `has ${JSON.stringify(own)}`;
+      const detail = `the release fits ${fact} = ${allowed.join(" or ")}; this device ${has}`;
+      return refused("does-not-fit", detail);
+    }
+    const services = servicesOf(manifest);
+    if (services.length > 0 && !this.#options.hooks.canRestartServices) {
+      const detail = `the release restarts ${services.join(", ")} and this device has no service hook`;
+      return refused("does-not-fit", detail);
+    }
+    return null;
+  }
+}
+
+function parseManifest(
+  text: string,
+): { readonly kind: "manifest"; readonly manifest: ReleaseManifest } | Refused {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    return refused("untrusted-release", "the manifest is not JSON");
+  }
+  const parsed = releaseManifestSchema.safeParse(json);
+  if (parsed.success) return { kind: "manifest", manifest: parsed.data };
+  const issue = parsed.error.issues[0];
+  const where = issue?.path.join(".") ?? "";
+  return refused("untrusted-release", `the manifest is wrong: ${where}: ${issue?.message ?? ""}`);
+}
+
+function refused(reason: ReportReason, detail: string): Refused {
+  return { kind: "refused", reason, detail };
+}

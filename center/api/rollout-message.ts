@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+/** A rollout as the wire shows it. */
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { ATTEMPT_STATES } from "../../domain/attempt.ts";
+import { sumCounts, type AttemptCounts } from "../../domain/attempt-counts.ts";
+import type { RolloutSpec, RolloutState as State } from "../../domain/rollout.ts";
+import type { Amount } from "../../domain/units.ts";
+import {
+  AmountSchema,
+  OnStop,
+  RolloutSchema,
+  RolloutState,
+  type Rollout,
+} from "../../protocol/gen/muster/v1/deploy_pb.ts";
+import type { PlanRecord, RolloutRecord } from "../rollouts/rollout-record.ts";
+
+const WIRE_STATE: { readonly [state in State]: RolloutState } = {
+  draft: RolloutState.DRAFT,
+  planned: RolloutState.PLANNED,
+  running: RolloutState.RUNNING,
+  paused: RolloutState.PAUSED,
+  stopping: RolloutState.STOPPING,
+  "rolling-back": RolloutState.ROLLING_BACK,
+  succeeded: RolloutState.SUCCEEDED,
+  stopped: RolloutState.STOPPED,
+  "rolled-back": RolloutState.ROLLED_BACK,
+  expired: RolloutState.EXPIRED,
+};
+
+/** `counts`: by wave, of its attempt pages; empty before it was planned. */
+export function rolloutMessage(options: {
+  record: RolloutRecord;
+  revision: number;
+  plan: PlanRecord | null;
+  counts: readonly AttemptCounts[];
+}): Rollout {
+  const { record, plan, counts } = options;
+  return create(RolloutSchema, {
+    tenant: record.tenant,
+    name: record.name,
+    number: record.number,
+    revision: BigInt(options.revision),
+    state: WIRE_STATE[record.progress.state],
+    stateReason: record.progress.stateReason,
+    spec: specMessage(record.spec),
+    ...(plan === null ? {} : { plan: planMessage(plan), progress: progressOf(record, counts) }),
+    parent: record.parent,
+    child: record.child,
+    createdAtMs: BigInt(record.createdAtMs),
+    startedAtMs: BigInt(record.startedAtMs),
+    endedAtMs: BigInt(record.endedAtMs),
+  });
+}
+
+function progressOf(
+  record: RolloutRecord,
+  counts: readonly AttemptCounts[],
+): NonNullable<MessageInitShape<typeof RolloutSchema>["progress"]> {
+  const total = sumCounts(counts);
+  return {
+    byState: byState(total),
+    wave: record.progress.waveCount,
+    exposed: total.exposed,
+    unproven: total.unproven,
+    maxUnproven: record.progress.maxUnproven,
+    failures: total.failures,
+    accepted: total.exposed,
+    inFlight: total.inFlight,
+    clockMs: BigInt(Math.round(record.progress.clockMs)),
+    waves: counts.map((wave, index) => ({ number: index + 1, byState: byState(wave) })),
+  };
+}
+
+function byState(counts: AttemptCounts): { [state: string]: number } {
+  const named: { [state: string]: number } = {};
+  counts.byState.forEach((count, code) => {
+    const state = ATTEMPT_STATES[code];
+    if (count > 0 && state !== undefined) named[state] = count;
+  });
+  return named;
+}
+
+function planMessage(
+  plan: PlanRecord,
+): NonNullable<MessageInitShape<typeof RolloutSchema>["plan"]> {
+  return {
+    digest: plan.digest,
+    deviceCount: plan.deviceCount,
+    waves: plan.waves.map((wave, index) => ({
+      number: index + 1,
+      deviceCount: wave.end - wave.start,
+      devicesDigest: wave.devicesDigest,
+      sample: [...wave.sample],
+    })),
+    exclusions: plan.exclusions.map((exclusion) => ({
+      ...exclusion,
+      sample: [...exclusion.sample],
+    })),
+    blastRadiusBound: plan.limits.blastRadius,
+    maxInFlight: plan.limits.maxInFlight,
+    downloadBytes: BigInt(plan.downloadBytes),
+    expectedDurationMs: BigInt(plan.expectedDurationMs),
+    plannedAtMs: BigInt(plan.plannedAtMs),
+  };
+}
+
+function amountMessage(amount: Amount): MessageInitShape<typeof AmountSchema> {
+  return "count" in amount
+    ? { kind: { case: "count", value: amount.count } }
+    : { kind: { case: "percent", value: amount.percent } };
+}
+
+function specMessage(
+  spec: RolloutSpec,
+): NonNullable<MessageInitShape<typeof RolloutSchema>["spec"]> {
+  const { deadlines, gate } = spec;
+  return {
+    release: spec.release,
+    selector: spec.selector,
+    waves: spec.waves.map(amountMessage),
+    maxInFlight: amountMessage(spec.maxInFlight),
+    blastRadius: amountMessage(spec.blastRadius),
+    gate: {
+      maxFailures: amountMessage(gate.maxFailures),
+      minSuccessPercent: gate.minSuccessPercent,
+      minSample: gate.minSample,
+    },
+    soakMs: BigInt(spec.soakMs),
+    deadlines: {
+      reachMs: BigInt(deadlines.reachMs),
+      downloadMs: BigInt(deadlines.downloadMs),
+      waitingMs: BigInt(deadlines.waitingMs),
+      installMs: BigInt(deadlines.installMs),
+      verifyMs: BigInt(deadlines.verifyMs),
+      offlineGraceMs: BigInt(deadlines.offlineGraceMs),
+    },
+    onStop: spec.onStop === "pause" ? OnStop.PAUSE : OnStop.ROLLBACK,
+  };
+}

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * A rollout's spec from the wire: defaults filled in, every field checked, the field named in the
+ * path that a YAML document has it at (`spec.gate.maxFailures`).
+ */
+import { MusterError } from "../../domain/errors.ts";
+import { DEFAULT_SPEC, type Deadlines, type RolloutSpec } from "../../domain/rollout.ts";
+import { parseSelector } from "../../domain/selector/parser.ts";
+import { MAX_DURATION_MS, type Amount } from "../../domain/units.ts";
+import {
+  OnStop,
+  type Amount as WireAmount,
+  type RolloutSpec as WireSpec,
+} from "../../protocol/gen/muster/v1/deploy_pb.ts";
+
+/** Waves of one rollout. */
+export const MAX_WAVES = 100;
+
+/** Throws `invalid_argument` at the first field that is wrong. */
+export function readSpec(wire: WireSpec | undefined): RolloutSpec {
+  if (wire === undefined) throw invalid("spec", "is missing");
+  if (!/^[^@\s]+@[^@\s]+$/.test(wire.release)) {
+    throw invalid("spec.release", `${JSON.stringify(wire.release)} is not name@version`);
+  }
+  parseSelector(wire.selector);
+  if (wire.waves.length > MAX_WAVES) throw invalid("spec.waves", `has more than ${MAX_WAVES} waves`);
+  const defaults = DEFAULT_SPEC;
+  return {
+    release: wire.release,
+    selector: wire.selector,
+    waves:
+      wire.waves.length === 0
+        ? defaults.waves
+        : wire.waves.map((wave, index) => size(wave, `spec.waves[${index}]`)),
+    maxInFlight: optional(wire.maxInFlight, "spec.maxInFlight", defaults.maxInFlight),
+    blastRadius: optional(wire.blastRadius, "spec.blastRadius", defaults.blastRadius),
+    gate: readGate(wire),
+    soakMs: duration(wire.soakMs, "spec.soak", defaults.soakMs),
+    deadlines: readDeadlines(wire),
+    onStop: wire.onStop === OnStop.PAUSE ? "pause" : "rollback",
+  };
+}
+
+function readGate(wire: WireSpec): RolloutSpec["gate"] {
+  const defaults = DEFAULT_SPEC.gate;
+  const percent = wire.gate?.minSuccessPercent ?? 0;
+  if (!(percent >= 0 && percent <= 100)) {
+    throw invalid("spec.gate.minSuccess", `${percent} is not between 0 and 100 %`);
+  }
+  return {
+    maxFailures: optional(wire.gate?.maxFailures, "spec.gate.maxFailures", defaults.maxFailures),
+    minSuccessPercent: percent === 0 ? defaults.minSuccessPercent : percent,
+    minSample: wire.gate?.minSample === 0 ? defaults.minSample : (wire.gate?.minSample ?? 1),
+  };
+}
+
+function readDeadlines(wire: WireSpec): Deadlines {
+  const defaults = DEFAULT_SPEC.deadlines;
+  const given = wire.deadlines;
+  const read = (value: bigint | undefined, name: string, fallback: number): number =>
+    duration(value ?? 0n, `spec.deadlines.${name}`, fallback);
+  return {
+    reachMs: read(given?.reachMs, "reach", defaults.reachMs),
+    downloadMs: read(given?.downloadMs, "download", defaults.downloadMs),
+    waitingMs: read(given?.waitingMs, "waiting", defaults.waitingMs),
+    installMs: read(given?.installMs, "install", defaults.installMs),
+    verifyMs: read(given?.verifyMs, "verify", defaults.verifyMs),
+    offlineGraceMs: read(given?.offlineGraceMs, "offlineGrace", defaults.offlineGraceMs),
+  };
+}
+
+/** 0 = the default. */
+function duration(value: bigint, field: string, fallback: number): number {
+  if (value === 0n) return fallback;
+  if (value > BigInt(MAX_DURATION_MS)) throw invalid(field, "is longer than ten years");
+  return Number(value);
+}
+
+function optional(wire: WireAmount | undefined, field: string, fallback: Amount): Amount {
+  return wire === undefined || wire.kind.case === undefined ? fallback : size(wire, field);
+}
+
+function size(wire: WireAmount, field: string): Amount {
+  const { kind } = wire;
+  if (kind.case === "count" && kind.value >= 1) return { count: kind.value };
+  if (kind.case === "percent" && kind.value > 0 && kind.value <= 100) return { percent: kind.value };
+  throw invalid(field, "is neither a count of at least 1 nor a percentage above 0 and up to 100");
+}
+
+function invalid(field: string, problem: string): MusterError {
+  return new MusterError({
+    code: "invalid_argument",
+    message: `${field} ${problem}`,
+    detail: { field },
+  });
+}

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Registers, changes and retires devices: each batch is one commit with one audit entry. */
+import { isDeepStrictEqual } from "node:util";
+import { MusterError } from "../../domain/errors.ts";
+import { checkDeviceId, checkName } from "../../domain/identity.ts";
+import type { Clock } from "../../ports/clock.ts";
+import type { DeviceWrite, Store, StoredDevice } from "../../ports/store.ts";
+import { deviceJson, readDevice, type DeviceRecord } from "./device-record.ts";
+
+/** What an operator says of a device. */
+export interface Registration {
+  readonly id: string;
+  readonly region: string;
+  readonly site: string;
+  readonly labels: { readonly [name: string]: string };
+  readonly serviceLevel: string;
+  readonly critical: boolean;
+}
+
+export const MAX_REGISTRATIONS = 1_000;
+const MAX_LABELS = 64;
+const LABEL_NAME = /^[A-Za-z][A-Za-z0-9._-]{0,62}$/;
+const MAX_LABEL_CHARACTERS = 256;
+
+export interface Who {
+  readonly tenant: string;
+  readonly actor: string;
+  readonly reason: string;
+}
+
+export interface RegistrationCounts {
+  readonly created: number;
+  readonly updated: number;
+  readonly unchanged: number;
+}
+
+/** Throws `invalid_argument` at the first bad registration; nothing is registered then. */
+export async function registerDevices(
+  options: { store: Store; clock: Clock },
+  registrations: readonly Registration[],
+  who: Who,
+  signal: AbortSignal,
+): Promise<RegistrationCounts> {
+  if (registrations.length > MAX_REGISTRATIONS) {
+    throw new MusterError({
+      code: "too_large",
+      message: `${registrations.length} devices at once; the limit is ${MAX_REGISTRATIONS}`,
+      detail: { field: "devices" },
+    });
+  }
+  registrations.forEach(checkRegistration);
+  const { store, clock } = options;
+  const existing = await Promise.all(
+    registrations.map(({ id }) => store.getDevice(who.tenant, id, { signal })),
+  );
+  const nowMs = clock.wallMs();
+  const writes: DeviceWrite[] = [];
+  let created = 0;
+  registrations.forEach((registration, index) => {
+    const device = existing[index] ?? null;
+    const before = device === null ? null : readDevice(device);
+    const after = merge(before, registration, nowMs);
+    if (isDeepStrictEqual(before, after)) return;
+    if (device === null) created++;
+    writes.push({
+      ordinal: device?.ordinal ?? 0,
+      tenant: who.tenant,
+      id: registration.id,
+      expectedRevision: device?.revision ?? 0,
+      value: deviceJson(after),
+    });
+  });
+  if (writes.length > 0) await commit(store, writes, "device.register", who, signal);
+  const updated = writes.length - created;
+  return { created, updated, unchanged: registrations.length - writes.length };
+}
+
+/** Its session is closed by the caller, its certificate is refused from now on. */
+export async function retireDevice(
+  store: Store,
+  device: StoredDevice,
+  who: Who,
+  signal: AbortSignal,
+): Promise<StoredDevice> {
+  const record: DeviceRecord = { ...readDevice(device), retired: true };
+  const { ordinal, tenant, id, revision } = device;
+  const value = deviceJson(record);
+  const write = { ordinal, tenant, id, expectedRevision: revision, value };
+  await commit(store, [write], "device.retire", who, signal);
+  return { ...device, revision: revision + 1, value };
+}
+
+async function commit(
+  store: Store,
+  writes: readonly DeviceWrite[],
+  action: string,
+  who: Who,
+  signal: AbortSignal,
+): Promise<void> {
+  const [first] = writes;
+  const subject = writes.length === 1 ? `device/${who.tenant}/${first?.id ?? ""}` : "devices";
+  const result = await store.commit(
+    {
+      devices: writes,
+      audit: [
+        {
+          ...who,
+          action,
+          subject,
+          detail: { deviceCount: writes.length, first: first?.id ?? "" },
+        },
+      ],
+    },
+    { signal },
+  );
+  if (result.ok) return;
+  throw new MusterError({
+    code: "conflict",
+    message: `${result.at} was changed by somebody else at the same time`,
+    detail: { hint: "repeat the command" },
+  });
+}
+
+function merge(
+  before: DeviceRecord | null,
+  registration: Registration,
+  nowMs: number,
+): DeviceRecord {
+  return {
+    inventory: {},
+    agent: "",
+    registeredAtMs: nowMs,
+    retired: false,
+    ...before,
+    region: registration.region,
+    site: registration.site,
+    labels: registration.labels,
+    serviceLevel: registration.serviceLevel,
+    critical: registration.critical,
+  };
+}
+
+function checkRegistration(registration: Registration, index: number): void {
+  const at = `devices[${index}]`;
+  checkDeviceId(registration.id, `${at}.id`);
+  if (registration.region !== "") checkName(registration.region, "region", `${at}.region`);
+  if (registration.site !== "") checkName(registration.site, "site", `${at}.site`);
+  const labels = Object.entries(registration.labels);
+  if (labels.length > MAX_LABELS) throw bad(`${at}.labels`, `more than ${MAX_LABELS} labels`);
+  for (const [name, value] of labels) {
+    if (!LABEL_NAME.test(name)) {
+      throw bad(`${at}.labels`, `label name ${JSON.stringify(name)} is not a letter and up to 62 more of A–Z a–z 0–9 . _ -`);
+    }
+    if (value.length > MAX_LABEL_CHARACTERS) {
+      throw bad(`${at}.labels`, `label ${name} is longer than ${MAX_LABEL_CHARACTERS} characters`);
+    }
+  }
+}
+
+function bad(field: string, message: string): MusterError {
+  return new MusterError({ code: "invalid_argument", message, detail: { field } });
+}

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * Reads reports from the EventLog for the rollout loop. The offsets up to which reports took effect
+ * are one document, committed together with the effect: after a crash the same records are read
+ * again exactly when their effect was lost.
+ */
+import { z } from "zod";
+import type { EventLog } from "../../ports/event-log.ts";
+import type { DocumentWrite, Store } from "../../ports/store.ts";
+import { readRecord, type FiledReport } from "./report-record.ts";
+
+const KEY = "ingest/offsets";
+const stored = z.array(z.int().min(0));
+/** Records taken at once from a partition: bounds what one commit must hold. */
+const READ_RECORDS = 200;
+
+export class ReportConsumer {
+  private readonly log: EventLog;
+  private offsets: number[];
+  private taken: number[];
+  private revision: number;
+
+  private constructor(log: EventLog, offsets: number[], revision: number) {
+    this.log = log;
+    this.offsets = offsets;
+    this.taken = [...offsets];
+    this.revision = revision;
+  }
+
+  static async open(log: EventLog, store: Store, signal: AbortSignal): Promise<ReportConsumer> {
+    const document = await store.getDocument("setting", KEY, { signal });
+    const offsets = document === null ? [] : [...stored.parse(document.value)];
+    while (offsets.length < log.partitionCount) offsets.push(0);
+    return new ReportConsumer(log, offsets, document?.revision ?? 0);
+  }
+
+  /** The next reports of every partition; empty when ingest is up to date. */
+  async take(signal: AbortSignal): Promise<FiledReport[]> {
+    const reports: FiledReport[] = [];
+    for (let partition = 0; partition < this.log.partitionCount; partition++) {
+      const afterOffset = this.taken[partition] ?? 0;
+      const records = await this.log.read(partition, {
+        afterOffset,
+        limit: READ_RECORDS,
+        signal,
+      });
+      for (const record of records) {
+        reports.push(...readRecord(record.bytes));
+        this.taken[partition] = record.offset;
+      }
+    }
+    return reports;
+  }
+
+  /** What must be committed with the effect of the reports taken; null when none were taken. */
+  pendingWrite(): DocumentWrite | null {
+    if (this.taken.every((offset, partition) => offset === this.offsets[partition])) return null;
+    return {
+      kind: "setting",
+      key: KEY,
+      expectedRevision: this.revision,
+      value: [...this.taken],
+    };
+  }
+
+  /** The commit that held `pendingWrite` succeeded: those records are not needed any more. */
+  async committed(signal: AbortSignal): Promise<void> {
+    this.revision++;
+    const moved = this.taken
+      .map((offset, partition) => ({ offset, partition }))
+      .filter(({ offset, partition }) => offset !== this.offsets[partition]);
+    this.offsets = [...this.taken];
+    for (const { offset, partition } of moved) await this.log.trim(partition, offset, { signal });
+  }
+}

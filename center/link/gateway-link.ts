@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * GatewayLink on the center: one stream a gateway. Its certificate says who it is; its hello must
+ * say the same. Reports are acknowledged after the EventLog has them, and not before.
+ */
+import { Code, ConnectError, type HandlerContext, type ServiceImpl } from "@connectrpc/connect";
+import type {
+  ConnectRequest,
+  ConnectResponse,
+  DeviceHelloBatch,
+  DeviceStateBatch,
+  GatewayHello,
+  GatewayLink,
+  LeaseReturn,
+  ReportBatch,
+} from "../../protocol/gen/muster/v1/gateway_pb.ts";
+import { SLOT_NAMES } from "../../domain/running-page.ts";
+import { toMusterError } from "../../domain/errors.ts";
+import type { ArtifactStore } from "../../ports/artifact-store.ts";
+import type { EventLog } from "../../ports/event-log.ts";
+import type { Logger } from "../../ports/logger.ts";
+import type { HelloKeeper } from "../devices/hello-keeper.ts";
+import { isWellFormed, recordsOf } from "../ingest/report-record.ts";
+import type { LeaseDesk } from "../rollouts/lease-desk.ts";
+import type { LoopInbox } from "../rollouts/loop-inbox.ts";
+import type { FleetTable } from "../state/fleet-table.ts";
+import type { GatewayRegistry } from "./gateway-registry.ts";
+import type { LinkHub } from "./link-hub.ts";
+import { LinkStream } from "./link-stream.ts";
+import { PEER } from "./peer.ts";
+import type { SessionDesk } from "./session-desk.ts";
+
+export interface GatewayLinkOptions {
+  readonly registry: GatewayRegistry;
+  readonly hub: LinkHub;
+  readonly sessions: SessionDesk;
+  readonly fleet: FleetTable;
+  readonly desk: LeaseDesk;
+  readonly inbox: LoopInbox;
+  readonly hellos: HelloKeeper;
+  readonly log: EventLog;
+  readonly artifacts: ArtifactStore;
+  readonly trustFiles: () => readonly { name: string; bytes: Uint8Array }[];
+  readonly logger: Logger;
+  readonly heartbeatIntervalMs: number;
+  readonly missesAllowed: number;
+  readonly incarnation: string;
+  readonly faultPoint: (name: string) => void;
+  readonly isPlanted: (name: string) => boolean;
+  readonly reportsAppended: (count: number) => void;
+}
+
+const CHUNK_BYTES = 256 * 1_024;
+
+export function gatewayLink(options: GatewayLinkOptions): ServiceImpl<typeof GatewayLink> {
+  return {
+    connect: (requests, context) => serveStream(options, requests, context),
+    fetchArtifact: async function* (request, context) {
+      requireGateway(context);
+      const { artifacts } = options;
+      const facts = await artifacts.stat(request.sha256, { signal: context.signal });
+      if (facts === null) throw new ConnectError("no such artifact", Code.NotFound);
+      const start = Number(request.startOffset);
+      let first = true;
+      const chunks = artifacts.read(request.sha256, { start, signal: context.signal });
+      for await (const bytes of chunks) {
+        for (let offset = 0; offset < bytes.length; offset += CHUNK_BYTES) {
+          const totalBytes = first ? BigInt(facts.lengthBytes) : 0n;
+          first = false;
+          yield { totalBytes, data: bytes.subarray(offset, offset + CHUNK_BYTES) };
+        }
+      }
+      if (first) yield { totalBytes: BigInt(facts.lengthBytes), data: new Uint8Array() };
+    },
+    fetchTrust: (_request, context) => {
+      requireGateway(context);
+      return { files: options.trustFiles().map(({ name, bytes }) => ({ name, data: bytes })) };
+    },
+  };
+}
+
+function requireGateway(context: HandlerContext): { region: string; gateway: string } {
+  const peer = context.values.get(PEER);
+  if (peer?.role === "gateway") return peer;
+  throw new ConnectError(
+    "GatewayLink wants the certificate of a gateway of this installation",
+    Code.Unauthenticated,
+  );
+}
+
+async function* serveStream(
+  options: GatewayLinkOptions,
+  requests: AsyncIterable<ConnectRequest>,
+  context: HandlerContext,
+): AsyncGenerator<ConnectResponse> {
+  const peer = requireGateway(context);
+  const iterator = requests[Symbol.asyncIterator]();
+  const first = await iterator.next();
+  if (first.done === true || first.value.kind.case !== "hello") {
+    throw new ConnectError("the first message of a stream is a hello", Code.InvalidArgument);
+  }
+  const stream = await greet(options, peer, first.value.kind.value, context.signal);
+  const receiving = receive(options, stream, iterator, context.signal);
+  try {
+    yield* stream.outgoing();
+  } finally {
+    if (options.hub.detach(stream)) {
+      options.desk.dropGateway(stream.gatewayNumber);
+      options.registry.setOnline(stream.gateway, false);
+    }
+    await receiving;
+  }
+}
+
+async function greet(
+  options: GatewayLinkOptions,
+  peer: { region: string; gateway: string },
+  hello: GatewayHello,
+  signal: AbortSignal,
+): Promise<LinkStream> {
+  if (hello.gateway !== peer.gateway || hello.region !== peer.region) {
+    throw new ConnectError(
+      `the certificate is of gateway ${peer.gateway} in ${peer.region}, ` +
+        `the hello says ${hello.gateway} in ${hello.region}`,
+      Code.PermissionDenied,
+    );
+  }
+  const gatewayNumber = await options.registry.register(
+    {
+      gateway: hello.gateway,
+      region: hello.region,
+      ip: hello.ip,
+      services: hello.services.map(({ name, port }) => ({ name, port })),
+      version: hello.version,
+    },
+    signal,
+  );
+  const stream = new LinkStream(hello.gateway, gatewayNumber);
+  options.desk.dropGateway(gatewayNumber);
+  options.hub.attach(stream);
+  stream.send({
+    case: "welcome",
+    value: {
+      gatewayNumber,
+      heartbeatIntervalMs: options.heartbeatIntervalMs,
+      missesAllowed: options.missesAllowed,
+      centerIncarnation: options.incarnation,
+    },
+  });
+  // Leases of before are not known any more: what was offered is leased anew.
+  stream.send({
+    case: "leaseRenewal",
+    value: { leaseIds: [], timeToLiveMs: 0, revokedLeaseIds: hello.heldLeaseIds },
+  });
+  options.hub.tellSiblings(options.registry);
+  options.logger.info("a gateway connected", { gateway: hello.gateway, region: hello.region });
+  return stream;
+}
+
+/** Reads until the gateway ends or is cut off; a failure ends the stream, and the gateway returns. */
+async function receive(
+  options: GatewayLinkOptions,
+  stream: LinkStream,
+  requests: AsyncIterator<ConnectRequest>,
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    while (!stream.isEnded) {
+      const next = await requests.next();
+      if (next.done === true) break;
+      await handle(options, stream, next.value, signal);
+    }
+  } catch (error) {
+    const failure = toMusterError(error, "serving a gateway's stream");
+    options.logger.warn("a gateway's stream broke", { gateway: stream.gateway, error: failure });
+  }
+  stream.end();
+}
+
+async function handle(
+  options: GatewayLinkOptions,
+  stream: LinkStream,
+  message: ConnectRequest,
+  signal: AbortSignal,
+): Promise<void> {
+  const { kind } = message;
+  options.registry.heard(stream.gateway, options.fleet.countOf(stream.gatewayNumber));
+  switch (kind.case) {
+    case "sessionOpen":
+      return options.sessions.open(stream, kind.value, signal);
+    case "sessionClose":
+      options.sessions.close(stream, kind.value);
+      return;
+    case "deviceState":
+      return takeStates(options, stream, kind.value);
+    case "deviceHello":
+      return takeHellos(options, stream, kind.value, signal);
+    case "reports":
+      return takeReports(options, stream, kind.value, signal);
+    case "leaseReturn":
+      takeReturns(options, kind.value);
+      return;
+    case "stopAcknowledgement":
+      options.logger.info("a gateway withholds a rollout's offers", {
+        gateway: stream.gateway,
+        rollout: kind.value.rollout,
+        stopEpoch: Number(kind.value.stopEpoch),
+      });
+      return;
+    default: // heartbeats count as any message; unknown kinds are of a newer version
+  }
+}
+
+async function takeStates(
+  options: GatewayLinkOptions,
+  stream: LinkStream,
+  batch: DeviceStateBatch,
+): Promise<void> {
+  const { fleet } = options;
+  await options.inbox.whenRoom();
+  batch.ordinals.forEach((ordinal, index) => {
+    if (fleet.gatewayOf(ordinal) !== stream.gatewayNumber) return; // its session moved on
+    const slot = SLOT_NAMES.findIndex((name) => name === batch.slots[index]);
+    if (slot === -1) return;
+    options.inbox.put({
+      kind: "state",
+      ordinal,
+      fence: fleet.fenceOf(ordinal),
+      slot,
+      digest: batch.digests[index] ?? "",
+      generation: batch.generations[index] ?? 0,
+      healthy: batch.healthy[index] ?? false,
+    });
+  });
+}
+
+async function takeHellos(
+  options: GatewayLinkOptions,
+  stream: LinkStream,
+  batch: DeviceHelloBatch,
+  signal: AbortSignal,
+): Promise<void> {
+  const items = batch.ordinals
+    .map((ordinal, index) => ({
+      ordinal,
+      agent: batch.agents[index] ?? "",
+      inventoryJson: batch.inventoriesJson[index] ?? "{}",
+    }))
+    .filter(({ ordinal }) => options.fleet.gatewayOf(ordinal) === stream.gatewayNumber);
+  await options.hellos.keep(items, signal);
+  await options.inbox.whenRoom();
+  for (const { ordinal } of items) {
+    options.inbox.put({ kind: "hello", ordinal, fence: options.fleet.fenceOf(ordinal) });
+  }
+}
+
+async function takeReports(
+  options: GatewayLinkOptions,
+  stream: LinkStream,
+  batch: ReportBatch,
+  signal: AbortSignal,
+): Promise<void> {
+  if (!isWellFormed(batch)) {
+    throw new ConnectError("a report batch has columns of unequal length", Code.InvalidArgument);
+  }
+  options.faultPoint("center.reports.received");
+  const acknowledge = (): boolean =>
+    stream.send({
+      case: "reportAcknowledgement",
+      value: { batchSequence: batch.batchSequence },
+    });
+  if (options.isPlanted("reports.acknowledge-early")) acknowledge();
+  await options.log.append(recordsOf(batch, options.log.partitionCount), { signal });
+  options.faultPoint("center.reports.appended");
+  acknowledge();
+  options.reportsAppended(batch.ordinals.length);
+  options.faultPoint("center.reports.acknowledged");
+  options.inbox.wake();
+}
+
+function takeReturns(options: GatewayLinkOptions, batch: LeaseReturn): void {
+  batch.positions.forEach((position, index) => {
+    options.inbox.put({
+      kind: "return",
+      leaseId: batch.leaseId,
+      rollout: batch.rollout,
+      position,
+      generation: batch.generations[index] ?? 0,
+      sent: batch.sent[index] ?? true,
+    });
+  });
+}

@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * Which gateways there are: id, ip, port, services, timestamp. Registered by their first hello,
+ * watched by heartbeats like devices: three misses and a gateway is offline, its devices `unknown`,
+ * and the other gateways are told.
+ */
+import { z } from "zod";
+import type { Clock } from "../../ports/clock.ts";
+import type { Json, Store } from "../../ports/store.ts";
+import { MusterError } from "../../domain/errors.ts";
+
+export interface GatewayService {
+  readonly name: string;
+  readonly port: number;
+}
+
+export interface GatewayRecord {
+  /** Stable, from 1; what tables keep instead of the id. */
+  readonly number: number;
+  readonly gateway: string;
+  readonly region: string;
+  readonly ip: string;
+  readonly services: readonly GatewayService[];
+  readonly registeredAtMs: number;
+  readonly version: string;
+}
+
+/** A record and what is known of the gateway now. */
+export interface GatewayStatus extends GatewayRecord {
+  readonly online: boolean;
+  readonly lastSeenAtMs: number;
+  readonly changedAtMs: number;
+  readonly connectedDevices: number;
+}
+
+const stored: z.ZodType<GatewayRecord> = z.object({
+  number: z.int().min(1).max(0xffff),
+  gateway: z.string(),
+  region: z.string(),
+  ip: z.string(),
+  services: z.array(z.object({ name: z.string(), port: z.int() })),
+  registeredAtMs: z.number(),
+  version: z.string(),
+});
+
+interface Entry {
+  record: GatewayRecord;
+  revision: number;
+  online: boolean;
+  heardAtMs: number;
+  lastSeenAtMs: number;
+  changedAtMs: number;
+  connectedDevices: number;
+}
+
+/** Gateways in one installation: their number fits the fleet table's column. */
+const MAX_GATEWAYS = 10_000;
+
+export class GatewayRegistry {
+  private readonly entries = new Map<string, Entry>();
+  private readonly byNumber = new Map<number, Entry>();
+  private readonly store: Store;
+  private readonly clock: Clock;
+  private readonly silenceMs: number;
+  private readonly onChange: (gatewayNumber: number, online: boolean) => void;
+
+  /** `silenceMs`: heartbeat interval × misses allowed. */
+  constructor(options: {
+    store: Store;
+    clock: Clock;
+    silenceMs: number;
+    onChange: (gatewayNumber: number, online: boolean) => void;
+  }) {
+    this.store = options.store;
+    this.clock = options.clock;
+    this.silenceMs = options.silenceMs;
+    this.onChange = options.onChange;
+  }
+
+  async load(signal: AbortSignal): Promise<void> {
+    const documents = await this.store.listDocuments("gateway", {
+      prefix: "",
+      limit: 1_000,
+      signal,
+    });
+    for (const document of documents) {
+      this.remember(stored.parse(document.value), document.revision);
+    }
+  }
+
+  /** A hello: registers the gateway or updates what changed. Returns its number. */
+  async register(
+    hello: Omit<GatewayRecord, "number" | "registeredAtMs">,
+    signal: AbortSignal,
+  ): Promise<number> {
+    const known = this.entries.get(hello.gateway);
+    if (known === undefined && this.entries.size >= MAX_GATEWAYS) {
+      throw new MusterError({
+        code: "resource_exhausted",
+        message: `gateway ${hello.gateway} cannot register: ${MAX_GATEWAYS} are registered already`,
+      });
+    }
+    const record: GatewayRecord = {
+      ...hello,
+      number: known?.record.number ?? this.entries.size + 1,
+      registeredAtMs: known?.record.registeredAtMs ?? this.clock.wallMs(),
+    };
+    if (JSON.stringify(known?.record) !== JSON.stringify(record)) {
+      await this.save(record, known?.revision ?? 0, signal);
+      this.remember(record, (known?.revision ?? 0) + 1);
+    }
+    this.setOnline(hello.gateway, true);
+    return record.number;
+  }
+
+  private async save(record: GatewayRecord, revision: number, signal: AbortSignal): Promise<void> {
+    const result = await this.store.commit(
+      {
+        documents: [
+          {
+            kind: "gateway",
+            key: record.gateway,
+            expectedRevision: revision,
+            value: record as unknown as Json,
+          },
+        ],
+        audit: [
+          {
+            tenant: "*",
+            actor: `gateway:${record.gateway}`,
+            action: revision === 0 ? "gateway.register" : "gateway.update",
+            subject: `gateway/${record.gateway}`,
+            reason: "hello",
+            detail: record as unknown as Json,
+          },
+        ],
+      },
+      { signal },
+    );
+    if (!result.ok) {
+      throw new MusterError({
+        code: "unavailable",
+        message: `gateway ${record.gateway} said hello twice at once; it should say it again`,
+      });
+    }
+  }
+
+  private remember(record: GatewayRecord, revision: number): void {
+    const before = this.entries.get(record.gateway);
+    const entry: Entry = {
+      online: false,
+      heardAtMs: 0,
+      lastSeenAtMs: 0,
+      changedAtMs: record.registeredAtMs,
+      connectedDevices: 0,
+      ...before,
+      record,
+      revision,
+    };
+    this.entries.set(record.gateway, entry);
+    this.byNumber.set(record.number, entry);
+  }
+
+  heard(gateway: string, connectedDevices: number): void {
+    const entry = this.entries.get(gateway);
+    if (entry === undefined) return;
+    entry.connectedDevices = connectedDevices;
+    entry.lastSeenAtMs = this.clock.wallMs();
+    entry.heardAtMs = this.clock.monotonicMs();
+    if (!entry.online) this.setOnline(gateway, true);
+  }
+
+  /** Its stream ended, or it has been silent for too long. */
+  setOnline(gateway: string, online: boolean): void {
+    const entry = this.entries.get(gateway);
+    if (entry === undefined) return;
+    if (online) {
+      entry.heardAtMs = this.clock.monotonicMs();
+      entry.lastSeenAtMs = this.clock.wallMs();
+    }
+    if (entry.online === online) return;
+    entry.online = online;
+    entry.changedAtMs = this.clock.wallMs();
+    this.onChange(entry.record.number, online);
+  }
+
+  /** To be called about once a second: finds gateways that fell silent. */
+  checkSilence(): void {
+    const nowMs = this.clock.monotonicMs();
+    for (const entry of this.entries.values()) {
+      if (entry.online && nowMs - entry.heardAtMs > this.silenceMs) {
+        this.setOnline(entry.record.gateway, false);
+      }
+    }
+  }
+
+  isOnline(gatewayNumber: number): boolean {
+    return this.byNumber.get(gatewayNumber)?.online === true;
+  }
+
+  nameOf(gatewayNumber: number): string {
+    return this.byNumber.get(gatewayNumber)?.record.gateway ?? "";
+  }
+
+  /** Every gateway, by id. */
+  list(): GatewayStatus[] {
+    return [...this.entries.values()]
+      .map((entry) => ({
+        ...entry.record,
+        online: entry.online,
+        lastSeenAtMs: entry.lastSeenAtMs,
+        changedAtMs: entry.changedAtMs,
+        connectedDevices: entry.connectedDevices,
+      }))
+      .sort((a, b) => (a.gateway < b.gateway ? -1 : 1));
+  }
+}

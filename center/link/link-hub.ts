@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * All live streams, by gateway. One a gateway: a newer one ends the older. What the rollout loop
+ * wants gateways to know goes out through here.
+ */
+import type { LeaseMessage } from "../rollouts/offer-desk.ts";
+import type { GatewayRegistry } from "./gateway-registry.ts";
+import type { LinkStream } from "./link-stream.ts";
+
+export class LinkHub {
+  private readonly streams = new Map<number, LinkStream>();
+  private readonly leaseLifetimeMs: number;
+
+  constructor(options: { leaseLifetimeMs: number }) {
+    this.leaseLifetimeMs = options.leaseLifetimeMs;
+  }
+
+  /** The newest stream of a gateway wins. */
+  attach(stream: LinkStream): void {
+    this.streams.get(stream.gatewayNumber)?.end();
+    this.streams.set(stream.gatewayNumber, stream);
+  }
+
+  /** True when this stream was the gateway's live one. */
+  detach(stream: LinkStream): boolean {
+    stream.end();
+    if (this.streams.get(stream.gatewayNumber) !== stream) return false;
+    this.streams.delete(stream.gatewayNumber);
+    return true;
+  }
+
+  get(gatewayNumber: number): LinkStream | undefined {
+    return this.streams.get(gatewayNumber);
+  }
+
+  sendLease(message: LeaseMessage): boolean {
+    const { lease } = message;
+    const stream = this.streams.get(lease.gatewayNumber);
+    if (stream === undefined) return false;
+    return stream.send({
+      case: "planLease",
+      value: {
+        leaseId: lease.id,
+        rollout: lease.rolloutNumber,
+        stopEpoch: BigInt(lease.stopEpoch),
+        timeToLiveMs: this.leaseLifetimeMs,
+        positions: message.positions,
+        ordinals: message.ordinals,
+        generations: message.generations,
+        offers: [...message.offers],
+      },
+    });
+  }
+
+  raiseStopEpoch(rolloutNumber: number, stopEpoch: number): void {
+    for (const stream of this.streams.values()) {
+      stream.send({
+        case: "stopEpoch",
+        value: { rollout: rolloutNumber, stopEpoch: BigInt(stopEpoch) },
+      });
+    }
+  }
+
+  renewLeases(gatewayNumber: number, renew: readonly string[], forget: readonly string[]): void {
+    this.streams.get(gatewayNumber)?.send({
+      case: "leaseRenewal",
+      value: {
+        leaseIds: [...renew],
+        timeToLiveMs: this.leaseLifetimeMs,
+        revokedLeaseIds: [...forget],
+      },
+    });
+  }
+
+  /** Each gateway hears of all the others. */
+  tellSiblings(registry: GatewayRegistry): void {
+    const all = registry.list();
+    for (const stream of this.streams.values()) {
+      const siblings = all
+        .filter((status) => status.gateway !== stream.gateway)
+        .map((status) => ({
+          gateway: status.gateway,
+          region: status.region,
+          ip: status.ip,
+          services: [...status.services],
+          online: status.online,
+          changedAtMs: BigInt(Math.round(status.changedAtMs)),
+        }));
+      stream.send({ case: "siblingUpdate", value: { siblings } });
+    }
+  }
+
+  trustChanged(targetsVersion: number): void {
+    for (const stream of this.streams.values()) {
+      stream.send({ case: "trustChanged", value: { targetsVersion } });
+    }
+  }
+
+  endAll(): void {
+    for (const stream of this.streams.values()) stream.end();
+  }
+}

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * Sessions as gateways announce them: each gets the device's ordinal and a fence, the newest wins,
+ * an older one elsewhere is revoked. A snapshot after a reconnect replaces everything that the
+ * center believed of that gateway.
+ */
+import type { SessionCloseBatch, SessionOpenBatch } from "../../protocol/gen/muster/v1/gateway_pb.ts";
+import { RefusalReason, SessionRevokeReason } from "../../protocol/gen/muster/v1/gateway_pb.ts";
+import type { Clock } from "../../ports/clock.ts";
+import type { Store } from "../../ports/store.ts";
+import { readDevice } from "../devices/device-record.ts";
+import type { FleetTable } from "../state/fleet-table.ts";
+import type { LinkHub } from "./link-hub.ts";
+import type { LinkStream } from "./link-stream.ts";
+
+/** True when a certificate may not be used any more. */
+export type RevocationCheck = (
+  identity: { tenant: string; device: string },
+  serial: string,
+  signal: AbortSignal,
+) => Promise<boolean>;
+
+export interface SessionDeskOptions {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly fleet: FleetTable;
+  readonly hub: LinkHub;
+  readonly isRevoked: RevocationCheck;
+  /** Something that rollouts wait for may have changed. */
+  readonly onChange: () => void;
+}
+
+export class SessionDesk {
+  private readonly options: SessionDeskOptions;
+  /** The gateway's own slot numbers, to revoke by: local id by ordinal, per stream. */
+  private readonly localIds = new WeakMap<LinkStream, Map<number, number>>();
+  private readonly snapshots = new WeakMap<LinkStream, Set<number>>();
+
+  constructor(options: SessionDeskOptions) {
+    this.options = options;
+  }
+
+  async open(stream: LinkStream, batch: SessionOpenBatch, signal: AbortSignal): Promise<void> {
+    if (batch.snapshotBegin) this.snapshots.set(stream, new Set());
+    const judged = await Promise.all(
+      batch.localIds.map((_, index) =>
+        this.judge(
+          batch.tenants[index] ?? "",
+          batch.devices[index] ?? "",
+          batch.certificateSerials[index] ?? "",
+          signal,
+        ),
+      ),
+    );
+    const fences = judged.map(({ ordinal }, index) =>
+      ordinal === 0 ? 0n : BigInt(this.grant(stream, ordinal, batch.localIds[index] ?? 0)),
+    );
+    stream.send({
+      case: "sessionGrant",
+      value: {
+        localIds: batch.localIds,
+        ordinals: judged.map(({ ordinal }) => ordinal),
+        fences,
+        refusals: judged.map(({ refusal }) => refusal),
+      },
+    });
+    if (batch.snapshotEnd) this.endSnapshot(stream);
+    this.options.onChange();
+  }
+
+  private async judge(
+    tenant: string,
+    device: string,
+    serial: string,
+    signal: AbortSignal,
+  ): Promise<{ ordinal: number; refusal: RefusalReason }> {
+    const stored = await this.options.store.getDevice(tenant, device, { signal });
+    if (stored === null) return { ordinal: 0, refusal: RefusalReason.UNKNOWN_DEVICE };
+    if (readDevice(stored).retired) return { ordinal: 0, refusal: RefusalReason.RETIRED };
+    if (await this.options.isRevoked({ tenant, device }, serial, signal)) {
+      return { ordinal: 0, refusal: RefusalReason.REVOKED_CERTIFICATE };
+    }
+    return { ordinal: stored.ordinal, refusal: RefusalReason.UNSPECIFIED };
+  }
+
+  private grant(stream: LinkStream, ordinal: number, localId: number): number {
+    const { fleet } = this.options;
+    const olderFence = fleet.fenceOf(ordinal);
+    const { fence, olderGateway } = fleet.open(ordinal, stream.gatewayNumber);
+    if (olderGateway !== 0 && olderGateway !== stream.gatewayNumber) {
+      this.revoke(olderGateway, ordinal, olderFence, SessionRevokeReason.TAKEN_OVER);
+    }
+    this.idsOf(stream).set(ordinal, localId);
+    this.snapshots.get(stream)?.add(ordinal);
+    return fence;
+  }
+
+  /** Tells a gateway to close the session that has this fence. */
+  revoke(
+    gatewayNumber: number,
+    ordinal: number,
+    fence: number,
+    reason: SessionRevokeReason,
+  ): void {
+    const stream = this.options.hub.get(gatewayNumber);
+    if (stream === undefined) return;
+    const localId = this.idsOf(stream).get(ordinal);
+    if (localId === undefined) return;
+    stream.send({
+      case: "sessionRevoke",
+      value: { localIds: [localId], fences: [BigInt(fence)], reason },
+    });
+  }
+
+  close(stream: LinkStream, batch: SessionCloseBatch): void {
+    const ids = this.idsOf(stream);
+    batch.ordinals.forEach((ordinal, index) => {
+      const fence = Number(batch.fences[index] ?? 0n);
+      const lastSeenAtMs = Number(batch.lastSeenAtMs[index] ?? 0n);
+      if (this.options.fleet.close(ordinal, fence, lastSeenAtMs)) ids.delete(ordinal);
+    });
+    this.options.onChange();
+  }
+
+  private endSnapshot(stream: LinkStream): void {
+    const { fleet, clock } = this.options;
+    const named = this.snapshots.get(stream) ?? new Set();
+    this.snapshots.delete(stream);
+    for (const ordinal of fleet.ordinalsOf(stream.gatewayNumber)) {
+      if (!named.has(ordinal)) fleet.close(ordinal, fleet.fenceOf(ordinal), clock.wallMs());
+    }
+  }
+
+  private idsOf(stream: LinkStream): Map<number, number> {
+    let ids = this.localIds.get(stream);
+    if (ids === undefined) {
+      ids = new Map();
+      this.localIds.set(stream, ids);
+    }
+    return ids;
+  }
+}

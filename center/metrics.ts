@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+/** The center's metrics, in Prometheus' names and base units. */
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
+import type { LoopMetrics } from "./rollouts/rollout-loop.ts";
+
+export interface CenterMetrics extends LoopMetrics {
+  readonly registry: Registry;
+  reportsAppended(count: number): void;
+}
+
+/** `connected`, `gateways`: read when scraped. */
+export function createCenterMetrics(options: {
+  connected: () => number;
+  gateways: () => number;
+}): CenterMetrics {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  const registers = [registry];
+  const reports = new Counter({
+    name: "muster_center_reports_applied_total",
+    help: "Reports that ingest took up, by what they changed.",
+    labelNames: ["outcome"],
+    registers,
+  });
+  const appended = new Counter({
+    name: "muster_center_reports_appended_total",
+    help: "Reports made durable in the EventLog.",
+    registers,
+  });
+  const cycles = new Histogram({
+    name: "muster_center_loop_cycle_seconds",
+    help: "Duration of a cycle of the rollout loop.",
+    buckets: [0.001, 0.005, 0.02, 0.1, 0.5, 2],
+    registers,
+  });
+  const open = new Gauge({
+    name: "muster_center_open_rollouts",
+    help: "Rollouts that the engine works on.",
+    registers,
+  });
+  addReading(registry, "muster_center_connected_devices", "Devices with a session.", options.connected);
+  addReading(registry, "muster_center_online_gateways", "Gateways heard from.", options.gateways);
+  return {
+    registry,
+    reportApplied: (outcome) => reports.inc({ outcome }),
+    reportsAppended: (count) => appended.inc(count),
+    cycle: (seconds) => cycles.observe(seconds),
+    openRollouts: (count) => open.set(count),
+  };
+}
+
+function addReading(registry: Registry, name: string, help: string, read: () => number): void {
+  registry.registerMetric(
+    new Gauge({
+      name,
+      help,
+      registers: [],
+      collect() {
+        this.set(read());
+      },
+    }),
+  );
+}

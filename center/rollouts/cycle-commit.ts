@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * Everything that one cycle of the rollout loop changed, stored at once: rollouts, attempt pages,
+ * what devices run, new plans, failure texts, the ingest offsets and the audit entries. Under the
+ * leader's fence: a leader that was replaced stores nothing.
+ */
+import { MusterError } from "../../domain/errors.ts";
+import type { AuditDraft, DocumentWrite, Fence, PageWrite, Store } from "../../ports/store.ts";
+import type { FiledReport } from "../ingest/report-record.ts";
+import type { LoopState } from "./loop-state.ts";
+import type { OpenRollout } from "./open-rollout.ts";
+import { encodePlanPages } from "./plan-pages.ts";
+import { toJson } from "./rollout-record.ts";
+
+export interface DetailWrite {
+  readonly rollout: OpenRollout;
+  readonly report: FiledReport;
+}
+
+/** Failure texts kept of one rollout: enough to see a pattern, bounded when a million fail. */
+const MAX_DETAILS = 1_000;
+
+export class CycleCommit {
+  private readonly state: LoopState;
+  private readonly fence: Fence;
+  private readonly documents: DocumentWrite[] = [];
+  private readonly pages: PageWrite[] = [];
+  private readonly audits: AuditDraft[] = [];
+
+  constructor(state: LoopState, fence: Fence, details: readonly DetailWrite[]) {
+    this.state = state;
+    this.fence = fence;
+    for (const { rollout, report } of details) this.addDetail(rollout, report);
+  }
+
+  audit(draft: AuditDraft): void {
+    this.audits.push(draft);
+  }
+
+  /** A plan that is frozen in this cycle: its document and its pages. */
+  addPlan(rollout: OpenRollout): void {
+    this.documents.push({
+      kind: "plan",
+      key: rollout.key,
+      expectedRevision: 0,
+      value: toJson(rollout.plan),
+    });
+    const targets = rollout.ordinals.map((_, position) => rollout.targetIndexAt(position));
+    const pages = encodePlanPages(
+      rollout.record.number,
+      rollout.ordinals,
+      Uint16Array.from(targets),
+    );
+    this.pages.push(...pages);
+  }
+
+  private addDetail(rollout: OpenRollout, report: FiledReport): void {
+    const { record } = rollout;
+    if (record.detailCount >= MAX_DETAILS) return;
+    rollout.record = { ...record, detailCount: record.detailCount + 1 };
+    this.documents.push({
+      kind: "attempt-detail",
+      key: `${record.number}/${report.position}/${report.generation}/${report.sequence}`,
+      expectedRevision: 0,
+      value: { phase: report.phase, reason: report.reason, text: report.text },
+    });
+  }
+
+  /** Throws `conflict` when a document was changed meanwhile, `failed_precondition` when fenced. */
+  async store(store: Store, signal: AbortSignal): Promise<{ changedKeys: string[] }> {
+    const { consumer, digests, running, open } = this.state;
+    const runningWrites = running.pendingWrites();
+    const digestWrite = digests.pendingWrite();
+    const offsetWrite = consumer.pendingWrite();
+    const rollouts = [...open.values()]
+      .map((rollout) => ({ rollout, writes: rollout.pendingWrites() }))
+      .filter(({ writes }) => writes.documents.length + writes.pages.length > 0);
+    const documents = [
+      ...this.documents,
+      ...(digestWrite === null ? [] : [digestWrite]),
+      ...(offsetWrite === null ? [] : [offsetWrite]),
+      ...rollouts.flatMap(({ writes }) => writes.documents),
+    ];
+    const pages = [
+      ...this.pages,
+      ...runningWrites,
+      ...rollouts.flatMap(({ writes }) => writes.pages),
+    ];
+    if (documents.length + pages.length + this.audits.length === 0) return { changedKeys: [] };
+    const commit = { fence: this.fence, documents, pages, audit: this.audits };
+    const result = await store.commit(commit, { signal });
+    if (!result.ok) throw commitRefused(result.reason, result.at);
+    running.committed(runningWrites);
+    if (digestWrite !== null) digests.committed();
+    for (const { rollout, writes } of rollouts) rollout.committed(writes);
+    if (offsetWrite !== null) await consumer.committed(signal);
+    return { changedKeys: rollouts.map(({ rollout }) => rollout.key) };
+  }
+}
+
+function commitRefused(reason: "stale-fence" | "conflict", at: string): MusterError {
+  if (reason === "stale-fence") {
+    return new MusterError({
+      code: "failed_precondition",
+      message: "this center is not the leader any more: another one has taken over",
+      detail: { hint: "only one center may work on a data folder; this process ends" },
+    });
+  }
+  return new MusterError({
+    code: "conflict",
+    message: `${at} was changed by somebody else while a rollout was stepped`,
+  });
+}

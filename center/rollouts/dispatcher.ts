@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * Chooses which attempts are offered next and through which gateway: within the plan's limits, only
+ * to devices that are connected and have said what they run. Offers that are out without a lease (the
+ * center restarted, or the device moved) are leased again under the same generation; they have their
+ * token already.
+ */
+import { ATTEMPT } from "../../domain/attempt.ts";
+import { offerBudget } from "../../domain/rollout-engine.ts";
+import type { FleetTable } from "../state/fleet-table.ts";
+import type { RunningTable } from "../state/running-table.ts";
+import { MAX_LEASE_ENTRIES, type Lease, type LeaseDesk } from "./lease-desk.ts";
+import type { OpenRollout } from "./open-rollout.ts";
+
+export interface Dispatcher {
+  readonly fleet: FleetTable;
+  readonly running: RunningTable;
+  readonly desk: LeaseDesk;
+  readonly newLeaseId: () => string;
+  readonly isPlanted: (name: string) => boolean;
+}
+
+/** Draws generations, steps the chosen cells to `offered` and returns the leases to be sent. */
+export function dispatch(rollout: OpenRollout, dispatcher: Dispatcher): Lease[] {
+  const { record } = rollout;
+  if (record.progress.state !== "running") return [];
+  let budget = offerBudget(rollout.frame, record.progress, rollout.total);
+  if (dispatcher.isPlanted("dispatch.ignore-budget")) budget = Number.MAX_SAFE_INTEGER;
+  const byGateway = new Map<number, Lease[]>();
+  for (const position of rollout.candidates()) {
+    const isOffered = rollout.stateAt(position) === ATTEMPT.offered;
+    if (!isOffered && budget <= 0) continue;
+    if (dispatcher.desk.covers(record.number, position)) continue;
+    const ordinal = rollout.ordinalAt(position);
+    const gatewayNumber = dispatcher.fleet.reachableThrough(ordinal);
+    if (gatewayNumber === 0 || !dispatcher.fleet.hasGreeted(ordinal)) continue;
+    if (!isOffered) budget--;
+    const generation = lease(rollout, position, ordinal, dispatcher);
+    addToLease(rollout, byGateway, gatewayNumber, position, generation, dispatcher.newLeaseId);
+  }
+  const leases = [...byGateway.values()].flat();
+  for (const granted of leases) dispatcher.desk.grant(granted);
+  return leases;
+}
+
+/** Steps the cell; an entry that came back unsent keeps its generation. */
+function lease(
+  rollout: OpenRollout,
+  position: number,
+  ordinal: number,
+  dispatcher: Dispatcher,
+): number {
+  const { page, index } = rollout.cell(position);
+  const held = page.generation[index] ?? 0;
+  const generation = held === 0 ? dispatcher.running.drawGeneration(ordinal) : held;
+  const runs = dispatcher.running.get(ordinal, rollout.slotIndex);
+  const previous = runs.known ? runs.release : 0;
+  rollout.step({ kind: "leased", position, generation, previous }, dispatcher.isPlanted);
+  return generation;
+}
+
+function addToLease(
+  rollout: OpenRollout,
+  byGateway: Map<number, Lease[]>,
+  gatewayNumber: number,
+  position: number,
+  generation: number,
+  newLeaseId: () => string,
+): void {
+  const leases = byGateway.get(gatewayNumber) ?? [];
+  byGateway.set(gatewayNumber, leases);
+  let last = leases.at(-1);
+  if (last === undefined || last.entries.size >= MAX_LEASE_ENTRIES) {
+    last = {
+      id: newLeaseId(),
+      gatewayNumber,
+      rolloutNumber: rollout.record.number,
+      stopEpoch: rollout.record.progress.stopEpoch,
+      entries: new Map(),
+    };
+    leases.push(last);
+  }
+  last.entries.set(position, generation);
+}

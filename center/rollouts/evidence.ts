@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+/** What the center knows of a device's slot now, in the words of the sweep. */
+import { UNKNOWN_RELEASE } from "../../domain/attempt-page.ts";
+import { EVIDENCE } from "../../domain/attempt-sweep.ts";
+import type { FleetTable } from "../state/fleet-table.ts";
+import type { LoopState } from "./loop-state.ts";
+import type { OpenRollout, SweepView } from "./open-rollout.ts";
+
+/** For one rollout; its targets are translated to dictionary indexes once. */
+export function createEvidence(
+  rollout: OpenRollout,
+  state: Pick<LoopState, "running" | "digests">,
+  fleet: FleetTable,
+): Pick<SweepView, "evidence" | "isOnline"> {
+  const targets = rollout.plan.targets.map((target) => state.digests.indexOf(target.digest));
+  return {
+    isOnline: (position) => fleet.presence(rollout.ordinalAt(position)) === "online",
+    evidence: (position, previous) => {
+      const ordinal = rollout.ordinalAt(position);
+      const presence = fleet.presence(ordinal);
+      if (presence === "unknown") return EVIDENCE.unknown;
+      if (!fleet.isHeardFrom(ordinal)) return EVIDENCE.none;
+      // Connected, but it has not said what it runs since: a matter of milliseconds.
+      if (presence === "online" && !fleet.hasGreeted(ordinal)) return EVIDENCE.unknown;
+      const runs = state.running.get(ordinal, rollout.slotIndex);
+      if (!runs.known) return EVIDENCE.none;
+      const target = targets[rollout.targetIndexAt(position)];
+      if (runs.release === target) {
+        return runs.healthy || target === 0 ? EVIDENCE.target : EVIDENCE.none;
+      }
+      const isBack = previous !== UNKNOWN_RELEASE && runs.release === previous;
+      return isBack ? EVIDENCE.previous : EVIDENCE.none;
+    },
+  };
+}

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * Everything the rollout loop works on, as the Store has it. Loaded at start, and again whenever a
+ * commit failed: what was changed in memory and not stored is forgotten.
+ */
+import type { Clock } from "../../ports/clock.ts";
+import type { EventLog } from "../../ports/event-log.ts";
+import type { PageId, Store, StoredDocument } from "../../ports/store.ts";
+import { CELLS_PER_PAGE } from "../../domain/attempt-page.ts";
+import { isOpen } from "../../domain/rollout.ts";
+import { MusterError } from "../../domain/errors.ts";
+import { ReportConsumer } from "../ingest/report-consumer.ts";
+import { DigestDictionary } from "../state/digest-dictionary.ts";
+import { RunningTable } from "../state/running-table.ts";
+import { OpenRollout } from "./open-rollout.ts";
+import { decodePlanPage } from "./plan-pages.ts";
+import { readPlan, readRollout, rolloutKey, type RolloutRecord } from "./rollout-record.ts";
+
+export interface LoopState {
+  readonly consumer: ReportConsumer;
+  readonly digests: DigestDictionary;
+  readonly running: RunningTable;
+  /** By rollout number. */
+  readonly open: Map<number, OpenRollout>;
+}
+
+const PAGE_SIZE = 1_000;
+
+export interface LoadOptions {
+  readonly store: Store;
+  readonly log: EventLog;
+  readonly clock: Clock;
+  readonly offerLifetimeMs: number;
+  readonly signal: AbortSignal;
+}
+
+export async function loadLoopState(options: LoadOptions): Promise<LoopState> {
+  const { store, log, signal } = options;
+  const [consumer, digests, running] = await Promise.all([
+    ReportConsumer.open(log, store, signal),
+    DigestDictionary.load(store, signal),
+    RunningTable.load(store, signal),
+  ]);
+  const open = new Map<number, OpenRollout>();
+  for await (const document of allRollouts(store, signal)) {
+    const record = readRollout(document);
+    if (!isOpen(record.progress.state)) continue;
+    open.set(record.number, await loadRollout(options, record, document.revision));
+  }
+  return { consumer, digests, running, open };
+}
+
+/** Every rollout document, of all tenants, in key order. */
+export async function* allRollouts(
+  store: Store,
+  signal: AbortSignal,
+): AsyncGenerator<StoredDocument> {
+  let after: string | undefined;
+  for (;;) {
+    const page = await store.listDocuments("rollout", {
+      prefix: "",
+      ...(after === undefined ? {} : { after }),
+      limit: PAGE_SIZE,
+      signal,
+    });
+    yield* page;
+    after = page.at(-1)?.key;
+    if (page.length < PAGE_SIZE) return;
+  }
+}
+
+/** Reads the plan and the attempt pages of a rollout that has been planned. */
+export async function loadRollout(
+  options: LoadOptions,
+  record: RolloutRecord,
+  revision: number,
+): Promise<OpenRollout> {
+  const { store, signal } = options;
+  const key = rolloutKey(record.tenant, record.name);
+  const document = await store.getDocument("plan", key, { signal });
+  if (document === null) {
+    throw new MusterError({
+      code: "corrupt",
+      message: `rollout ${key} is ${record.progress.state} but its plan is missing`,
+      detail: { hint: "restore the center's data folder from a backup" },
+    });
+  }
+  const plan = readPlan(document);
+  const ordinals = new Uint32Array(plan.deviceCount);
+  const targets = new Uint16Array(plan.deviceCount);
+  const owner = String(record.number);
+  const pageCount = Math.ceil(plan.deviceCount / CELLS_PER_PAGE);
+  const ids = (kind: PageId["kind"]): PageId[] =>
+    Array.from({ length: pageCount }, (_, number) => ({ kind, owner, number }));
+  for (const page of await store.loadPages(ids("plan"), { signal })) {
+    decodePlanPage(page.number, page.bytes, { ordinals, targets });
+  }
+  return new OpenRollout({
+    record,
+    revision,
+    plan,
+    ordinals,
+    targetIndexes: targets,
+    pages: await store.loadPages(ids("attempt"), { signal }),
+    offerLifetimeMs: options.offerLifetimeMs,
+  });
+}

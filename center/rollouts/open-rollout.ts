@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * A rollout that the engine works on, in memory: its record, its frozen plan and its attempt pages.
+ * Memory: 6 bytes a position for the plan, 4 bytes an ordinal for the way back, 25 bytes a cell.
+ * Only the rollout loop changes it; what changed is committed before anybody else hears of it.
+ */
+import { assert } from "../../domain/assert.ts";
+import { ATTEMPT } from "../../domain/attempt.ts";
+import { countPage, emptyCounts, sumCounts, type AttemptCounts } from "../../domain/attempt-counts.ts";
+import {
+  CELLS_PER_PAGE,
+  createAttemptPage,
+  decodeAttemptPage,
+  encodeAttemptPage,
+  PAGE_TICK_MS,
+  type AttemptPage,
+} from "../../domain/attempt-page.ts";
+import {
+  closeUnaccepted,
+  stepAttempt,
+  type AttemptEvent,
+  type StepOutcome,
+} from "../../domain/attempt-step.ts";
+import { sweepPage, type SweepContext } from "../../domain/attempt-sweep.ts";
+import type { RolloutFrame } from "../../domain/rollout-engine.ts";
+import { SLOT_NAMES } from "../../domain/running-page.ts";
+import type { DocumentWrite, PageWrite } from "../../ports/store.ts";
+import {
+  rolloutKey,
+  toJson,
+  type PlanRecord,
+  type PlanTarget,
+  type RolloutRecord,
+} from "./rollout-record.ts";
+
+/** How often the clock of a rollout in which nothing else happens is saved. */
+const CLOCK_SAVE_MS = 1_000;
+
+interface HeldPage {
+  readonly page: AttemptPage;
+  version: number;
+  dirty: boolean;
+  /** By wave; null when the page changed since it was counted. */
+  counts: AttemptCounts[] | null;
+  /** The rollout's clock at the last sweep, in ticks. */
+  sweptAtTicks: number;
+}
+
+/** What the sweep needs of the world. */
+export type SweepView = Pick<SweepContext, "evidence" | "isOnline" | "isPlanted">;
+
+export class OpenRollout {
+  record: RolloutRecord;
+  readonly plan: PlanRecord;
+  readonly frame: RolloutFrame;
+  readonly ordinals: Uint32Array;
+  readonly slotIndex: number;
+  private readonly targetIndexes: Uint16Array;
+  private readonly positions: Int32Array;
+  private readonly pages: HeldPage[] = [];
+  private revision: number;
+  private savedRecord: RolloutRecord;
+  private totals: AttemptCounts[] | null = null;
+  private isNew: boolean;
+
+  constructor(options: {
+    record: RolloutRecord;
+    /** 0 = the record is not stored yet. */
+    revision: number;
+    plan: PlanRecord;
+    ordinals: Uint32Array;
+    targetIndexes: Uint16Array;
+    pages: readonly { number: number; version: number; bytes: Uint8Array }[];
+    offerLifetimeMs: number;
+  }) {
+    this.record = options.record;
+    this.savedRecord = options.record;
+    this.revision = options.revision;
+    this.isNew = options.revision === 0;
+    this.plan = options.plan;
+    this.ordinals = options.ordinals;
+    this.targetIndexes = options.targetIndexes;
+    this.slotIndex = SLOT_NAMES.indexOf(options.plan.slot);
+    this.positions = indexPositions(options.ordinals);
+    this.frame = {
+      spec: options.record.spec,
+      limits: options.plan.limits,
+      waveTotal: options.plan.waves.length,
+      isRollback: options.record.parent !== "",
+      offerLifetimeMs: options.offerLifetimeMs,
+    };
+    for (let start = 0; start < options.ordinals.length; start += CELLS_PER_PAGE) {
+      const number = start / CELLS_PER_PAGE;
+      const stored = options.pages.find((page) => page.number === number);
+      const cells = Math.min(CELLS_PER_PAGE, options.ordinals.length - start);
+      this.pages.push({
+        page:
+          stored === undefined
+            ? createAttemptPage(number, cells)
+            : decodeAttemptPage(number, stored.bytes),
+        version: stored?.version ?? 0,
+        dirty: false,
+        counts: null,
+        sweptAtTicks: Math.floor(options.record.progress.clockMs / PAGE_TICK_MS),
+      });
+    }
+  }
+
+  get key(): string {
+    return rolloutKey(this.record.tenant, this.record.name);
+  }
+
+  get nowTicks(): number {
+    return Math.floor(this.record.progress.clockMs / PAGE_TICK_MS);
+  }
+
+  get isStopping(): boolean {
+    const { state } = this.record.progress;
+    return state === "stopping" || state === "rolling-back";
+  }
+
+  /** −1 when the device is not in the plan. */
+  positionOf(ordinal: number): number {
+    return (this.positions[ordinal] ?? 0) - 1;
+  }
+
+  ordinalAt(position: number): number {
+    return this.ordinals[position] ?? 0;
+  }
+
+  targetAt(position: number): PlanTarget {
+    const target = this.plan.targets[this.targetIndexes[position] ?? 0];
+    assert(target !== undefined, "every position of a plan has a target");
+    return target;
+  }
+
+  /** Index into `plan.targets`: what evidence is compared with, translated once by the caller. */
+  targetIndexAt(position: number): number {
+    return this.targetIndexes[position] ?? 0;
+  }
+
+  waveAt(position: number): number {
+    return this.plan.waves.findIndex((wave) => position < wave.end);
+  }
+
+  /** Positions that may be offered: those of the waves that are open. */
+  get releasedEnd(): number {
+    return this.plan.waves[this.record.progress.waveCount - 1]?.end ?? 0;
+  }
+
+  cell(position: number): { page: AttemptPage; index: number } {
+    const held = this.pages[Math.floor(position / CELLS_PER_PAGE)];
+    assert(held !== undefined, "a position lies in a page of the plan");
+    return { page: held.page, index: position % CELLS_PER_PAGE };
+  }
+
+  stateAt(position: number): number {
+    const { page, index } = this.cell(position);
+    return page.state[index] ?? 0;
+  }
+
+  generationAt(position: number): number {
+    const { page, index } = this.cell(position);
+    return page.generation[index] ?? 0;
+  }
+
+  step(event: AttemptEvent, isPlanted: (name: string) => boolean): StepOutcome {
+    const held = this.pages[Math.floor(event.position / CELLS_PER_PAGE)];
+    if (held === undefined || event.position % CELLS_PER_PAGE >= held.page.cellCount) return "stale";
+    const outcome = stepAttempt(held.page, event, {
+      nowTicks: this.nowTicks,
+      stopping: this.isStopping,
+      isPlanted,
+    });
+    if (outcome === "changed") this.touch(held);
+    return outcome;
+  }
+
+  /** Time and evidence, over every page that has open cells. */
+  sweep(view: SweepView): void {
+    const { state } = this.record.progress;
+    for (const held of this.pages) {
+      const elapsedTicks = this.nowTicks - held.sweptAtTicks;
+      held.sweptAtTicks = this.nowTicks;
+      const changed = sweepPage(held.page, {
+        ...view,
+        nowTicks: this.nowTicks,
+        elapsedTicks,
+        deadlines: this.record.spec.deadlines,
+        soakMs: this.record.spec.soakMs,
+        rollingBack: state === "rolling-back",
+        stopping: this.isStopping,
+        offerLifetimeMs: this.frame.offerLifetimeMs,
+      });
+      if (changed) this.touch(held);
+    }
+  }
+
+  /** Moves every cell in one of `from` to the terminal state `to`. */
+  close(from: readonly number[], to: number, reason: string): void {
+    for (const held of this.pages) {
+      const changed = closeUnaccepted(held.page, { from, to, reason, nowTicks: this.nowTicks });
+      if (changed) this.touch(held);
+    }
+  }
+
+  /** By wave, current. */
+  get counts(): readonly AttemptCounts[] {
+    this.totals ??= this.sumPages();
+    return this.totals;
+  }
+
+  get total(): AttemptCounts {
+    return sumCounts(this.counts);
+  }
+
+  private sumPages(): AttemptCounts[] {
+    const { waves } = this.plan;
+    const totals = waves.map(emptyCounts);
+    for (const held of this.pages) {
+      held.counts ??= countPage(held.page, waves);
+      held.counts.forEach((counts, wave) => {
+        totals[wave] = sumCounts([totals[wave] ?? emptyCounts(), counts]);
+      });
+    }
+    return totals;
+  }
+
+  private touch(held: HeldPage): void {
+    held.dirty = true;
+    held.counts = null;
+    this.totals = null;
+  }
+
+  /** Positions of open waves that are pending, or offered; in order. */
+  *candidates(): Generator<number> {
+    const end = this.releasedEnd;
+    for (const held of this.pages) {
+      const base = held.page.number * CELLS_PER_PAGE;
+      const cells = Math.min(held.page.cellCount, end - base);
+      for (let index = 0; index < cells; index++) {
+        const state = held.page.state[index];
+        if (state === ATTEMPT.pending || state === ATTEMPT.offered) yield base + index;
+      }
+    }
+  }
+
+  /** What must be committed: the record when it changed, and the pages that changed. */
+  pendingWrites(): { documents: DocumentWrite[]; pages: PageWrite[] } {
+    const documents: DocumentWrite[] = [];
+    const pages = this.dirtyPages();
+    if (this.recordChanged() || pages.length > 0) {
+      documents.push({
+        kind: "rollout",
+        key: this.key,
+        expectedRevision: this.revision,
+        value: toJson(this.record),
+      });
+    }
+    return { documents, pages };
+  }
+
+  private dirtyPages(): PageWrite[] {
+    return this.pages
+      .filter((held) => held.dirty)
+      .map((held) => ({
+        kind: "attempt" as const,
+        owner: String(this.record.number),
+        number: held.page.number,
+        expectedVersion: held.version,
+        bytes: encodeAttemptPage(held.page),
+      }));
+  }
+
+  /** The clock alone is saved once a second: a crash sets it back by that much at most. */
+  private recordChanged(): boolean {
+    if (this.isNew) return true;
+    if (this.record === this.savedRecord) return false;
+    const { progress } = this.record;
+    const saved = this.savedRecord.progress;
+    if (progress.clockMs - saved.clockMs >= CLOCK_SAVE_MS) return true;
+    const sameClock = { ...progress, clockMs: saved.clockMs };
+    return (
+      JSON.stringify({ ...this.record, progress: sameClock }) !== JSON.stringify(this.savedRecord)
+    );
+  }
+
+  /** The commit that held `writes` succeeded. */
+  committed(writes: { documents: readonly DocumentWrite[]; pages: readonly PageWrite[] }): void {
+    if (writes.documents.length > 0) {
+      this.revision++;
+      this.savedRecord = this.record;
+      this.isNew = false;
+    }
+    for (const write of writes.pages) {
+      const held = this.pages[write.number];
+      assert(held !== undefined, "a committed page is held");
+      held.version++;
+      held.dirty = false;
+    }
+  }
+
+  get storedRevision(): number {
+    return this.revision;
+  }
+}
+
+/** position + 1 by ordinal; 0 = not in the plan. */
+function indexPositions(ordinals: Uint32Array): Int32Array {
+  let highest = 0;
+  for (const ordinal of ordinals) highest = Math.max(highest, ordinal);
+  const positions = new Int32Array(highest + 1);
+  ordinals.forEach((ordinal, position) => {
+    positions[ordinal] = position + 1;
+  });
+  return positions;
+}

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * Freezes the plan of a draft: reads the inventory, asks the pure planner, stores plan, pages, record
+ * and audit entry in one commit. The audit entry carries the plan's digest and its worst case, so
+ * what was reviewed can be proven later.
+ */
+import { compileSelector } from "../../domain/selector/matches.ts";
+import { parseSelector } from "../../domain/selector/parser.ts";
+import type { DeviceFacts } from "../../domain/device.ts";
+import { MusterError } from "../../domain/errors.ts";
+import { planRollout, type Plan } from "../../domain/planner.ts";
+import { SLOT_NAMES } from "../../domain/running-page.ts";
+import type { Clock } from "../../ports/clock.ts";
+import type { Random } from "../../ports/random.ts";
+import type { Store } from "../../ports/store.ts";
+import { factsOf } from "../devices/device-record.ts";
+import type { ReleaseIndex, ReleaseRecord } from "../releases/release-index.ts";
+import type { DigestDictionary } from "../state/digest-dictionary.ts";
+import type { RunningTable } from "../state/running-table.ts";
+import { devicesDigest, planDigest } from "./plan-digest.ts";
+import { encodePlanPages } from "./plan-pages.ts";
+import { rolloutKey, toJson, type PlanRecord, type RolloutRecord } from "./rollout-record.ts";
+
+export interface PlanMakerOptions {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly releases: ReleaseIndex;
+  readonly running: () => RunningTable;
+  readonly digests: () => DigestDictionary;
+}
+
+const INVENTORY_PAGE = 10_000;
+/** Download, install and checks of one device, where nothing better is known. */
+const EXPECTED_ATTEMPT_MS = 60_000;
+
+/** Throws `not_found` (release), `failed_precondition` (nobody to plan for), `conflict`. */
+export async function makePlan(
+  options: PlanMakerOptions,
+  draft: { record: RolloutRecord; revision: number; actor: string; reason: string },
+  signal: AbortSignal,
+): Promise<{ record: RolloutRecord; plan: PlanRecord; revision: number }> {
+  const { record } = draft;
+  const release = findRelease(options.releases, record);
+  const seed = Buffer.from(options.random.bytes(16)).toString("hex");
+  const plan = await askPlanner(options, record, release, seed, signal);
+  if (plan.ordinals.length === 0) throw nobody(record, plan);
+  const frozen = freeze(record, release, plan, seed, options.clock.wallMs());
+  const planned: RolloutRecord = {
+    ...record,
+    progress: { ...record.progress, state: "planned", stateReason: "planned, not started" },
+  };
+  const key = rolloutKey(record.tenant, record.name);
+  const result = await options.store.commit(
+    {
+      documents: [
+        {
+          kind: "rollout",
+          key,
+          expectedRevision: draft.revision,
+          value: toJson(planned),
+        },
+        { kind: "plan", key, expectedRevision: 0, value: toJson(frozen) },
+      ],
+      pages: encodePlanPages(
+        record.number,
+        plan.ordinals,
+        new Uint16Array(plan.ordinals.length),
+      ),
+      audit: [
+        {
+          tenant: record.tenant,
+          actor: draft.actor,
+          action: "rollout.plan",
+          subject: `rollout/${key}`,
+          reason: draft.reason,
+          detail: {
+            number: record.number,
+            digest: frozen.digest,
+            deviceCount: frozen.deviceCount,
+            blastRadius: frozen.limits.blastRadius,
+            maxInFlight: frozen.limits.maxInFlight,
+            maxFailures: frozen.limits.maxFailures,
+            waves: frozen.waves.map((wave) => wave.end - wave.start),
+          },
+        },
+      ],
+    },
+    { signal },
+  );
+  if (!result.ok) throw changedMeanwhile(record.name);
+  return { record: planned, plan: frozen, revision: draft.revision + 1 };
+}
+
+/** `conflict`: read again and repeat. */
+export function changedMeanwhile(name: string): MusterError {
+  return new MusterError({
+    code: "conflict",
+    message: `rollout ${name} was changed by somebody else at the same time`,
+    detail: { hint: `look at it and repeat: muster get rollouts ${name}` },
+  });
+}
+
+/** The release that a rollout names; throws `not_found`. */
+export function findRelease(
+  releases: ReleaseIndex,
+  rollout: Pick<RolloutRecord, "tenant" | "spec">,
+): ReleaseRecord {
+  const text = rollout.spec.release;
+  const at = text.lastIndexOf("@");
+  const release = releases.get(rollout.tenant, text.slice(0, at), text.slice(at + 1));
+  if (release !== undefined) return release;
+  throw new MusterError({
+    code: "not_found",
+    message: `release ${text} is not published in tenant ${rollout.tenant}`,
+    detail: { field: "spec.release", hint: "see what is: muster get releases" },
+  });
+}
+
+async function askPlanner(
+  options: PlanMakerOptions,
+  record: RolloutRecord,
+  release: ReleaseRecord,
+  seed: string,
+  signal: AbortSignal,
+): Promise<Plan> {
+  const devices: DeviceFacts[] = [];
+  const selects = compileSelector(parseSelector(record.spec.selector));
+  for (let afterOrdinal = 0; ; ) {
+    const page = await options.store.listDevices({
+      tenant: record.tenant,
+      afterOrdinal,
+      limit: INVENTORY_PAGE,
+      signal,
+    });
+    devices.push(...page.map(factsOf).filter(selects));
+    afterOrdinal = page.at(-1)?.ordinal ?? afterOrdinal;
+    if (page.length < INVENTORY_PAGE) break;
+  }
+  const slot = SLOT_NAMES.indexOf(release.slot);
+  const running = options.running();
+  const digests = options.digests();
+  return planRollout(
+    {
+      spec: record.spec,
+      release,
+      selects,
+      runsRelease: ({ ordinal }) => {
+        const runs = running.get(ordinal, slot);
+        return runs.known && runs.healthy && digests.digestOf(runs.release) === release.sha256;
+      },
+      expectedAttemptMs: EXPECTED_ATTEMPT_MS,
+    },
+    devices,
+    seed,
+  );
+}
+
+function freeze(
+  record: RolloutRecord,
+  release: ReleaseRecord,
+  plan: Plan,
+  seed: string,
+  plannedAtMs: number,
+): PlanRecord {
+  const frozen = {
+    seed,
+    slot: release.slot,
+    deviceCount: plan.ordinals.length,
+    waves: plan.waves.map((wave) => ({
+      start: wave.start,
+      end: wave.end,
+      devicesDigest: devicesDigest(plan.deviceIds.slice(wave.start, wave.end)),
+      sample: wave.sample,
+    })),
+    exclusions: plan.exclusions,
+    limits: plan.limits,
+    targets: [
+      {
+        release: record.spec.release,
+        digest: release.sha256,
+        manifestBytes: release.manifestBytes,
+      },
+    ],
+    downloadBytes: plan.downloadBytes,
+    expectedDurationMs: plan.expectedDurationMs,
+    plannedAtMs,
+  };
+  return { ...frozen, digest: planDigest(frozen) };
+}
+
+function nobody(record: RolloutRecord, plan: Plan): MusterError {
+  const excluded = plan.exclusions
+    .map(({ reason, deviceCount }) => `${deviceCount} ${reason}`)
+    .join(", ");
+  return new MusterError({
+    code: "failed_precondition",
+    message:
+      `cannot plan rollout ${record.name}: no device is left to plan for` +
+      (excluded === "" ? "; the selector matches nobody" : ` (${excluded})`),
+    detail: { field: "spec.selector", hint: "try the selector: muster get devices -l '…'" },
+  });
+}

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * Makes the rollback of a rollout: a rollout of its own, with a parent, in which each device goes
+ * back to what it ran before. Every device that accepted, or may have, is in it, those that succeeded
+ * included; those that are back already, with evidence, are not.
+ */
+import { ATTEMPT, CELL_FLAGS } from "../../domain/attempt.ts";
+import { UNKNOWN_RELEASE } from "../../domain/attempt-page.ts";
+import { INITIAL_PROGRESS, type RolloutSpec } from "../../domain/rollout.ts";
+import type { Clock } from "../../ports/clock.ts";
+import type { DigestDictionary } from "../state/digest-dictionary.ts";
+import { OpenRollout } from "./open-rollout.ts";
+import { planDigest } from "./plan-digest.ts";
+import type { PlanRecord, PlanTarget, RolloutRecord } from "./rollout-record.ts";
+
+/** Facts of a published release, by the digest that devices report; null when it is not one. */
+export type ReleaseByDigest = (
+  digest: string,
+) => { release: string; manifestBytes: number; downloadBytes: number } | null;
+
+/** Devices put back at once: they run a release known to be bad, so speed counts. */
+const MAX_ROLLBACK_IN_FLIGHT = 1_000;
+const MAX_NAME_CHARACTERS = 63;
+
+/** null when no device needs to go back. */
+export function makeRollback(options: {
+  parent: OpenRollout;
+  number: number;
+  name: string;
+  digests: DigestDictionary;
+  releaseByDigest: ReleaseByDigest;
+  clock: Clock;
+  offerLifetimeMs: number;
+}): OpenRollout | null {
+  const { parent } = options;
+  const chosen = choose(options);
+  if (chosen.ordinals.length === 0) return null;
+  const nowMs = options.clock.wallMs();
+  const deviceCount = chosen.ordinals.length;
+  const inFlight = Math.min(MAX_ROLLBACK_IN_FLIGHT, deviceCount);
+  const spec: RolloutSpec = {
+    ...parent.record.spec,
+    waves: [],
+    maxInFlight: { count: inFlight },
+    blastRadius: { percent: 100 },
+    gate: { maxFailures: { count: deviceCount }, minSuccessPercent: 0, minSample: 1 },
+    soakMs: 0,
+    onStop: "pause",
+  };
+  const frozen = {
+    seed: parent.plan.seed,
+    slot: parent.plan.slot,
+    deviceCount,
+    waves: [
+      { start: 0, end: deviceCount, devicesDigest: planDigest([...chosen.ordinals]), sample: [] },
+    ],
+    exclusions: chosen.excluded === 0 ? [] : [excluded(chosen.excluded)],
+    limits: { maxInFlight: inFlight, blastRadius: deviceCount, maxFailures: deviceCount },
+    targets: chosen.targets,
+    downloadBytes: chosen.downloadBytes,
+    expectedDurationMs: 0,
+    plannedAtMs: nowMs,
+  };
+  const plan: PlanRecord = { ...frozen, digest: planDigest(frozen) };
+  const record: RolloutRecord = {
+    number: options.number,
+    tenant: parent.record.tenant,
+    name: options.name,
+    spec,
+    progress: { ...INITIAL_PROGRESS, state: "planned", stateReason: "planned" },
+    parent: parent.record.name,
+    child: "",
+    createdAtMs: nowMs,
+    startedAtMs: nowMs,
+    endedAtMs: 0,
+    detailCount: 0,
+  };
+  return new OpenRollout({
+    record,
+    revision: 0,
+    plan,
+    ordinals: Uint32Array.from(chosen.ordinals),
+    targetIndexes: Uint16Array.from(chosen.targetIndexes),
+    pages: [],
+    offerLifetimeMs: options.offerLifetimeMs,
+  });
+}
+
+/** `app-2` → `app-2-rollback`, within the limit of names. */
+export function rollbackName(parent: string): string {
+  const suffix = "-rollback";
+  return parent.slice(0, MAX_NAME_CHARACTERS - suffix.length) + suffix;
+}
+
+function excluded(deviceCount: number): PlanRecord["exclusions"][number] {
+  return { reason: "previous-release-unknown", deviceCount, sample: [] };
+}
+
+interface Chosen {
+  readonly ordinals: number[];
+  readonly targetIndexes: number[];
+  readonly targets: PlanTarget[];
+  downloadBytes: number;
+  excluded: number;
+}
+
+function choose(options: {
+  parent: OpenRollout;
+  digests: DigestDictionary;
+  releaseByDigest: ReleaseByDigest;
+}): Chosen {
+  const { parent } = options;
+  const chosen: Chosen = {
+    ordinals: [],
+    targetIndexes: [],
+    targets: [],
+    downloadBytes: 0,
+    excluded: 0,
+  };
+  const indexByPrevious = new Map<number, number>();
+  parent.ordinals.forEach((ordinal, position) => {
+    const { page, index } = parent.cell(position);
+    if (!needsRollback(page.state[index] ?? 0, page.flags[index] ?? 0)) return;
+    const previous = page.previous[index] ?? UNKNOWN_RELEASE;
+    const targetIndex = targetFor(previous, chosen, indexByPrevious, options);
+    if (targetIndex === null) {
+      chosen.excluded++;
+      return;
+    }
+    chosen.ordinals.push(ordinal);
+    chosen.targetIndexes.push(targetIndex);
+  });
+  return chosen;
+}
+
+function needsRollback(state: number, flags: number): boolean {
+  if (state === ATTEMPT.offered) return true; // it may have accepted: nobody knows
+  return (flags & CELL_FLAGS.exposed) !== 0 && (flags & CELL_FLAGS.settled) === 0;
+}
+
+function targetFor(
+  previous: number,
+  chosen: Chosen,
+  indexByPrevious: Map<number, number>,
+  options: { digests: DigestDictionary; releaseByDigest: ReleaseByDigest },
+): number | null {
+  const known = indexByPrevious.get(previous);
+  if (known !== undefined) return known;
+  if (previous === UNKNOWN_RELEASE) return null;
+  const digest = options.digests.digestOf(previous);
+  const release = digest === "" ? null : options.releaseByDigest(digest);
+  if (digest !== "" && release === null) return null;
+  const target: PlanTarget = {
+    release: release?.release ?? "",
+    digest,
+    manifestBytes: release?.manifestBytes ?? 0,
+  };
+  const index = chosen.targets.push(target) - 1;
+  indexByPrevious.set(previous, index);
+  chosen.downloadBytes += release?.downloadBytes ?? 0;
+  return index;
+}

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * What an operator's command means for a rollout in its present state: an event for the engine,
+ * nothing (it is already so), or one clear refusal.
+ */
+import { MusterError } from "../../domain/errors.ts";
+import { mayStop, type RolloutEvent } from "../../domain/rollout-engine.ts";
+import type { CommandItem } from "./loop-inbox.ts";
+import type { OpenRollout } from "./open-rollout.ts";
+
+/** null: nothing to do, the rollout is already as asked. Throws `failed_precondition`. */
+export function eventOf(command: CommandItem, rollout: OpenRollout): RolloutEvent | null {
+  const { state } = rollout.record.progress;
+  const why = `${command.actor}${command.reason === "" ? "" : `: ${command.reason}`}`;
+  switch (command.action) {
+    case "start":
+      return start(command, rollout);
+    case "pause":
+      if (state === "paused") return null;
+      if (state === "running") return { kind: "pause", why: `paused by ${why}` };
+      throw refusal(command, state, "it is not running");
+    case "resume":
+      if (state === "running") return null;
+      if (state === "paused") return { kind: "resume" };
+      throw refusal(command, state, "it is not paused");
+    default:
+      return stop(command, rollout, why);
+  }
+}
+
+function start(command: CommandItem, rollout: OpenRollout): RolloutEvent | null {
+  const { state } = rollout.record.progress;
+  if (command.planDigest !== "" && command.planDigest !== rollout.plan.digest) {
+    throw new MusterError({
+      code: "conflict",
+      message:
+        `cannot start rollout ${command.name}: the frozen plan is ${rollout.plan.digest}, ` +
+        `not ${command.planDigest}`,
+      detail: { hint: `review it again with: muster rollout plan ${command.name}` },
+    });
+  }
+  if (state === "running") return null;
+  if (state === "planned") return { kind: "start" };
+  throw refusal(command, state, "only a planned rollout can be started");
+}
+
+function stop(command: CommandItem, rollout: OpenRollout, why: string): RolloutEvent | null {
+  const { state } = rollout.record.progress;
+  const rollback = command.action === "rollback";
+  if (state === "stopping" || state === "rolling-back") return null;
+  if (mayStop(state, rollback)) {
+    if (rollback && rollout.frame.isRollback) {
+      throw refusal(command, state, "it is itself a rollback");
+    }
+    if (rollback && rollout.record.child !== "") {
+      throw refusal(command, state, `${rollout.record.child} has rolled it back already`);
+    }
+    return { kind: "stop", why: `stopped by ${why}`, rollback };
+  }
+  throw refusal(command, state, "it is not running");
+}
+
+/** `failed_precondition`: names the rollout, its state and why the command cannot be carried out. */
+export function refusal(
+  command: Pick<CommandItem, "action" | "name">,
+  state: string,
+  problem: string,
+): MusterError {
+  return new MusterError({
+    code: "failed_precondition",
+    message: `cannot ${command.action} rollout ${command.name}: it is ${state}; ${problem}`,
+    detail: { hint: `see it with: muster get rollouts ${command.name}` },
+  });
+}

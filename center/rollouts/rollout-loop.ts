@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * The rollout loop: the one writer of everything that rollouts change. Each cycle takes what has
+ * arrived (reports, device states, returned leases, commands, time), lets the pure engine decide,
+ * stores all of it in one commit under the leader's fence, and only then acts: sends leases, raises
+ * stop epochs, answers commands. A crash between any two of these steps loses nothing: reports are
+ * read again, offered attempts are leased again under their generation.
+ */
+import type { AttemptEvent } from "../../domain/attempt-step.ts";
+import { isEnded } from "../../domain/rollout.ts";
+import { SLOT_NAMES } from "../../domain/running-page.ts";
+import type { Clock } from "../../ports/clock.ts";
+import { delay } from "../../ports/clock.ts";
+import type { Logger } from "../../ports/logger.ts";
+import type { Fence, Store } from "../../ports/store.ts";
+import { isMusterError, MusterError } from "../../domain/errors.ts";
+import type { FiledReport } from "../ingest/report-record.ts";
+import type { FleetTable } from "../state/fleet-table.ts";
+import { CycleCommit, type DetailWrite } from "./cycle-commit.ts";
+import { dispatch } from "./dispatcher.ts";
+import type { Lease, LeaseDesk } from "./lease-desk.ts";
+import type { CommandItem, InboxItem, LoopInbox } from "./loop-inbox.ts";
+import { loadLoopState, loadRollout, type LoadOptions, type LoopState } from "./loop-state.ts";
+import { createEvidence } from "./evidence.ts";
+import type { LeaseMessage, OfferDesk } from "./offer-desk.ts";
+import type { OpenRollout } from "./open-rollout.ts";
+import { eventOf, refusal } from "./rollout-commands.ts";
+import { readRollout, rolloutKey } from "./rollout-record.ts";
+import { RolloutStepper } from "./rollout-stepper.ts";
+import type { ReleaseByDigest } from "./rollback-maker.ts";
+
+/** What the loop tells the gateways, after it is stored. */
+export interface LoopOutputs {
+  /** False when the gateway's stream is gone. */
+  sendLease(message: LeaseMessage): boolean;
+  raiseStopEpoch(rolloutNumber: number, stopEpoch: number): void;
+  renewLeases(gatewayNumber: number, renew: readonly string[], forget: readonly string[]): void;
+  /** Watchers of this rollout read it again. */
+  rolloutChanged(key: string): void;
+}
+
+export interface LoopMetrics {
+  reportApplied(outcome: "changed" | "duplicate" | "stale" | "foreign"): void;
+  cycle(seconds: number): void;
+  openRollouts(count: number): void;
+}
+
+/** How long the loop rests when nothing wakes it: the grain of deadlines and soaks. */
+const TICK_MS = 200;
+/** A leader that was stopped for longer was not leading: its rollouts' clocks do not count it. */
+const MAX_ELAPSED_MS = 2_000;
+const RETRY_MS = 1_000;
+
+export interface RolloutLoopOptions {
+  readonly store: Store;
+  readonly load: Omit<LoadOptions, "signal">;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly fence: Fence;
+  readonly fleet: FleetTable;
+  readonly desk: LeaseDesk;
+  readonly offers: OfferDesk;
+  readonly inbox: LoopInbox;
+  readonly outputs: LoopOutputs;
+  readonly metrics: LoopMetrics;
+  readonly releaseByDigest: ReleaseByDigest;
+  readonly newLeaseId: () => string;
+  readonly faultPoint: (name: string) => void;
+  readonly isPlanted: (name: string) => boolean;
+  readonly leaseLifetimeMs: number;
+}
+
+export class RolloutLoop {
+  private readonly options: RolloutLoopOptions;
+  private state: LoopState;
+  private lastCycleAtMs: number;
+  private renewedAtMs = 0;
+
+  private constructor(options: RolloutLoopOptions, state: LoopState) {
+    this.options = options;
+    this.state = state;
+    this.lastCycleAtMs = options.clock.monotonicMs();
+  }
+
+  static async open(options: RolloutLoopOptions, signal: AbortSignal): Promise<RolloutLoop> {
+    return new RolloutLoop(options, await loadLoopState({ ...options.load, signal }));
+  }
+
+  /** By rollout number: what the API shows of a rollout that is under way. */
+  openRollout(rolloutNumber: number): OpenRollout | undefined {
+    return this.state.open.get(rolloutNumber);
+  }
+
+  get openRollouts(): Iterable<OpenRollout> {
+    return this.state.open.values();
+  }
+
+  get running(): LoopState["running"] {
+    return this.state.running;
+  }
+
+  get digests(): LoopState["digests"] {
+    return this.state.digests;
+  }
+
+  /** Runs until the signal aborts. Rejects when another leader has taken over. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock, inbox, logger } = this.options;
+    while (!signal.aborted) {
+      await inbox.wait((fire) => clock.setTimer(TICK_MS, fire));
+      try {
+        await this.cycle(signal);
+      } catch (error) {
+        if (signal.aborted) return;
+        if (!isMusterError(error) || !RECOVERABLE.has(error.code)) throw error;
+        logger.error("a cycle of the rollout loop could not be stored; it is repeated", { error });
+        await delay(clock, RETRY_MS, signal).catch(() => undefined);
+        if (signal.aborted) return;
+        this.state = await loadLoopState({ ...this.options.load, signal });
+      }
+    }
+  }
+
+  private async cycle(signal: AbortSignal): Promise<void> {
+    const { clock, desk, store, fence, faultPoint, metrics } = this.options;
+    const startedAtMs = clock.monotonicMs();
+    const elapsedMs = Math.min(startedAtMs - this.lastCycleAtMs, MAX_ELAPSED_MS);
+    this.lastCycleAtMs = startedAtMs;
+    const items = this.options.inbox.take();
+    const commands = items.filter((item): item is CommandItem => item.kind === "command");
+    try {
+      await this.openCommanded(commands, signal);
+      this.applyStates(items);
+      this.applyReturns(items);
+      const details = this.applyReports(await this.state.consumer.take(signal));
+      const commit = new CycleCommit(this.state, fence, details);
+      const stepper = this.stepper(commit);
+      const answers = commands.map((command) => this.carryOut(command, stepper));
+      stepper.advance(elapsedMs);
+      const leases = this.dispatchAll();
+      faultPoint("center.loop.decided");
+      const stored = await commit.store(store, signal);
+      faultPoint("center.loop.persisted");
+      for (const answer of answers) answer();
+      for (const { rollout, stopEpoch } of stepper.stopEpochs) {
+        desk.dropRollout(rollout);
+        this.options.outputs.raiseStopEpoch(rollout, stopEpoch);
+      }
+      await this.send(leases, signal);
+      faultPoint("center.loop.acted");
+      this.renewLeases(startedAtMs);
+      for (const key of stored.changedKeys) this.options.outputs.rolloutChanged(key);
+      this.closeEnded();
+    } catch (error) {
+      for (const command of commands) command.reject(error);
+      throw error;
+    }
+    metrics.openRollouts(this.state.open.size);
+    metrics.cycle((clock.monotonicMs() - startedAtMs) / 1_000);
+  }
+
+  private stepper(commit: CycleCommit): RolloutStepper {
+    const { clock, releaseByDigest, load, isPlanted, fleet } = this.options;
+    return new RolloutStepper({
+      state: this.state,
+      commit,
+      clock,
+      releaseByDigest,
+      offerLifetimeMs: load.offerLifetimeMs,
+      view: (rollout) => ({
+        ...createEvidence(rollout, this.state, fleet),
+        isPlanted,
+      }),
+    });
+  }
+
+  /** Rollouts that a command names and that are not open yet (planned, or ended) are loaded. */
+  private async openCommanded(
+    commands: readonly CommandItem[],
+    signal: AbortSignal,
+  ): Promise<void> {
+    for (const command of commands) {
+      const key = rolloutKey(command.tenant, command.name);
+      if ([...this.state.open.values()].some((rollout) => rollout.key === key)) continue;
+      const document = await this.options.store.getDocument("rollout", key, { signal });
+      if (document === null) continue;
+      const record = readRollout(document);
+      if (record.progress.state === "draft") continue;
+      const load = { ...this.options.load, signal };
+      this.state.open.set(record.number, await loadRollout(load, record, document.revision));
+    }
+  }
+
+  private applyStates(items: readonly InboxItem[]): void {
+    const { fleet } = this.options;
+    const { running, digests } = this.state;
+    for (const item of items) {
+      if (item.kind !== "state" && item.kind !== "hello") continue;
+      if (fleet.fenceOf(item.ordinal) !== item.fence) continue; // of an older session
+      if (item.kind === "state") {
+        const release = digests.indexOf(item.digest);
+        running.set(item.ordinal, item.slot, { ...item, release });
+        fleet.nameSlot(item.ordinal, item.slot);
+        continue;
+      }
+      fleet.greet(item.ordinal);
+      for (let slot = 0; slot < SLOT_NAMES.length; slot++) {
+        // Slots that a hello does not name are empty.
+        if (fleet.hasNamed(item.ordinal, slot)) continue;
+        running.set(item.ordinal, slot, { release: 0, generation: 0, healthy: true });
+      }
+    }
+  }
+
+  private applyReturns(items: readonly InboxItem[]): void {
+    const { desk } = this.options;
+    for (const item of items) {
+      if (item.kind !== "return") continue;
+      if (!desk.isCurrent(item.leaseId, item.position, item.generation)) continue;
+      desk.release(item.rollout, item.position);
+      this.state.open.get(item.rollout)?.step(
+        {
+          kind: "returned",
+          position: item.position,
+          generation: item.generation,
+          sent: item.sent && !this.options.isPlanted("dispatch.forget-sent"),
+        },
+        this.options.isPlanted,
+      );
+    }
+  }
+
+  private applyReports(reports: readonly FiledReport[]): DetailWrite[] {
+    const details: DetailWrite[] = [];
+    for (const report of reports) {
+      const rollout = this.state.open.get(report.rollout);
+      const isTheirs = rollout?.ordinalAt(report.position) === report.ordinal;
+      if (rollout === undefined || !isTheirs) {
+        this.options.metrics.reportApplied("foreign");
+        continue;
+      }
+      const event: AttemptEvent = { kind: "reported", ...report };
+      const outcome = rollout.step(event, this.options.isPlanted);
+      this.options.metrics.reportApplied(outcome);
+      if (outcome !== "changed") continue;
+      this.options.desk.release(report.rollout, report.position);
+      if (report.text !== "") details.push({ rollout, report });
+    }
+    return details;
+  }
+
+  /** Takes the command's effect; what it returns is called when that is stored. */
+  private carryOut(command: CommandItem, stepper: RolloutStepper): () => void {
+    const key = rolloutKey(command.tenant, command.name);
+    const rollout = [...this.state.open.values()].find((open) => open.key === key);
+    try {
+      if (rollout === undefined) {
+        throw refusal(command, "not planned", "plan it first, or check its name");
+      }
+      const event = eventOf(command, rollout);
+      if (event !== null) stepper.take(rollout, event, command);
+      return () => command.resolve(rollout.record);
+    } catch (error) {
+      return () => command.reject(error);
+    }
+  }
+
+  private dispatchAll(): { rollout: OpenRollout; lease: Lease }[] {
+    const { fleet, desk, newLeaseId, isPlanted } = this.options;
+    const { running } = this.state;
+    const leases: { rollout: OpenRollout; lease: Lease }[] = [];
+    for (const rollout of this.state.open.values()) {
+      for (const lease of dispatch(rollout, { fleet, running, desk, newLeaseId, isPlanted })) {
+        leases.push({ rollout, lease });
+      }
+    }
+    return leases;
+  }
+
+  private async send(
+    leases: readonly { rollout: OpenRollout; lease: Lease }[],
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { offers, outputs, desk } = this.options;
+    for (const { rollout, lease } of leases) {
+      const sent = outputs.sendLease(await offers.write(rollout, lease, signal));
+      // Its stream is gone: the attempts stay offered and are leased to wherever they reappear.
+      if (!sent) desk.drop(lease);
+    }
+  }
+
+  private renewLeases(nowMs: number): void {
+    const { desk, outputs, leaseLifetimeMs } = this.options;
+    if (nowMs - this.renewedAtMs < leaseLifetimeMs / 3) return;
+    this.renewedAtMs = nowMs;
+    for (const [gatewayNumber, { renew, forget }] of desk.renewals()) {
+      outputs.renewLeases(gatewayNumber, renew, forget);
+    }
+  }
+
+  private closeEnded(): void {
+    for (const [number, rollout] of this.state.open) {
+      const { state } = rollout.record.progress;
+      if (!isEnded(state) && state !== "planned") continue;
+      this.options.desk.dropRollout(number);
+      this.state.open.delete(number);
+    }
+  }
+}
+
+/** After these the loop reads the Store again and goes on; anything else ends the process. */
+const RECOVERABLE: ReadonlySet<MusterError["code"]> = new Set([
+  "no_space",
+  "unavailable",
+  "conflict",
+]);

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * A rollout as the Store keeps it: one document of kind "rollout", its frozen plan beside it in one
+ * of kind "plan" and in pages. Documents are checked when read: a file that was changed by hand is
+ * an error, not a surprise later.
+ */
+import { z } from "zod";
+import type { PlanLimits, RolloutProgress, RolloutSpec } from "../../domain/rollout.ts";
+import { ROLLOUT_STATES } from "../../domain/rollout.ts";
+import type { SlotName } from "../../domain/running-page.ts";
+import { SLOT_NAMES } from "../../domain/running-page.ts";
+import type { Json, StoredDocument } from "../../ports/store.ts";
+
+export interface RolloutRecord {
+  readonly number: number;
+  readonly tenant: string;
+  readonly name: string;
+  readonly spec: RolloutSpec;
+  readonly progress: RolloutProgress;
+  /** Name of the rollout that this one rolls back; "" = none. */
+  readonly parent: string;
+  /** Name of the rollback of this one; "" = none. */
+  readonly child: string;
+  readonly createdAtMs: number;
+  readonly startedAtMs: number;
+  readonly endedAtMs: number;
+  /** Failure texts kept so far; bounded. */
+  readonly detailCount: number;
+}
+
+/** What one position may be told to run: an index of `PlanRecord.targets`. */
+export interface PlanTarget {
+  /** `name@version`; "" = nothing (the slot is emptied). */
+  readonly release: string;
+  /** SHA-256 of the manifest; "" = nothing. */
+  readonly digest: string;
+  readonly manifestBytes: number;
+}
+
+export interface PlanRecord {
+  readonly digest: string;
+  readonly seed: string;
+  readonly slot: SlotName;
+  readonly deviceCount: number;
+  readonly waves: readonly {
+    readonly start: number;
+    readonly end: number;
+    readonly devicesDigest: string;
+    readonly sample: readonly string[];
+  }[];
+  readonly exclusions: readonly {
+    readonly reason: string;
+    readonly deviceCount: number;
+    readonly sample: readonly string[];
+  }[];
+  readonly limits: PlanLimits;
+  readonly targets: readonly PlanTarget[];
+  readonly downloadBytes: number;
+  readonly expectedDurationMs: number;
+  readonly plannedAtMs: number;
+}
+
+const amount = z.union([z.strictObject({ count: z.int() }), z.strictObject({ percent: z.number() })]);
+
+const spec: z.ZodType<RolloutSpec> = z.strictObject({
+  release: z.string(),
+  selector: z.string(),
+  waves: z.array(amount),
+  maxInFlight: amount,
+  blastRadius: amount,
+  gate: z.strictObject({
+    maxFailures: amount,
+    minSuccessPercent: z.number(),
+    minSample: z.int(),
+  }),
+  soakMs: z.int(),
+  deadlines: z.strictObject({
+    reachMs: z.int(),
+    downloadMs: z.int(),
+    waitingMs: z.int(),
+    installMs: z.int(),
+    verifyMs: z.int(),
+    offlineGraceMs: z.int(),
+  }),
+  onStop: z.enum(["rollback", "pause"]),
+});
+
+const progress: z.ZodType<RolloutProgress> = z.strictObject({
+  state: z.enum(ROLLOUT_STATES),
+  stateReason: z.string(),
+  waveCount: z.int(),
+  waveOpenedAtMs: z.number(),
+  clockMs: z.number(),
+  stopEpoch: z.int(),
+  stoppingAtMs: z.number(),
+  forgivenFailures: z.int(),
+  maxUnproven: z.int(),
+  rollbackWanted: z.boolean(),
+});
+
+const rolloutRecord: z.ZodType<RolloutRecord> = z.strictObject({
+  number: z.int().min(1),
+  tenant: z.string(),
+  name: z.string(),
+  spec,
+  progress,
+  parent: z.string(),
+  child: z.string(),
+  createdAtMs: z.number(),
+  startedAtMs: z.number(),
+  endedAtMs: z.number(),
+  detailCount: z.int(),
+});
+
+const planRecord: z.ZodType<PlanRecord> = z.strictObject({
+  digest: z.string(),
+  seed: z.string(),
+  slot: z.enum(SLOT_NAMES),
+  deviceCount: z.int(),
+  waves: z.array(
+    z.strictObject({
+      start: z.int(),
+      end: z.int(),
+      devicesDigest: z.string(),
+      sample: z.array(z.string()),
+    }),
+  ),
+  exclusions: z.array(
+    z.strictObject({ reason: z.string(), deviceCount: z.int(), sample: z.array(z.string()) }),
+  ),
+  limits: z.strictObject({ maxInFlight: z.int(), blastRadius: z.int(), maxFailures: z.int() }),
+  targets: z.array(
+    z.strictObject({ release: z.string(), digest: z.string(), manifestBytes: z.int() }),
+  ),
+  downloadBytes: z.number(),
+  expectedDurationMs: z.number(),
+  plannedAtMs: z.number(),
+});
+
+/** The document key of a rollout and of its plan. */
+export function rolloutKey(tenant: string, name: string): string {
+  return `${tenant}/${name}`;
+}
+
+export function readRollout(document: StoredDocument): RolloutRecord {
+  return rolloutRecord.parse(document.value);
+}
+
+export function readPlan(document: StoredDocument): PlanRecord {
+  return planRecord.parse(document.value);
+}
+
+/** As JSON for the Store. */
+export function toJson(record: RolloutRecord | PlanRecord): Json {
+  return record as unknown as Json;
+}

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * Feeds open rollouts to the engine and carries out, in memory, what it decides; the cycle's commit
+ * stores the result, its audit entries included.
+ */
+import { ATTEMPT, CELL_FLAGS } from "../../domain/attempt.ts";
+import { assert } from "../../domain/assert.ts";
+import { isEnded } from "../../domain/rollout.ts";
+import {
+  stepRollout,
+  type RolloutEffect,
+  type RolloutEvent,
+} from "../../domain/rollout-engine.ts";
+import type { Clock } from "../../ports/clock.ts";
+import type { CycleCommit } from "./cycle-commit.ts";
+import type { CommandItem } from "./loop-inbox.ts";
+import type { LoopState } from "./loop-state.ts";
+import type { OpenRollout, SweepView } from "./open-rollout.ts";
+import { makeRollback, rollbackName, type ReleaseByDigest } from "./rollback-maker.ts";
+
+const ENGINE = "system:rollout-engine";
+/** Steps without time passing that one rollout may take in a cycle: its waves, at most. */
+const MAX_STEPS = 64;
+
+export interface RolloutStepperOptions {
+  readonly state: LoopState;
+  readonly commit: CycleCommit;
+  readonly clock: Clock;
+  readonly releaseByDigest: ReleaseByDigest;
+  readonly offerLifetimeMs: number;
+  readonly view: (rollout: OpenRollout) => SweepView;
+}
+
+export class RolloutStepper {
+  /** To be told to gateways once stored. */
+  readonly stopEpochs: { rollout: number; stopEpoch: number }[] = [];
+  private readonly options: RolloutStepperOptions;
+
+  constructor(options: RolloutStepperOptions) {
+    this.options = options;
+  }
+
+  /** A command of an operator, already found to fit the rollout's state. */
+  take(rollout: OpenRollout, event: RolloutEvent, command: CommandItem): void {
+    if (command.action === "start") {
+      rollout.record = { ...rollout.record, startedAtMs: this.options.clock.wallMs() };
+    }
+    this.audit(rollout, command.action, command.actor, command.reason);
+    this.step(rollout, event);
+  }
+
+  /** Time passes for every open rollout; repeated while waves open without waiting. */
+  advance(elapsedMs: number): void {
+    for (const rollout of [...this.options.state.open.values()]) {
+      const { state } = rollout.record.progress;
+      if (isEnded(state) || state === "planned") continue;
+      rollout.sweep(this.options.view(rollout));
+      this.step(rollout, { kind: "tick", elapsedMs });
+      for (let steps = 0; steps < MAX_STEPS; steps++) {
+        const before = rollout.record.progress;
+        if (isEnded(before.state)) break;
+        this.step(rollout, { kind: "tick", elapsedMs: 0 });
+        const after = rollout.record.progress;
+        if (after.state === before.state && after.waveCount === before.waveCount) break;
+      }
+    }
+  }
+
+  private step(rollout: OpenRollout, event: RolloutEvent): void {
+    const { frame, record, counts } = rollout;
+    const { progress, effects } = stepRollout(frame, record.progress, counts, event);
+    rollout.record = { ...rollout.record, progress };
+    for (const effect of effects) this.carryOut(rollout, effect);
+  }
+
+  private carryOut(rollout: OpenRollout, effect: RolloutEffect): void {
+    switch (effect.kind) {
+      case "open-wave":
+        this.audit(rollout, "open-wave", ENGINE, `wave ${effect.wave + 1}`);
+        break;
+      case "raise-stop-epoch":
+        this.stopEpochs.push({ rollout: rollout.record.number, stopEpoch: effect.stopEpoch });
+        this.audit(rollout, "withhold-offers", ENGINE, rollout.record.progress.stateReason);
+        break;
+      case "cancel-pending":
+        rollout.close([ATTEMPT.pending], ATTEMPT.cancelled, "rollout-stopped");
+        break;
+      case "close-unaccepted":
+        rollout.close(
+          [ATTEMPT.pending, ATTEMPT.offered],
+          ATTEMPT[effect.as],
+          effect.as === "cancelled" ? "rollout-stopped" : "never-reached",
+        );
+        break;
+      case "begin-rollback":
+        this.beginRollback(rollout);
+        break;
+      default:
+        this.end(rollout);
+    }
+  }
+
+  private beginRollback(parent: OpenRollout): void {
+    const { state, commit, clock, releaseByDigest, offerLifetimeMs } = this.options;
+    const number = parent.record.number + 1; // reserved for it when the parent was created
+    const rollback = makeRollback({
+      parent,
+      number,
+      name: rollbackName(parent.record.name),
+      digests: state.digests,
+      releaseByDigest,
+      clock,
+      offerLifetimeMs,
+    });
+    if (rollback === null) {
+      this.step(parent, {
+        kind: "rollback-ended",
+        succeeded: true,
+        why: `${parent.record.progress.stateReason}; no device had to go back`,
+      });
+      return;
+    }
+    parent.record = { ...parent.record, child: rollback.record.name };
+    state.open.set(number, rollback);
+    commit.addPlan(rollback);
+    const { digest, deviceCount } = rollback.plan;
+    this.audit(rollback, "plan", ENGINE, parent.record.progress.stateReason, {
+      digest,
+      deviceCount,
+      parent: parent.record.name,
+    });
+    this.audit(rollback, "start", ENGINE, parent.record.progress.stateReason);
+    this.step(rollback, { kind: "start" });
+  }
+
+  private end(rollout: OpenRollout): void {
+    const { record } = rollout;
+    rollout.record = { ...record, endedAtMs: this.options.clock.wallMs() };
+    // A rollback took these over; nothing more will be heard of them under this rollout.
+    const underWay = [
+      ATTEMPT.accepted,
+      ATTEMPT.downloading,
+      ATTEMPT.downloaded,
+      ATTEMPT.waiting,
+      ATTEMPT.installing,
+      ATTEMPT.verifying,
+    ];
+    rollout.close(underWay, ATTEMPT.superseded, "rollout-stopped");
+    const { state, stateReason } = record.progress;
+    this.audit(rollout, "end", ENGINE, stateReason, { state, maxUnproven: record.progress.maxUnproven });
+    if (record.parent !== "") this.tellParent(rollout);
+  }
+
+  private tellParent(rollback: OpenRollout): void {
+    const { tenant, parent } = rollback.record;
+    const open = [...this.options.state.open.values()].find(
+      ({ record }) => record.tenant === tenant && record.name === parent,
+    );
+    if (open === undefined || open.record.progress.state !== "rolling-back") return;
+    open.sweep(this.options.view(open));
+    const unsettled = countUnsettled(open);
+    const succeeded = rollback.record.progress.state === "succeeded" && unsettled === 0;
+    const back = rollback.total.byState[ATTEMPT.succeeded] ?? 0;
+    const why = succeeded
+      ? `${open.record.progress.stateReason}; every exposed device is back on what it ran before`
+      : `${open.record.progress.stateReason}; ${back} devices went back, ${unsettled} did not`;
+    this.step(open, { kind: "rollback-ended", succeeded, why });
+  }
+
+  private audit(
+    rollout: OpenRollout,
+    verb: string,
+    actor: string,
+    reason: string,
+    detail: { [key: string]: string | number } = {},
+  ): void {
+    this.options.commit.audit({
+      tenant: rollout.record.tenant,
+      actor,
+      action: `rollout.${verb}`,
+      subject: `rollout/${rollout.key}`,
+      reason,
+      detail: { number: rollout.record.number, ...detail },
+    });
+  }
+}
+
+function countUnsettled(rollout: OpenRollout): number {
+  let unsettled = 0;
+  rollout.ordinals.forEach((_, position) => {
+    const { page, index } = rollout.cell(position);
+    const flags = page.flags[index] ?? 0;
+    const isExposed = (flags & CELL_FLAGS.exposed) !== 0;
+    if (isExposed && (flags & CELL_FLAGS.settled) === 0) unsettled++;
+  });
+  assert(unsettled <= rollout.ordinals.length, "a device is counted once");
+  return unsettled;
+}

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * Where each device is connected, as its gateways say: flat columns by ordinal, no object a device.
+ * Not stored: gateways tell it again after a restart. Presence is the gateway's verdict; a device
+ * whose gateway is cut off is `unknown`, never `offline`.
+ */
+import type { Clock } from "../../ports/clock.ts";
+
+export type Presence = "never-seen" | "online" | "offline" | "unknown";
+
+/** Is this gateway (by number) heard from? */
+export type GatewayOnline = (gatewayNumber: number) => boolean;
+
+const NOT_CONNECTED = 0;
+
+export class FleetTable {
+  private gateway: Uint16Array = new Uint16Array(1_024);
+  private fence: Float64Array = new Float64Array(1_024);
+  /** Monotonic ms of the session's end; 0 = has one, or never had. */
+  private endedAt: Float64Array = new Float64Array(1_024);
+  /** Wall ms of the last sign of life that was passed on. */
+  private lastSeen: Float64Array = new Float64Array(1_024);
+  /** 1 after the hello of this session: what the device runs is known. */
+  private greeted: Uint8Array = new Uint8Array(1_024);
+  /** Bit n: slot n was named in this session. */
+  private named: Uint8Array = new Uint8Array(1_024);
+  private readonly clock: Clock;
+  private readonly isGatewayOnline: GatewayOnline;
+  private readonly startedAtMs: number;
+  /** A silence shorter than this breaks nothing: three heartbeats may be missed. */
+  private readonly gapMs: number;
+  /** After a start, devices are unknown until gateways had this long to say who is there. */
+  private readonly settleMs: number;
+  private nextFence: number;
+  private onlineCount = 0;
+  private readonly countByGateway = new Map<number, number>();
+
+  constructor(options: {
+    clock: Clock;
+    isGatewayOnline: GatewayOnline;
+    gapMs: number;
+    settleMs: number;
+    /** Above every fence that an earlier center gave out. */
+    firstFence: number;
+  }) {
+    this.clock = options.clock;
+    this.isGatewayOnline = options.isGatewayOnline;
+    this.gapMs = options.gapMs;
+    this.settleMs = options.settleMs;
+    this.nextFence = options.firstFence;
+    this.startedAtMs = options.clock.monotonicMs();
+  }
+
+  get connectedCount(): number {
+    return this.onlineCount;
+  }
+
+  /** A new session; the newest wins. Returns its fence and the gateway that had the older one. */
+  open(ordinal: number, gatewayNumber: number): { fence: number; olderGateway: number } {
+    this.grow(ordinal);
+    const olderGateway = this.gateway[ordinal] ?? NOT_CONNECTED;
+    const fence = this.nextFence++;
+    if (olderGateway === NOT_CONNECTED) this.onlineCount++;
+    this.count(olderGateway, -1);
+    this.count(gatewayNumber, 1);
+    this.gateway[ordinal] = gatewayNumber;
+    this.fence[ordinal] = fence;
+    this.endedAt[ordinal] = 0;
+    this.greeted[ordinal] = 0;
+    this.named[ordinal] = 0;
+    this.lastSeen[ordinal] = this.clock.wallMs();
+    return { fence, olderGateway };
+  }
+
+  /** The session with this fence ended; an older fence changes nothing. */
+  close(ordinal: number, fence: number, lastSeenAtMs: number): boolean {
+    if (this.fence[ordinal] !== fence || this.gateway[ordinal] === NOT_CONNECTED) return false;
+    this.count(this.gateway[ordinal] ?? NOT_CONNECTED, -1);
+    this.gateway[ordinal] = NOT_CONNECTED;
+    this.endedAt[ordinal] = this.clock.monotonicMs();
+    this.lastSeen[ordinal] = lastSeenAtMs;
+    this.onlineCount--;
+    return true;
+  }
+
+  /** Everything this gateway has, for its snapshot: those not named again are closed. */
+  ordinalsOf(gatewayNumber: number): number[] {
+    const ordinals: number[] = [];
+    for (let ordinal = 1; ordinal < this.gateway.length; ordinal++) {
+      if (this.gateway[ordinal] === gatewayNumber) ordinals.push(ordinal);
+    }
+    return ordinals;
+  }
+
+  /** Devices with a session at this gateway. */
+  countOf(gatewayNumber: number): number {
+    return this.countByGateway.get(gatewayNumber) ?? 0;
+  }
+
+  private count(gatewayNumber: number, change: number): void {
+    if (gatewayNumber === NOT_CONNECTED) return;
+    this.countByGateway.set(gatewayNumber, this.countOf(gatewayNumber) + change);
+  }
+
+  fenceOf(ordinal: number): number {
+    return this.fence[ordinal] ?? 0;
+  }
+
+  /** The device said hello in this session. */
+  greet(ordinal: number): void {
+    this.grow(ordinal);
+    this.greeted[ordinal] = 1;
+  }
+
+  /** The device told what this slot (0–7) runs. */
+  nameSlot(ordinal: number, slot: number): void {
+    this.grow(ordinal);
+    this.named[ordinal] = (this.named[ordinal] ?? 0) | (1 << slot);
+  }
+
+  hasNamed(ordinal: number, slot: number): boolean {
+    return ((this.named[ordinal] ?? 0) & (1 << slot)) !== 0;
+  }
+
+  hasGreeted(ordinal: number): boolean {
+    return this.greeted[ordinal] === 1;
+  }
+
+  sawAt(ordinal: number): number {
+    return this.lastSeen[ordinal] ?? 0;
+  }
+
+  /** The gateway number of a live session at a gateway that is heard from; 0 = none. */
+  reachableThrough(ordinal: number): number {
+    const gatewayNumber = this.gateway[ordinal] ?? NOT_CONNECTED;
+    if (gatewayNumber === NOT_CONNECTED) return NOT_CONNECTED;
+    return this.isGatewayOnline(gatewayNumber) ? gatewayNumber : NOT_CONNECTED;
+  }
+
+  /** The gateway of its session, heard from or not; 0 = none. */
+  gatewayOf(ordinal: number): number {
+    return this.gateway[ordinal] ?? NOT_CONNECTED;
+  }
+
+  presence(ordinal: number): Presence {
+    const gatewayNumber = this.gateway[ordinal] ?? NOT_CONNECTED;
+    if (gatewayNumber !== NOT_CONNECTED) {
+      return this.isGatewayOnline(gatewayNumber) ? "online" : "unknown";
+    }
+    if ((this.fence[ordinal] ?? 0) !== 0) return "offline";
+    const upMs = this.clock.monotonicMs() - this.startedAtMs;
+    return upMs < this.settleMs ? "unknown" : "never-seen";
+  }
+
+  /** For evidence: online, or gone for less than the gap that breaks nothing. */
+  isHeardFrom(ordinal: number): boolean {
+    const presence = this.presence(ordinal);
+    if (presence === "online") return true;
+    if (presence !== "offline") return false;
+    return this.clock.monotonicMs() - (this.endedAt[ordinal] ?? 0) < this.gapMs;
+  }
+
+  private grow(ordinal: number): void {
+    if (ordinal < this.gateway.length) return;
+    const length = Math.max(ordinal + 1, this.gateway.length * 2);
+    const copy = <Column extends Uint8Array | Uint16Array | Float64Array>(
+      into: Column,
+      from: Column,
+    ): Column => {
+      into.set(from);
+      return into;
+    };
+    this.gateway = copy(new Uint16Array(length), this.gateway);
+    this.fence = copy(new Float64Array(length), this.fence);
+    this.endedAt = copy(new Float64Array(length), this.endedAt);
+    this.lastSeen = copy(new Float64Array(length), this.lastSeen);
+    this.greeted = copy(new Uint8Array(length), this.greeted);
+    this.named = copy(new Uint8Array(length), this.named);
+  }
+}

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * What every device runs, and its generation counter, in memory as the pages the Store holds:
+ * 32 bytes a device. Changes mark a page dirty; the rollout loop commits dirty pages together with
+ * whatever they were changed for.
+ */
+import { assert } from "../../domain/assert.ts";
+import {
+  createRunningPage,
+  decodeRunningPage,
+  DEVICES_PER_PAGE,
+  encodeRunningPage,
+  RUNNING_FLAGS,
+  type RunningPage,
+} from "../../domain/running-page.ts";
+import type { PageId, PageWrite, Store } from "../../ports/store.ts";
+
+/** One slot of one device. `release` is a dictionary index. */
+export interface RunningSlot {
+  readonly known: boolean;
+  readonly release: number;
+  readonly generation: number;
+  readonly healthy: boolean;
+}
+
+const UNKNOWN: RunningSlot = { known: false, release: 0, generation: 0, healthy: false };
+const OWNER = "fleet";
+const LOAD_BATCH = 64;
+
+interface Held {
+  readonly page: RunningPage;
+  version: number;
+  dirty: boolean;
+}
+
+export class RunningTable {
+  private readonly pages: (Held | undefined)[] = [];
+
+  /** Reads every page; stops at the first batch without any (ordinals are dense). */
+  static async load(store: Store, signal: AbortSignal): Promise<RunningTable> {
+    const table = new RunningTable();
+    for (let first = 0; ; first += LOAD_BATCH) {
+      const ids: PageId[] = [];
+      for (let number = first; number < first + LOAD_BATCH; number++) {
+        ids.push({ kind: "running", owner: OWNER, number });
+      }
+      const pages = await store.loadPages(ids, { signal });
+      for (const { number, version, bytes } of pages) {
+        table.pages[number] = { page: decodeRunningPage(number, bytes), version, dirty: false };
+      }
+      if (pages.length === 0) return table;
+    }
+  }
+
+  get(ordinal: number, slot: number): RunningSlot {
+    const held = this.pages[Math.floor(ordinal / DEVICES_PER_PAGE)];
+    const columns = held?.page.slots[slot];
+    if (columns === undefined) return UNKNOWN;
+    const cell = ordinal % DEVICES_PER_PAGE;
+    const flags = columns.flags[cell] ?? 0;
+    return {
+      known: (flags & RUNNING_FLAGS.known) !== 0,
+      healthy: (flags & RUNNING_FLAGS.healthy) !== 0,
+      release: columns.release[cell] ?? 0,
+      generation: columns.generation[cell] ?? 0,
+    };
+  }
+
+  /** Records what a device says; true when it was news. */
+  set(ordinal: number, slot: number, state: Omit<RunningSlot, "known">): boolean {
+    const held = this.hold(ordinal);
+    const columns = held.page.slots[slot];
+    assert(columns !== undefined, "a slot index is one of SLOT_NAMES");
+    const cell = ordinal % DEVICES_PER_PAGE;
+    const flags = RUNNING_FLAGS.known | (state.healthy ? RUNNING_FLAGS.healthy : 0);
+    if (
+      columns.flags[cell] === flags &&
+      columns.release[cell] === state.release &&
+      columns.generation[cell] === state.generation
+    ) {
+      return false;
+    }
+    columns.flags[cell] = flags;
+    columns.release[cell] = state.release;
+    columns.generation[cell] = state.generation;
+    held.dirty = true;
+    return true;
+  }
+
+  /** The device's next generation: a positive int32 that only ever grows. */
+  drawGeneration(ordinal: number): number {
+    const held = this.hold(ordinal);
+    const cell = ordinal % DEVICES_PER_PAGE;
+    const generation = (held.page.lastGeneration[cell] ?? 0) + 1;
+    assert(generation <= 0x7fff_ffff, "a device has drawn fewer than 2^31 generations");
+    held.page.lastGeneration[cell] = generation;
+    held.dirty = true;
+    return generation;
+  }
+
+  /** Calls back for each known (ordinal, slot): a scan of flat memory. */
+  forEachKnown(slot: number, visit: (ordinal: number, release: number) => void): void {
+    for (const held of this.pages) {
+      const columns = held?.page.slots[slot];
+      if (held === undefined || columns === undefined) continue;
+      for (let cell = 0; cell < DEVICES_PER_PAGE; cell++) {
+        if (((columns.flags[cell] ?? 0) & RUNNING_FLAGS.known) === 0) continue;
+        visit(held.page.number * DEVICES_PER_PAGE + cell, columns.release[cell] ?? 0);
+      }
+    }
+  }
+
+  /** What must be committed. */
+  pendingWrites(): PageWrite[] {
+    const writes: PageWrite[] = [];
+    for (const held of this.pages) {
+      if (held === undefined || !held.dirty) continue;
+      writes.push({
+        kind: "running",
+        owner: OWNER,
+        number: held.page.number,
+        expectedVersion: held.version,
+        bytes: encodeRunningPage(held.page),
+      });
+    }
+    return writes;
+  }
+
+  /** The commit that held `writes` succeeded (nothing was changed in between). */
+  committed(writes: readonly PageWrite[]): void {
+    for (const write of writes) {
+      const held = this.pages[write.number];
+      assert(held !== undefined, "a committed page is held");
+      held.version++;
+      held.dirty = false;
+    }
+  }
+
+  private hold(ordinal: number): Held {
+    const number = Math.floor(ordinal / DEVICES_PER_PAGE);
+    const existing = this.pages[number];
+    if (existing !== undefined) return existing;
+    const created: Held = { page: createRunningPage(number), version: 0, dirty: false };
+    this.pages[number] = created;
+    return created;
+  }
+}

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+/** `muster gateway`: runs one gateway. */
+import type { Command } from "commander";
+import { addExamples } from "../../command.ts";
+import { parseCount, durationOption, parsePort } from "../../options.ts";
+import { readEnrolmentTokenFile } from "../../roles/enrolment-token-file.ts";
+import { roleLogger } from "../../roles/role-logger.ts";
+import {
+  addRoleOptions,
+  mergeConfigFile,
+  requireOption,
+  type RoleOptions,
+} from "../../roles/role-options.ts";
+import { runRole, type ReadyFacts, type RunningRole } from "../../roles/run-role.ts";
+import type { Shell } from "../../shell.ts";
+import { versionFacts } from "../../version-facts.ts";
+
+interface Options extends RoleOptions {
+  readonly data?: string;
+  readonly center?: string;
+  readonly ip: string;
+  readonly enrolmentUrl?: string;
+  readonly enrolTokenFile?: string;
+  readonly host: string;
+  readonly mqttsPort: number;
+  readonly artifactsPort: number;
+  readonly adminHost: string;
+  readonly adminPort: number;
+  /** Milliseconds. */
+  readonly heartbeat: number;
+  readonly misses: number;
+  /** Milliseconds. */
+  readonly detection: number;
+  readonly maxConnections: number;
+}
+
+export function declare(command: Command, shell: Shell): void {
+  command
+    .option("--data <folder>", "its data folder, made if missing")
+    .option("--center <host:port>", "the center's gRPC address, a name in its certificate")
+    .option("--ip <address>", "address that operators are shown for it", "127.0.0.1")
+    .option("--enrolment-url <url>", "https://HOST:7443, at the first start")
+    .option("--enrol-token-file <file>", "one-time token, at the first start")
+    .option("--host <address>", "address of the device listeners", "0.0.0.0")
+    .option("--mqtts-port <port>", "MQTT over TLS; 0 takes a free one", parsePort, 8_883)
+    .option("--artifacts-port <port>", "artifacts; 0 takes a free one", parsePort, 7_444)
+    .option("--admin-host <address>", "address of metrics and health", "127.0.0.1")
+    .option("--admin-port <port>", "metrics and health; 0 takes a free one", parsePort, 9_465)
+    .addOption(durationOption("--heartbeat <duration>", "how often devices send a heartbeat", "5s"))
+    .option("--misses <count>", "missed heartbeats until offline", parseCount, 3)
+    .addOption(durationOption("--detection <duration>", "time to find out", "2s"))
+    .option("--max-connections <count>", "devices connected at once", parseCount, 18_000);
+  addRoleOptions(command);
+  addExamples(command, [
+    [
+      "muster gateway --data gw-1 --center center:50051 --enrolment-url https://center:7443 " +
+        "--enrol-token-file gw-1.token",
+      "The first start; later ones need no token",
+    ],
+  ]);
+  command.action(async () => {
+    await mergeConfigFile(command);
+    const options = command.opts<Options>();
+    await runRole({
+      shell,
+      readyFile: options.readyFile,
+      start: (signal) => start(shell, options, signal),
+    });
+  });
+}
+
+async function start(
+  shell: Shell,
+  options: Options,
+  signal: AbortSignal,
+): Promise<{ name: string; role: RunningRole; facts: ReadyFacts }> {
+  // The gateway is loaded when it runs: help and completion need only the options above.
+  const { startGateway } = await import("../../../gateway/wiring.ts");
+  const { enrolGateway } = await import("../../roles/enrol-gateway.ts");
+  const dataDirectory = requireOption(options.data, "--data");
+  const enrolled = await enrolGateway({
+    dataDirectory,
+    enrolmentUrl: options.enrolmentUrl,
+    token: await readEnrolmentTokenFile(options.enrolTokenFile),
+    clock: shell.clock,
+    signal,
+  });
+  const gateway = await startGateway({
+    dataDirectory,
+    identityDirectory: enrolled.identityDirectory,
+    gatewayId: enrolled.gateway,
+    region: enrolled.region,
+    ip: options.ip,
+    centerAddress: requireOption(options.center, "--center"),
+    host: options.host,
+    mqttsPort: options.mqttsPort,
+    artifactsPort: options.artifactsPort,
+    adminHost: options.adminHost,
+    adminPort: options.adminPort,
+    heartbeatIntervalMs: options.heartbeat,
+    missesAllowed: options.misses,
+    detectionMs: options.detection,
+    maxConnections: options.maxConnections,
+    version: versionFacts().version,
+    logger: roleLogger("gateway", options),
+  });
+  const { mqttsPort, artifactsPort, adminPort } = gateway;
+  return {
+    name: `gateway ${enrolled.region}/${enrolled.gateway}`,
+    role: { ended: gateway.stopped, stop: () => gateway.stop() },
+    facts: { mqttsPort, artifactsPort, adminPort },
+  };
+}

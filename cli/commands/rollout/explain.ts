@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+/** `muster rollout explain NAME [--device ID]`. */
+import type { Command } from "commander";
+import {
+  RolloutState,
+  type Attempt,
+  type Rollout,
+} from "../../../protocol/gen/muster/v1/deploy_pb.ts";
+import { openSession, type Session } from "../../client.ts";
+import { addExamples } from "../../command.ts";
+import {
+  addConnectionOptions,
+  addOutputOption,
+  type ConnectionOptions,
+  type OutputOptions,
+} from "../../options.ts";
+import { printObject } from "../../output/print.ts";
+import { explainDevice } from "../../explain-device.ts";
+import { required } from "../../required.ts";
+import { rolloutSentence } from "../../rollout-change.ts";
+import type { Shell } from "../../shell.ts";
+import { countIn, stateCounts } from "../../views/amounts.ts";
+import { FAILED_ATTEMPTS } from "../../views/rollouts.ts";
+
+type Options = ConnectionOptions & OutputOptions & { readonly device?: string };
+
+/** Failures that are looked at for their reasons. */
+const FAILURE_SAMPLE = 200;
+
+export function declare(command: Command, shell: Shell): void {
+  command
+    .argument("<name>", "name of the rollout")
+    .option("--device <id>", "explain this device of the rollout");
+  addOutputOption(command);
+  addConnectionOptions(command);
+  addExamples(command, [
+    ["muster rollout explain shop-1.4", "Why it is in its state, and what it waits for"],
+    ["muster rollout explain shop-1.4 --device till-0042", "Why this device is not moving"],
+  ]);
+  command.action(async (name: string, options: Options) => {
+    const session = await openSession(shell, options);
+    if (options.device !== undefined) {
+      const { device, output } = options;
+      await explainDevice({ shell, session, id: device, rollout: name, format: output });
+      return;
+    }
+    const response = await session.client.getRollout(
+      { tenant: session.tenant, name },
+      session.call,
+    );
+    const rollout = required(response.rollout, "rollout");
+    const sentence = rolloutSentence(rollout);
+    const facts = [...factsOf(rollout), ...(await failureFacts(session, rollout))];
+    await printObject({
+      shell,
+      format: options.output,
+      data: { sentence, facts },
+      human: () => [sentence, ...facts.map((fact) => `  ${fact}`)],
+    });
+  });
+}
+
+function factsOf(rollout: Rollout): string[] {
+  const { plan, progress } = rollout;
+  if (rollout.state === RolloutState.DRAFT) {
+    return [`It has no plan yet: muster rollout plan ${rollout.name}`];
+  }
+  if (rollout.state === RolloutState.PLANNED) {
+    return [`It is not started: muster rollout start ${rollout.name}`];
+  }
+  if (plan === undefined || progress === undefined) return [];
+  const facts = [
+    `wave ${progress.wave} of ${plan.waves.length}; ${stateCounts(progress.byState)}`,
+    `the gate has seen ${progress.accepted} accepted and ${progress.failures} failed`,
+  ];
+  if (progress.unproven >= plan.blastRadiusBound) {
+    facts.push(
+      `${progress.unproven} devices are unproven, which is the whole blast radius: ` +
+        "nothing more is offered until some are proven",
+    );
+  }
+  if (progress.inFlight >= plan.maxInFlight && plan.maxInFlight > 0) {
+    facts.push(`${progress.inFlight} devices are in flight, which is the limit`);
+  }
+  if (rollout.state === RolloutState.PAUSED) {
+    facts.push(`go on: muster rollout resume ${rollout.name}`);
+  }
+  return facts;
+}
+
+/** The reasons of failures, the most frequent first. */
+async function failureFacts(session: Session, rollout: Rollout): Promise<string[]> {
+  const byState = rollout.progress?.byState ?? {};
+  if (countIn(byState, FAILED_ATTEMPTS) === 0) return [];
+  const failed: Attempt[] = [];
+  for (const state of FAILED_ATTEMPTS.filter((name) => (byState[name] ?? 0) > 0)) {
+    const { attempts } = await session.client.listAttempts(
+      { tenant: session.tenant, rollout: rollout.name, state, pageSize: FAILURE_SAMPLE },
+      session.call,
+    );
+    failed.push(...attempts);
+  }
+  const groups = Map.groupBy(failed, ({ state, reason }) =>
+    reason === "" ? state : `${state}: ${reason}`,
+  );
+  return [...groups]
+    .sort(([, left], [, right]) => right.length - left.length)
+    .slice(0, 5)
+    .map(([reason, attempts]) => `${attempts.length} ${reason}, as on ${attempts[0]?.device}`);
+}

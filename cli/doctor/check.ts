@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+/** The outcome of one of doctor's checks. */
+export interface CheckResult {
+  readonly check: string;
+  /** `warn`: works, but not as well as it should. */
+  readonly result: "ok" | "warn" | "fail";
+  readonly found: string;
+  /** What to do; "" when all is well. */
+  readonly advice: string;
+}
+
+export function ok(check: string, found: string): CheckResult {
+  return { check, result: "ok", found, advice: "" };
+}
+
+export function warn(check: string, found: string, advice: string): CheckResult {
+  return { check, result: "warn", found, advice };
+}
+
+export function fail(check: string, found: string, advice: string): CheckResult {
+  return { check, result: "fail", found, advice };
+}

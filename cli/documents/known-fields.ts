@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * The fields that a schema allows at a place, for "did you mean": read from the zod schema itself,
+ * so that it cannot differ from what is accepted.
+ */
+import type { z } from "zod";
+import type { FieldPath } from "./yaml-source.ts";
+
+/** The parts of a zod definition that lead further in. */
+interface Definition {
+  readonly type: string;
+  readonly shape?: { readonly [name: string]: z.core.$ZodType };
+  readonly innerType?: z.core.$ZodType;
+  readonly in?: z.core.$ZodType;
+  readonly element?: z.core.$ZodType;
+  readonly options?: readonly z.core.$ZodType[];
+}
+
+/** Fields allowed in the mapping at `path`; of a union, those of the kinds that may be meant. */
+export function knownFields(schema: z.core.$ZodType, path: FieldPath, value: unknown): string[] {
+  let schemas = unwrap(schema, value);
+  let current = value;
+  for (const step of path) {
+    current = (current as { [key: string]: unknown } | undefined)?.[step];
+    schemas = schemas.flatMap((candidate) => {
+      const { shape, element } = definition(candidate);
+      const next = typeof step === "number" ? element : shape?.[step];
+      return next === undefined ? [] : unwrap(next, current);
+    });
+  }
+  return [...new Set(schemas.flatMap((found) => Object.keys(definition(found).shape ?? {})))];
+}
+
+/** Through optional, default and transform, and into the options of a union. */
+function unwrap(schema: z.core.$ZodType, value: unknown): z.core.$ZodType[] {
+  const { innerType, in: input, options } = definition(schema);
+  if (innerType !== undefined) return unwrap(innerType, value);
+  if (input !== undefined) return unwrap(input, value);
+  if (options === undefined) return [schema];
+  const fitting = options.filter((option) => fitsKind(option, value));
+  return (fitting.length > 0 ? fitting : options).flatMap((option) => unwrap(option, value));
+}
+
+/** Whether a union's option has the `kind` that the value names. */
+function fitsKind(option: z.core.$ZodType, value: unknown): boolean {
+  const kind = definition(option).shape?.["kind"];
+  if (kind === undefined || typeof value !== "object" || value === null) return false;
+  const values = (kind._zod.def as unknown as { values?: readonly unknown[] }).values ?? [];
+  return "kind" in value && values.includes(value.kind);
+}
+
+function definition(schema: z.core.$ZodType): Definition {
+  return schema._zod.def;
+}

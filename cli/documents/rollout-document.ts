@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * `kind: Rollout`: the intent that `muster apply` sends. What is left out has the center's default
+ * (protocol/muster/v1/deploy.proto); nothing else is accepted than what is listed here.
+ *
+ *     apiVersion: muster/v1
+ *     kind: Rollout
+ *     metadata: { name: shop-1.4, tenant: default }
+ *     spec:
+ *       release: shop@1.4.0
+ *       selector: region = eu and label.ring = stable
+ *       waves: ["1", "10%", rest]
+ *       maxInFlight: 10%
+ *       blastRadius: 5%
+ *       gate: { maxFailures: "3", minSuccess: 95%, minSample: 10 }
+ *       soak: 30s
+ *       deadlines: { reach: 30m, download: 1h, waiting: 24h, install: 30m, verify: 30m,
+ *                    offlineGrace: 14d }
+ *       onStop: rollback
+ */
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { z } from "zod";
+import type { Amount } from "../../domain/units.ts";
+import { OnStop, type RolloutSpecSchema } from "../../protocol/gen/muster/v1/deploy_pb.ts";
+import {
+  amountField,
+  durationField,
+  nameField,
+  percentField,
+  releaseField,
+  REST_WAVE,
+  selectorField,
+  tenantField,
+  waveField,
+} from "./field-types.ts";
+
+/** More waves than this say the same thing more slowly. */
+const MAX_WAVES = 100;
+
+export interface RolloutDocument {
+  readonly apiVersion: "muster/v1";
+  readonly kind: "Rollout";
+  readonly metadata: { readonly name: string; readonly tenant?: string | undefined };
+  readonly spec: {
+    readonly release: string;
+    readonly selector: string;
+    readonly waves?: readonly (Amount | typeof REST_WAVE)[] | undefined;
+    readonly maxInFlight?: Amount | undefined;
+    readonly blastRadius?: Amount | undefined;
+    readonly gate?:
+      | {
+          readonly maxFailures?: Amount | undefined;
+          /** Per cent. */
+          readonly minSuccess?: number | undefined;
+          readonly minSample?: number | undefined;
+        }
+      | undefined;
+    /** Milliseconds, as are the deadlines. */
+    readonly soak?: number | undefined;
+    readonly deadlines?:
+      | {
+          readonly reach?: number | undefined;
+          readonly download?: number | undefined;
+          readonly waiting?: number | undefined;
+          readonly install?: number | undefined;
+          readonly verify?: number | undefined;
+          readonly offlineGrace?: number | undefined;
+        }
+      | undefined;
+    readonly onStop?: "rollback" | "pause" | undefined;
+  };
+}
+
+/** A size, or `rest` as the last one: what is left over is a wave of its own in any case. */
+const wavesField = z
+  .array(waveField)
+  .min(1)
+  .max(MAX_WAVES)
+  .superRefine((waves, context) => {
+    const index = waves.indexOf(REST_WAVE);
+    if (index === -1 || index === waves.length - 1) return;
+    context.addIssue({
+      code: "custom",
+      path: [index],
+      message: '"rest" must be the last wave',
+    });
+  });
+
+export const rolloutDocumentSchema: z.ZodType<RolloutDocument> = z.strictObject({
+  apiVersion: z.literal("muster/v1"),
+  kind: z.literal("Rollout"),
+  metadata: z.strictObject({ name: nameField("rollout name"), tenant: tenantField.optional() }),
+  spec: z.strictObject({
+    release: releaseField,
+    selector: selectorField,
+    waves: wavesField.optional(),
+    maxInFlight: amountField.optional(),
+    blastRadius: amountField.optional(),
+    gate: z
+      .strictObject({
+        maxFailures: amountField.optional(),
+        minSuccess: percentField.optional(),
+        minSample: z.int().min(1).max(0xffff_ffff).optional(),
+      })
+      .optional(),
+    soak: durationField.optional(),
+    deadlines: z
+      .strictObject({
+        reach: durationField.optional(),
+        download: durationField.optional(),
+        waiting: durationField.optional(),
+        install: durationField.optional(),
+        verify: durationField.optional(),
+        offlineGrace: durationField.optional(),
+      })
+      .optional(),
+    onStop: z.enum(["rollback", "pause"]).optional(),
+  }),
+});
+
+/** The document's intent as the API takes it; what was left out stays unset. */
+export function toRolloutSpec(
+  document: RolloutDocument,
+): MessageInitShape<typeof RolloutSpecSchema> {
+  const { spec } = document;
+  const { deadlines = {}, gate } = spec;
+  return {
+    release: spec.release,
+    selector: spec.selector,
+    waves: (spec.waves ?? []).filter((wave) => wave !== REST_WAVE).map(toAmount),
+    ...(spec.maxInFlight === undefined ? {} : { maxInFlight: toAmount(spec.maxInFlight) }),
+    ...(spec.blastRadius === undefined ? {} : { blastRadius: toAmount(spec.blastRadius) }),
+    ...(gate === undefined ? {} : { gate: toGate(gate) }),
+    soakMs: BigInt(spec.soak ?? 0),
+    deadlines: {
+      reachMs: BigInt(deadlines.reach ?? 0),
+      downloadMs: BigInt(deadlines.download ?? 0),
+      waitingMs: BigInt(deadlines.waiting ?? 0),
+      installMs: BigInt(deadlines.install ?? 0),
+      verifyMs: BigInt(deadlines.verify ?? 0),
+      offlineGraceMs: BigInt(deadlines.offlineGrace ?? 0),
+    },
+    onStop: spec.onStop === "pause" ? OnStop.PAUSE : OnStop.ROLLBACK,
+  };
+}
+
+type Gate = NonNullable<RolloutDocument["spec"]["gate"]>;
+
+function toGate(gate: Gate): NonNullable<MessageInitShape<typeof RolloutSpecSchema>["gate"]> {
+  return {
+    ...(gate.maxFailures === undefined ? {} : { maxFailures: toAmount(gate.maxFailures) }),
+    minSuccessPercent: gate.minSuccess ?? 0,
+    minSample: gate.minSample ?? 0,
+  };
+}
+
+type AmountInit = { kind: { case: "count" | "percent"; value: number } };
+
+function toAmount(amount: Amount): AmountInit {
+  return "count" in amount
+    ? { kind: { case: "count", value: amount.count } }
+    : { kind: { case: "percent", value: amount.percent } };
+}

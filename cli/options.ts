@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Options that many commands share, declared once so that they read the same in every help. */
+import { InvalidArgumentError, Option, type Command } from "commander";
+import { parseDurationMs } from "../domain/units.ts";
+import { OUTPUT_FORMATS, type OutputFormat } from "./output/format.ts";
+
+/** Where the center is and who asks. */
+export interface ConnectionOptions {
+  readonly server?: string;
+  readonly tokenFile?: string;
+  readonly caFile?: string;
+  readonly tenant?: string;
+}
+
+export interface OutputOptions {
+  readonly output: OutputFormat;
+}
+
+/** What every change carries into the audit log. */
+export interface ReasonOptions {
+  readonly reason?: string;
+}
+
+export function addConnectionOptions(command: Command): void {
+  command
+    .option("--server <url>", "address of the center (or MUSTER_SERVER)")
+    .option("--token-file <file>", "file with the operator token (or MUSTER_TOKEN)")
+    .option("--ca-file <file>", "PEM file with the authority of the center's certificate")
+    .option("--tenant <name>", "whose fleet (or MUSTER_TENANT)");
+}
+
+export function addOutputOption(command: Command): void {
+  command.addOption(
+    new Option("-o, --output <format>", "form of the data on standard output")
+      .choices(OUTPUT_FORMATS)
+      .default("table"),
+  );
+}
+
+export function addReasonOption(command: Command): void {
+  command.option("--reason <text>", "why, for the audit log (≤ 500 characters)");
+}
+
+export function addLimitOption(command: Command): void {
+  command.addOption(
+    new Option("--limit <count>", "how many to list; 0 lists all")
+      .default(100)
+      .argParser(parseCount),
+  );
+}
+
+/** Parser of a whole number of 0 or more. */
+export function parseCount(text: string): number {
+  if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError("Give a whole number.");
+  return Number(text);
+}
+
+/** Parser of a port; 0 takes a free one. */
+export function parsePort(text: string): number {
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : -1;
+  if (port < 0 || port > 65_535) throw new InvalidArgumentError("Give a port, 0 to 65535.");
+  return port;
+}
+
+/** Parser of a duration such as `30s`, `5m` or `14d`, in milliseconds. */
+function parseDuration(text: string): number {
+  try {
+    return parseDurationMs(text, "duration");
+  } catch (error) {
+    throw new InvalidArgumentError(error instanceof Error ? error.message : String(error));
+  }
+}
+
+/** An option that takes a duration; help shows the default as it is written here. */
+export function durationOption(flags: string, description: string, defaultText: string): Option {
+  return new Option(flags, description)
+    .argParser(parseDuration)
+    .default(parseDuration(defaultText), defaultText);
+}
+
+/** Collects an option that may be given more than once, or once with commas. */
+export function collect(text: string, previous: readonly string[] = []): readonly string[] {
+  return [...previous, ...text.split(",").filter((part) => part !== "")];
+}
+
+/** Collects `key=value` pairs of an option that may be given more than once. */
+export function collectPairs(
+  text: string,
+  previous: { readonly [key: string]: string } = {},
+): { readonly [key: string]: string } {
+  const pairs = { ...previous };
+  for (const part of text.split(",")) {
+    const equals = part.indexOf("=");
+    if (equals < 1) throw new InvalidArgumentError("Give key=value, more with commas.");
+    pairs[part.slice(0, equals)] = part.slice(equals + 1);
+  }
+  return pairs;
+}

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+/** The frozen plan as a page to review before the start. */
+import type { Plan, Rollout } from "../../protocol/gen/muster/v1/deploy_pb.ts";
+import { renderTable } from "../output/table.ts";
+import { countOf, formatBytes, formatCount, formatElapsed } from "../output/units.ts";
+import { amountText } from "./amounts.ts";
+import { factLines } from "./fact-lines.ts";
+
+/** `terminalWidth` null = not a terminal. */
+export function planLines(rollout: Rollout, plan: Plan, terminalWidth: number | null): string[] {
+  const { spec } = rollout;
+  const excludedCount = plan.exclusions.reduce((sum, { deviceCount }) => sum + deviceCount, 0);
+  return [
+    `Plan of rollout ${rollout.name}: ` +
+      `${spec?.release ?? ""} to ${countOf(plan.deviceCount, "device")}`,
+    "",
+    ...factLines([
+      ["selector", spec?.selector === "" ? "(every device)" : (spec?.selector ?? "")],
+      ["worst case", `${countOf(plan.blastRadiusBound, "device")} unproven at any moment`],
+      ["in flight", `at most ${countOf(plan.maxInFlight, "device")} at once`],
+      ["stops at", gateText(rollout)],
+      ["download", `${formatBytes(Number(plan.downloadBytes))} at most, all devices together`],
+      ["duration", `about ${formatElapsed(Number(plan.expectedDurationMs))}`],
+      ["digest", plan.digest],
+    ]),
+    "",
+    ...waveLines(plan, terminalWidth),
+    "",
+    excludedCount === 0
+      ? "No device is left out."
+      : `Left out: ${countOf(excludedCount, "device")}`,
+    ...exclusionLines(plan, terminalWidth),
+    "",
+    `Start exactly this plan: muster rollout start ${rollout.name} --plan-digest ${plan.digest}`,
+  ];
+}
+
+function gateText({ spec }: Rollout): string {
+  const failures = amountText(spec?.gate?.maxFailures);
+  if (failures === "") return "";
+  const success = spec?.gate?.minSuccessPercent ?? 0;
+  const next = success === 0 ? "" : `; the next wave needs ${success} % success`;
+  return `${failures} failures${next}`;
+}
+
+function waveLines(plan: Plan, terminalWidth: number | null): string[] {
+  return renderTable({
+    terminalWidth,
+    rows: plan.waves,
+    columns: [
+      { title: "WAVE", align: "right", cell: ({ number }) => String(number) },
+      { title: "DEVICES", align: "right", cell: ({ deviceCount }) => formatCount(deviceCount) },
+      { title: "DIGEST", cell: ({ devicesDigest }) => devicesDigest.slice(0, 12) },
+      { title: "FIRST OF THEM", cell: ({ sample }) => sample.join(" ") },
+    ],
+  });
+}
+
+function exclusionLines(plan: Plan, terminalWidth: number | null): string[] {
+  if (plan.exclusions.length === 0) return [];
+  return renderTable({
+    terminalWidth,
+    rows: plan.exclusions,
+    columns: [
+      { title: "DEVICES", align: "right", cell: ({ deviceCount }) => formatCount(deviceCount) },
+      { title: "REASON", cell: ({ reason }) => reason },
+      { title: "FOR EXAMPLE", cell: ({ sample }) => sample.join(" ") },
+    ],
+  });
+}

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Rollouts as rows and in detail. */
+import type { Rollout } from "../../protocol/gen/muster/v1/deploy_pb.ts";
+import { RolloutStateSchema } from "../../protocol/gen/muster/v1/deploy_pb.ts";
+import { enumWord } from "../output/plain-data.ts";
+import type { Column } from "../output/table.ts";
+import { formatCount, formatElapsed, formatInstant } from "../output/units.ts";
+import { amountText, countIn, stateCounts } from "./amounts.ts";
+import { factLines, type Fact } from "./fact-lines.ts";
+
+/** States in which an attempt has an end. */
+export const ENDED_ATTEMPTS: readonly string[] = [
+  "succeeded",
+  "failed",
+  "rolled-back",
+  "timed-out",
+  "lost",
+  "rejected",
+  "superseded",
+  "cancelled",
+  "unreachable",
+];
+
+export const FAILED_ATTEMPTS: readonly string[] = ["failed", "rolled-back", "timed-out", "lost"];
+
+/** "running", "rolling-back", … */
+export function rolloutState(rollout: Rollout): string {
+  return enumWord(RolloutStateSchema, rollout.state);
+}
+
+export const ROLLOUT_COLUMNS: readonly Column<Rollout>[] = [
+  { title: "NAME", cell: ({ name }) => name },
+  { title: "STATE", cell: rolloutState },
+  { title: "RELEASE", cell: ({ spec }) => spec?.release ?? "" },
+  { title: "WAVE", cell: waveText },
+  { title: "DEVICES", align: "right", cell: ({ plan }) => formatCount(plan?.deviceCount ?? 0) },
+  { title: "SUCCEEDED", align: "right", cell: (rollout) => countText(rollout, ["succeeded"]) },
+  { title: "FAILED", align: "right", cell: (rollout) => countText(rollout, FAILED_ATTEMPTS) },
+  { title: "UNPROVEN", align: "right", cell: unprovenText },
+  { title: "STARTED", cell: ({ startedAtMs }) => formatInstant(startedAtMs) },
+];
+
+function waveText({ plan, progress }: Rollout): string {
+  const waveCount = plan?.waves.length ?? 0;
+  return waveCount === 0 ? "" : `${progress?.wave ?? 0}/${waveCount}`;
+}
+
+function countText({ progress }: Rollout, states: readonly string[]): string {
+  return formatCount(countIn(progress?.byState ?? {}, states));
+}
+
+function unprovenText({ plan, progress }: Rollout): string {
+  return plan === undefined ? "" : `${progress?.unproven ?? 0}/${plan.blastRadiusBound}`;
+}
+
+/** Everything about one rollout but its plan. */
+export function rolloutLines(rollout: Rollout): string[] {
+  const { spec, progress, plan } = rollout;
+  const facts: Fact[] = [
+    ["rollout", rollout.name],
+    ["tenant", rollout.tenant],
+    ["state", rolloutState(rollout)],
+    ["because", rollout.stateReason],
+    ["release", spec?.release ?? ""],
+    ["selector", spec?.selector === "" ? "(every device)" : (spec?.selector ?? "")],
+    ["waves", (spec?.waves ?? []).map(amountText).join(", ")],
+    ["max in flight", amountText(spec?.maxInFlight)],
+    ["blast radius", amountText(spec?.blastRadius)],
+    ["stops at", amountText(spec?.gate?.maxFailures)],
+    ["soak", formatElapsed(Number(spec?.soakMs ?? 0n))],
+    ["plan", plan?.digest ?? ""],
+    ["parent", rollout.parent],
+    ["rolled back by", rollout.child],
+    ["created", instantText(rollout.createdAtMs)],
+    ["started", instantText(rollout.startedAtMs)],
+    ["ended", instantText(rollout.endedAtMs)],
+    ["revision", String(rollout.revision)],
+  ];
+  const lines = factLines(facts);
+  if (progress === undefined || plan === undefined) return lines;
+  return [...lines, "", ...progressLines(rollout)];
+}
+
+/** Where its devices are. */
+export function progressLines({ progress, plan }: Rollout): string[] {
+  if (progress === undefined || plan === undefined) return [];
+  return [
+    ...factLines([
+      ["devices", formatCount(plan.deviceCount)],
+      ["now", stateCounts(progress.byState)],
+      ["wave", `${progress.wave} of ${plan.waves.length}`],
+      ["accepted", `${formatCount(progress.accepted)}, of which ${progress.failures} failed`],
+      ["in flight", `${formatCount(progress.inFlight)} of at most ${plan.maxInFlight}`],
+      ["exposed", formatCount(progress.exposed)],
+      [
+        "unproven",
+        `${progress.unproven} (most so far ${progress.maxUnproven}, ` +
+          `bound ${plan.blastRadiusBound})`,
+      ],
+    ]),
+    ...progress.waves.map((wave) => `  wave ${wave.number}: ${stateCounts(wave.byState) || "-"}`),
+  ];
+}
+
+function instantText(atMs: bigint): string {
+  return atMs === 0n ? "" : formatInstant(atMs);
+}

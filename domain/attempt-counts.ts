@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * Counts of attempts, by wave: what gates, limits and screens are computed from. A rollout's counts
+ * are sums over pages; only pages that changed are counted again.
+ */
+import { ATTEMPT, ATTEMPT_STATE_COUNT, CELL_FLAGS, isUnderWay } from "./attempt.ts";
+import { CELLS_PER_PAGE, type AttemptPage } from "./attempt-page.ts";
+import type { WaveRange } from "./rollout.ts";
+
+/** Sums of one wave (or of everything). */
+export interface AttemptCounts {
+  /** By state code; the sum is the number of cells. */
+  readonly byState: Uint32Array;
+  /** n of the gate: has accepted. */
+  exposed: number;
+  /** k of the gate: has failed once in any way. */
+  failures: number;
+  /**
+   * Exposed, and neither through its soak nor back on what it ran before with evidence; devices
+   * that hold an offer count too, for they may accept at any moment.
+   */
+  unproven: number;
+  /** Offered or under way: what the in-flight limit bounds. */
+  inFlight: number;
+}
+
+export function emptyCounts(): AttemptCounts {
+  return {
+    byState: new Uint32Array(ATTEMPT_STATE_COUNT),
+    exposed: 0,
+    failures: 0,
+    unproven: 0,
+    inFlight: 0,
+  };
+}
+
+/** Adds `from` to `into`. */
+export function addCounts(into: AttemptCounts, from: AttemptCounts): void {
+  for (let code = 0; code < ATTEMPT_STATE_COUNT; code++) {
+    into.byState[code] = (into.byState[code] ?? 0) + (from.byState[code] ?? 0);
+  }
+  into.exposed += from.exposed;
+  into.failures += from.failures;
+  into.unproven += from.unproven;
+  into.inFlight += from.inFlight;
+}
+
+/** Is a cell unproven? The one definition that the blast radius rests on. */
+export function isUnproven(state: number, flags: number): boolean {
+  if (state === ATTEMPT.offered) return true;
+  if ((flags & CELL_FLAGS.exposed) === 0) return false;
+  return state !== ATTEMPT.succeeded && (flags & CELL_FLAGS.settled) === 0;
+}
+
+/** Counts of one page, one entry a wave (waves that the page does not touch stay empty). */
+export function countPage(page: AttemptPage, waves: readonly WaveRange[]): AttemptCounts[] {
+  const base = page.number * CELLS_PER_PAGE;
+  return waves.map((wave) => {
+    const counts = emptyCounts();
+    const first = Math.max(wave.start - base, 0);
+    const end = Math.min(wave.end - base, page.cellCount);
+    for (let cell = first; cell < end; cell++) {
+      const state = page.state[cell] ?? 0;
+      const flags = page.flags[cell] ?? 0;
+      counts.byState[state] = (counts.byState[state] ?? 0) + 1;
+      if ((flags & CELL_FLAGS.exposed) !== 0) counts.exposed++;
+      if ((flags & CELL_FLAGS.failed) !== 0) counts.failures++;
+      if (isUnproven(state, flags)) counts.unproven++;
+      if (state === ATTEMPT.offered || isUnderWay(state)) counts.inFlight++;
+    }
+    return counts;
+  });
+}
+
+/** The sum of some counts. */
+export function sumCounts(parts: Iterable<AttemptCounts>): AttemptCounts {
+  const sum = emptyCounts();
+  for (const part of parts) addCounts(sum, part);
+  return sum;
+}

@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * What an event does to one attempt. Pure: changes only the page it is given, reads no clock.
+ *
+ * Idempotent by (generation, sequence): an older generation, a repeated or an older sequence has no
+ * effect, so replaying or reordering a device's messages ends in the same state.
+ */
+import { unreachable } from "./assert.ts";
+import { ATTEMPT, CELL_FLAGS, isTerminal, reasonCode } from "./attempt.ts";
+import { CELLS_PER_PAGE, UNKNOWN_RELEASE, type AttemptPage } from "./attempt-page.ts";
+
+/** What a device may say of an attempt; the wire has the same words. */
+export type ReportedPhase =
+  | "accepted"
+  | "downloading"
+  | "downloaded"
+  | "waiting"
+  | "installing"
+  | "installed"
+  | "failed"
+  | "rolled-back"
+  | "rejected"
+  | "superseded";
+
+export type AttemptEvent =
+  /** A gateway may now offer it. `previous`: dictionary index of what the device runs. */
+  | {
+      readonly kind: "leased";
+      readonly position: number;
+      readonly generation: number;
+      readonly previous: number;
+    }
+  /** The gateway gives the entry back; `sent`: the offer left it, the device may have it. */
+  | {
+      readonly kind: "returned";
+      readonly position: number;
+      readonly generation: number;
+      readonly sent: boolean;
+    }
+  | {
+      readonly kind: "reported";
+      readonly position: number;
+      readonly generation: number;
+      readonly sequence: number;
+      readonly phase: ReportedPhase;
+      readonly reason: string;
+    };
+
+export interface AttemptContext {
+  /** The rollout's clock in PAGE_TICK_MS. */
+  readonly nowTicks: number;
+  /** Nothing is offered any more: what comes back is cancelled instead of pending. */
+  readonly stopping: boolean;
+  /** Test-only switches for planted bugs; false in production. */
+  readonly isPlanted: (name: string) => boolean;
+}
+
+/** `stale`: of another generation. `duplicate`: already in effect, or too late to matter. */
+export type StepOutcome = "changed" | "duplicate" | "stale";
+
+/** New generations one device may draw in one rollout before it counts as rejecting. */
+export const MAX_TRIES = 10;
+
+/** Applies one event to its cell. */
+export function stepAttempt(
+  page: AttemptPage,
+  event: AttemptEvent,
+  context: AttemptContext,
+): StepOutcome {
+  const cell = event.position - page.number * CELLS_PER_PAGE;
+  switch (event.kind) {
+    case "leased":
+      return lease(page, cell, event, context);
+    case "returned":
+      return takeBack(page, cell, event, context);
+    case "reported":
+      return report(page, cell, event, context);
+    default:
+      return unreachable(event);
+  }
+}
+
+/** Moves a cell to a state and stamps when. */
+export function enter(page: AttemptPage, cell: number, state: number, nowTicks: number): void {
+  page.state[cell] = state;
+  page.enteredAt[cell] = nowTicks;
+}
+
+/** Sets flag bits. */
+export function flag(page: AttemptPage, cell: number, bits: number): void {
+  page.flags[cell] = (page.flags[cell] ?? 0) | bits;
+}
+
+function lease(
+  page: AttemptPage,
+  cell: number,
+  event: Extract<AttemptEvent, { kind: "leased" }>,
+  context: AttemptContext,
+): StepOutcome {
+  if (page.state[cell] === ATTEMPT.offered && page.generation[cell] === event.generation) {
+    page.enteredAt[cell] = context.nowTicks; // the same generation again, under a fresh expiry
+    return "changed";
+  }
+  if (page.state[cell] !== ATTEMPT.pending) return "duplicate";
+  if (event.generation !== page.generation[cell]) {
+    page.generation[cell] = event.generation;
+    page.sequence[cell] = 0;
+    page.tries[cell] = (page.tries[cell] ?? 0) + 1;
+  }
+  if (page.previous[cell] === UNKNOWN_RELEASE) page.previous[cell] = event.previous;
+  flag(page, cell, CELL_FLAGS.sent);
+  enter(page, cell, ATTEMPT.offered, context.nowTicks);
+  return "changed";
+}
+
+function takeBack(
+  page: AttemptPage,
+  cell: number,
+  event: Extract<AttemptEvent, { kind: "returned" }>,
+  context: AttemptContext,
+): StepOutcome {
+  if (event.generation !== page.generation[cell]) return "stale";
+  // An offer that left may have been accepted: its token stays spent until the device is heard.
+  if (page.state[cell] !== ATTEMPT.offered || event.sent) return "duplicate";
+  page.flags[cell] = (page.flags[cell] ?? 0) & ~CELL_FLAGS.sent;
+  giveBack(page, cell, context, context.stopping ? "rollout-stopped" : "");
+  return "changed";
+}
+
+/** Pending again, or cancelled when the rollout is stopping. */
+function giveBack(
+  page: AttemptPage,
+  cell: number,
+  context: Pick<AttemptContext, "nowTicks" | "stopping">,
+  reason: string,
+): void {
+  page.reason[cell] = reasonCode(reason);
+  enter(page, cell, context.stopping ? ATTEMPT.cancelled : ATTEMPT.pending, context.nowTicks);
+}
+
+/** From these a device's word changes nothing: it has already said how it ended. */
+function isClosedToReports(state: number): boolean {
+  return (
+    state === ATTEMPT.succeeded ||
+    state === ATTEMPT.failed ||
+    state === ATTEMPT["rolled-back"] ||
+    state === ATTEMPT.rejected ||
+    state === ATTEMPT.superseded
+  );
+}
+
+function report(
+  page: AttemptPage,
+  cell: number,
+  event: Extract<AttemptEvent, { kind: "reported" }>,
+  context: AttemptContext,
+): StepOutcome {
+  if (page.generation[cell] !== event.generation) {
+    if (!context.isPlanted("engine.ignore-generation")) return "stale";
+  }
+  if (event.sequence <= (page.sequence[cell] ?? 0)) return "duplicate";
+  page.sequence[cell] = event.sequence;
+  if (isClosedToReports(page.state[cell] ?? 0)) return "changed";
+  page.reason[cell] = reasonCode(event.reason);
+  if (event.phase === "rejected") {
+    reject(page, cell, event.reason, context);
+    return "changed";
+  }
+  if ((page.flags[cell] ?? 0) % 2 === 0) page.acceptedAt[cell] = context.nowTicks + 1;
+  flag(page, cell, CELL_FLAGS.exposed);
+  move(page, cell, event.phase, context);
+  return "changed";
+}
+
+/** The device will not accept this offer; some reasons let it try again under a new generation. */
+export function reject(
+  page: AttemptPage,
+  cell: number,
+  reason: string,
+  context: Pick<AttemptContext, "nowTicks" | "stopping">,
+): void {
+  const mayTryAgain = reason === "expired" || reason === "withdrawn";
+  if (reason === "older-generation") {
+    enter(page, cell, ATTEMPT.superseded, context.nowTicks);
+  } else if (mayTryAgain && (page.tries[cell] ?? 0) < MAX_TRIES) {
+    page.generation[cell] = 0; // the device refuses this one for ever: the next lease draws anew
+    giveBack(page, cell, context, reason);
+  } else {
+    enter(page, cell, ATTEMPT.rejected, context.nowTicks);
+  }
+}
+
+const STATE_OF_PHASE: { readonly [Phase in Exclude<ReportedPhase, "rejected">]: number } = {
+  accepted: ATTEMPT.accepted,
+  downloading: ATTEMPT.downloading,
+  downloaded: ATTEMPT.downloaded,
+  waiting: ATTEMPT.waiting,
+  installing: ATTEMPT.installing,
+  installed: ATTEMPT.verifying,
+  failed: ATTEMPT.failed,
+  "rolled-back": ATTEMPT["rolled-back"],
+  superseded: ATTEMPT.superseded,
+};
+
+function move(
+  page: AttemptPage,
+  cell: number,
+  phase: Exclude<ReportedPhase, "rejected">,
+  context: AttemptContext,
+): void {
+  if (phase === "failed" || phase === "rolled-back") flag(page, cell, CELL_FLAGS.failed);
+  page.soakingSince[cell] = 0;
+  enter(page, cell, STATE_OF_PHASE[phase], context.nowTicks);
+}
+
+/** Every cell that was not accepted ends here when a rollout stops or its offline grace is over. */
+export function closeUnaccepted(
+  page: AttemptPage,
+  options: { from: readonly number[]; to: number; reason: string; nowTicks: number },
+): boolean {
+  let changed = false;
+  for (let cell = 0; cell < page.cellCount; cell++) {
+    const state = page.state[cell] ?? 0;
+    if (isTerminal(state) || !options.from.includes(state)) continue;
+    page.reason[cell] = reasonCode(options.reason);
+    enter(page, cell, options.to, options.nowTicks);
+    changed = true;
+  }
+  return changed;
+}

@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * What time and evidence do to attempts: deadlines, soaks, proof that a device is back on what it
+ * ran before. Run over pages with open cells at every tick. Pure.
+ *
+ * Success needs evidence: the right digest, healthy, for the whole soak. Silence is a failure: each
+ * phase has a deadline. A device behind a gateway that is cut off is `unknown`: its clock stands
+ * still, for nobody can say anything about it.
+ */
+import { ATTEMPT, CELL_FLAGS, isUnderWay, reasonCode } from "./attempt.ts";
+import { CELLS_PER_PAGE, PAGE_TICK_MS, type AttemptPage } from "./attempt-page.ts";
+import { enter, flag, reject } from "./attempt-step.ts";
+import type { Deadlines } from "./rollout.ts";
+
+/** What is known of a device's slot now. */
+export const EVIDENCE = {
+  /** Nothing usable: offline, another digest, or not healthy. */
+  none: 0,
+  /** Runs what the attempt wants, healthy, heard from lately. */
+  target: 1,
+  /** Runs what it ran before the attempt. */
+  previous: 2,
+  /** Its gateway is cut off: neither silence nor evidence. */
+  unknown: 3,
+} as const;
+
+export interface SweepContext {
+  readonly nowTicks: number;
+  /** Since the last sweep of this page. */
+  readonly elapsedTicks: number;
+  readonly deadlines: Deadlines;
+  readonly soakMs: number;
+  /** True while a rollback of this rollout runs: devices that are back count as rolled back. */
+  readonly rollingBack: boolean;
+  /** One of EVIDENCE; `previous` is the cell's dictionary index of what it ran before. */
+  readonly evidence: (position: number, previous: number) => number;
+  /** The rollout is stopping: what comes back is cancelled instead of pending. */
+  readonly stopping: boolean;
+  /** An offer can be accepted for so long after it was made. */
+  readonly offerLifetimeMs: number;
+  readonly isOnline: (position: number) => boolean;
+  /** Test-only switches for planted bugs; false in production. */
+  readonly isPlanted: (name: string) => boolean;
+}
+
+/** Applies time and evidence to every cell of a page; true when anything changed. */
+export function sweepPage(page: AttemptPage, context: SweepContext): boolean {
+  const base = page.number * CELLS_PER_PAGE;
+  let changed = false;
+  for (let cell = 0; cell < page.cellCount; cell++) {
+    const state = page.state[cell] ?? 0;
+    if (state === ATTEMPT.pending) continue;
+    if (state === ATTEMPT.offered) {
+      changed = sweepOffered(page, cell, base + cell, context) || changed;
+      continue;
+    }
+    const flags = page.flags[cell] ?? 0;
+    if ((flags & CELL_FLAGS.exposed) === 0 || (flags & CELL_FLAGS.settled) !== 0) continue;
+    if (state === ATTEMPT.succeeded && !context.rollingBack) continue;
+    const evidence = context.evidence(base + cell, page.previous[cell] ?? 0);
+    if (isUnderWay(state)) {
+      changed = sweepUnderWay(page, cell, evidence, context) || changed;
+    } else {
+      changed = sweepDecided(page, cell, evidence, context) || changed;
+    }
+  }
+  return changed;
+}
+
+/** A device that is there and lets an offer expire cannot accept it any more: its token is free. */
+function sweepOffered(
+  page: AttemptPage,
+  cell: number,
+  position: number,
+  context: SweepContext,
+): boolean {
+  if (!isOver(page, cell, context.offerLifetimeMs * 2, context)) return false;
+  if (!context.isOnline(position)) return false;
+  reject(page, cell, "expired", { nowTicks: context.nowTicks, stopping: context.stopping });
+  return true;
+}
+
+function sweepUnderWay(
+  page: AttemptPage,
+  cell: number,
+  evidence: number,
+  context: SweepContext,
+): boolean {
+  if (evidence === EVIDENCE.unknown) {
+    standStill(page, cell, context.elapsedTicks);
+    return true;
+  }
+  if (context.rollingBack && evidence === EVIDENCE.previous && page.acceptedAt[cell] !== 0) {
+    // Only a device that has nothing left to do for this attempt: the rollback superseded it.
+    if (page.state[cell] === ATTEMPT.verifying) return settleAsRolledBack(page, cell, context);
+  }
+  if (page.state[cell] === ATTEMPT.verifying) return sweepVerifying(page, cell, evidence, context);
+  return checkDeadline(page, cell, context);
+}
+
+function standStill(page: AttemptPage, cell: number, elapsedTicks: number): void {
+  page.enteredAt[cell] = (page.enteredAt[cell] ?? 0) + elapsedTicks;
+  const since = page.soakingSince[cell] ?? 0;
+  if (since !== 0) page.soakingSince[cell] = since + elapsedTicks;
+}
+
+function sweepVerifying(
+  page: AttemptPage,
+  cell: number,
+  evidence: number,
+  context: SweepContext,
+): boolean {
+  const since = page.soakingSince[cell] ?? 0;
+  if (evidence === EVIDENCE.target || context.isPlanted("engine.no-evidence")) {
+    if (since === 0) {
+      page.soakingSince[cell] = context.nowTicks + 1;
+      if (context.soakMs > 0) return true;
+    }
+    const soakedTicks = context.nowTicks + 1 - (page.soakingSince[cell] ?? 0);
+    if (soakedTicks * PAGE_TICK_MS < context.soakMs) return since === 0;
+    enter(page, cell, ATTEMPT.succeeded, context.nowTicks);
+    return true;
+  }
+  if (evidence === EVIDENCE.previous && since !== 0) {
+    // It ran the new release, and now it does not: the device fell back by itself.
+    flag(page, cell, CELL_FLAGS.failed | CELL_FLAGS.settled);
+    page.reason[cell] = reasonCode("evidence-contradicts");
+    enter(page, cell, ATTEMPT["rolled-back"], context.nowTicks);
+    return true;
+  }
+  if (isOver(page, cell, context.deadlines.verifyMs, context)) {
+    const contradicts = evidence === EVIDENCE.previous;
+    fail(page, cell, contradicts ? ATTEMPT.failed : ATTEMPT.lost, "no-evidence", context);
+    if (contradicts) flag(page, cell, CELL_FLAGS.settled);
+    return true;
+  }
+  if (since === 0) return false;
+  page.soakingSince[cell] = 0; // the soak starts again when the evidence is back
+  return true;
+}
+
+function checkDeadline(page: AttemptPage, cell: number, context: SweepContext): boolean {
+  const { downloadMs, waitingMs, installMs } = context.deadlines;
+  switch (page.state[cell]) {
+    case ATTEMPT.accepted:
+    case ATTEMPT.downloading:
+      return failAfter(page, cell, downloadMs, "timed-out", "download-too-slow", context);
+    case ATTEMPT.waiting:
+      return failAfter(page, cell, waitingMs, "timed-out", "busy-too-long", context);
+    case ATTEMPT.downloaded:
+      return failAfter(page, cell, installMs, "timed-out", "install-too-slow", context);
+    default:
+      return failAfter(page, cell, installMs, "lost", "silent-while-installing", context);
+  }
+}
+
+function failAfter(
+  page: AttemptPage,
+  cell: number,
+  deadlineMs: number,
+  state: "timed-out" | "lost",
+  reason: string,
+  context: SweepContext,
+): boolean {
+  if (!isOver(page, cell, deadlineMs, context)) return false;
+  if (context.isPlanted("engine.silence-is-fine")) return false;
+  fail(page, cell, ATTEMPT[state], reason, context);
+  return true;
+}
+
+function isOver(
+  page: AttemptPage,
+  cell: number,
+  deadlineMs: number,
+  context: SweepContext,
+): boolean {
+  return (context.nowTicks - (page.enteredAt[cell] ?? 0)) * PAGE_TICK_MS >= deadlineMs;
+}
+
+function fail(
+  page: AttemptPage,
+  cell: number,
+  state: number,
+  reason: string,
+  context: SweepContext,
+): void {
+  flag(page, cell, CELL_FLAGS.failed);
+  page.reason[cell] = reasonCode(reason);
+  page.soakingSince[cell] = 0;
+  enter(page, cell, state, context.nowTicks);
+}
+
+/** Failed, lost, superseded or (while rolling back) succeeded: has it come back to what it ran? */
+function sweepDecided(
+  page: AttemptPage,
+  cell: number,
+  evidence: number,
+  context: SweepContext,
+): boolean {
+  const state = page.state[cell];
+  if (evidence === EVIDENCE.previous) {
+    if (context.rollingBack) return settleAsRolledBack(page, cell, context);
+    flag(page, cell, CELL_FLAGS.settled);
+    return true;
+  }
+  const silent = state === ATTEMPT.lost || state === ATTEMPT["timed-out"];
+  if (silent && evidence === EVIDENCE.target && !context.rollingBack) {
+    // It was given up and has done it after all: prove it as any other; k keeps the failure.
+    enter(page, cell, ATTEMPT.verifying, context.nowTicks);
+    return true;
+  }
+  return false;
+}
+
+function settleAsRolledBack(page: AttemptPage, cell: number, context: SweepContext): boolean {
+  flag(page, cell, CELL_FLAGS.settled);
+  if (page.state[cell] !== ATTEMPT.failed) {
+    enter(page, cell, ATTEMPT["rolled-back"], context.nowTicks);
+  }
+  return true;
+}

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * The gate: what stops a rollout and what lets its next wave start. Counted on what was *accepted*
+ * (n), failures so far (k); a pending attempt is a non-failure. Never on group totals: offline
+ * devices must not dilute failures.
+ */
+import { ATTEMPT } from "./attempt.ts";
+import type { AttemptCounts } from "./attempt-counts.ts";
+import type { GatePolicy } from "./rollout.ts";
+
+export type StopVerdict = { readonly stop: false } | { readonly stop: true; readonly why: string };
+
+/**
+ * A rule that may stop a rollout. It is asked after every batch and needs only (k, n), so it
+ * replays from stored counts; other rules take their place beside `countsRule`.
+ */
+export interface StopRule {
+  readonly name: string;
+  verdict(counts: { failures: number; accepted: number }): StopVerdict;
+}
+
+/** Stops at `maxFailures` failures. */
+export function countsRule(maxFailures: number): StopRule {
+  return {
+    name: "counts",
+    verdict: ({ failures, accepted }) =>
+      failures < maxFailures
+        ? { stop: false }
+        : {
+            stop: true,
+            why:
+              `${failures} of the ${accepted} devices that accepted have failed; ` +
+              `the limit is ${maxFailures}`,
+          },
+  };
+}
+
+export type WaveVerdict =
+  /** `why`: what it is waiting for. */
+  | { readonly kind: "waiting"; readonly why: string }
+  | { readonly kind: "passed" }
+  | { readonly kind: "stop"; readonly why: string };
+
+/**
+ * May the wave after this one start? Devices that were not reached within the reach window are in
+ * the tail and hold nothing up.
+ */
+export function judgeWave(
+  counts: AttemptCounts,
+  policy: GatePolicy,
+  options: { openForMs: number; reachMs: number },
+): WaveVerdict {
+  const of = (state: keyof typeof ATTEMPT): number => counts.byState[ATTEMPT[state]] ?? 0;
+  const notReached = of("pending") + of("offered");
+  const underWay = counts.inFlight - of("offered");
+  if (underWay > 0) return { kind: "waiting", why: `${underWay} attempts under way` };
+  if (notReached > 0 && options.openForMs < options.reachMs) {
+    return { kind: "waiting", why: `${notReached} devices not reached yet` };
+  }
+  const succeeded = of("succeeded");
+  const decided =
+    succeeded + of("failed") + of("rolled-back") + of("timed-out") + of("lost");
+  // Few decided attempts prove nothing: of three devices one failure is 33 %.
+  const enough = decided >= Math.min(policy.minSample, decided + notReached);
+  if (decided > 0 && enough && succeeded * 100 < policy.minSuccessPercent * decided) {
+    return {
+      kind: "stop",
+      why:
+        `${succeeded} of ${decided} decided attempts succeeded; ` +
+        `the gate wants ${policy.minSuccessPercent} %`,
+    };
+  }
+  return { kind: "passed" };
+}

@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * The rollout engine: `stepRollout(progress, event) → { progress, effects }`. Pure: it reads counts
+ * and its own clock, and says what is to be done; the center does it and stores both together. The
+ * same code runs in production and on virtual time.
+ *
+ * Invariants: a wave never opens before the gate of the one before it; after the stop epoch has
+ * grown nothing of this rollout is offered; the state moves only along the graph of `rollout.ts`.
+ */
+import { assert, unreachable } from "./assert.ts";
+import { ATTEMPT, isTerminal } from "./attempt.ts";
+import { sumCounts, type AttemptCounts } from "./attempt-counts.ts";
+import { countsRule, judgeWave } from "./gate.ts";
+import type { PlanLimits, RolloutProgress, RolloutSpec, RolloutState } from "./rollout.ts";
+
+/** What does not change while a rollout runs. */
+export interface RolloutFrame {
+  readonly spec: RolloutSpec;
+  readonly limits: PlanLimits;
+  /** Waves in the plan. */
+  readonly waveTotal: number;
+  /** A rollback puts devices back: it never rolls back again, and its devices are unproven anyway. */
+  readonly isRollback: boolean;
+  /** Longest that an offer which has left may still be accepted; awaited when stopping. */
+  readonly offerLifetimeMs: number;
+}
+
+export type RolloutEvent =
+  | { readonly kind: "tick"; readonly elapsedMs: number }
+  | { readonly kind: "start" }
+  | { readonly kind: "pause"; readonly why: string }
+  | { readonly kind: "resume" }
+  | { readonly kind: "stop"; readonly why: string; readonly rollback: boolean }
+  | { readonly kind: "rollback-ended"; readonly succeeded: boolean; readonly why: string };
+
+export type RolloutEffect =
+  /** Devices of this wave (index) may be offered from now on. */
+  | { readonly kind: "open-wave"; readonly wave: number }
+  /** Tell every gateway; offers that have left are withdrawn where not accepted. */
+  | { readonly kind: "raise-stop-epoch"; readonly stopEpoch: number }
+  /** Pending attempts become `cancelled`. */
+  | { readonly kind: "cancel-pending" }
+  /** Pending and offered attempts become `unreachable` or `cancelled`. */
+  | { readonly kind: "close-unaccepted"; readonly as: "unreachable" | "cancelled" }
+  /** Create and start the child rollout that puts exposed devices back. */
+  | { readonly kind: "begin-rollback" }
+  | { readonly kind: "ended"; readonly state: RolloutState };
+
+export interface RolloutStep {
+  readonly progress: RolloutProgress;
+  readonly effects: readonly RolloutEffect[];
+}
+
+/** `counts`: one entry a wave of the plan, current when the step is taken. */
+export function stepRollout(
+  frame: RolloutFrame,
+  progress: RolloutProgress,
+  counts: readonly AttemptCounts[],
+  event: RolloutEvent,
+): RolloutStep {
+  switch (event.kind) {
+    case "tick":
+      return tick(frame, progress, counts, event.elapsedMs);
+    case "start":
+      assert(progress.state === "planned", "only a planned rollout starts");
+      return openWave({ ...progress, state: "running", stateReason: "started" }, 0);
+    case "pause":
+      assert(progress.state === "running", "only a running rollout is paused");
+      return pause(progress, event.why);
+    case "resume": {
+      assert(progress.state === "paused", "only a paused rollout resumes");
+      const forgivenFailures = sumCounts(counts).failures;
+      return keep({ ...progress, state: "running", stateReason: "resumed", forgivenFailures });
+    }
+    case "stop":
+      assert(mayStop(progress.state, event.rollback), "a rollout that may be stopped is stopped");
+      return stop(progress, event.why, event.rollback && !frame.isRollback);
+    case "rollback-ended":
+      assert(progress.state === "rolling-back", "a rollback ends while its parent rolls back");
+      return end(progress, event.succeeded ? "rolled-back" : "stopped", event.why);
+    default:
+      return unreachable(event);
+  }
+}
+
+/** A rollout that ended may still be rolled back; one that was rolled back may not. */
+export function mayStop(state: RolloutState, rollback: boolean): boolean {
+  if (state === "running" || state === "paused") return true;
+  return rollback && (state === "succeeded" || state === "stopped");
+}
+
+function keep(progress: RolloutProgress): RolloutStep {
+  return { progress, effects: [] };
+}
+
+function openWave(progress: RolloutProgress, wave: number): RolloutStep {
+  return {
+    progress: { ...progress, waveCount: wave + 1, waveOpenedAtMs: progress.clockMs },
+    effects: [{ kind: "open-wave", wave }],
+  };
+}
+
+/** Offers are withheld at the gateways too, at once: a pause raises the epoch like a stop. */
+function pause(progress: RolloutProgress, why: string): RolloutStep {
+  const stopEpoch = progress.stopEpoch + 1;
+  return {
+    progress: { ...progress, state: "paused", stateReason: why, stopEpoch },
+    effects: [{ kind: "raise-stop-epoch", stopEpoch }],
+  };
+}
+
+function stop(progress: RolloutProgress, why: string, rollbackWanted: boolean): RolloutStep {
+  const stopEpoch = progress.stopEpoch + 1;
+  return {
+    progress: {
+      ...progress,
+      state: "stopping",
+      stateReason: why,
+      stopEpoch,
+      rollbackWanted,
+      stoppingAtMs: progress.clockMs,
+    },
+    effects: [{ kind: "raise-stop-epoch", stopEpoch }, { kind: "cancel-pending" }],
+  };
+}
+
+function end(progress: RolloutProgress, state: RolloutState, why: string): RolloutStep {
+  return {
+    progress: { ...progress, state, stateReason: why },
+    effects: [{ kind: "ended", state }],
+  };
+}
+
+function tick(
+  frame: RolloutFrame,
+  before: RolloutProgress,
+  counts: readonly AttemptCounts[],
+  elapsedMs: number,
+): RolloutStep {
+  assert(elapsedMs >= 0, "a rollout's clock never goes back");
+  const total = sumCounts(counts);
+  const progress = {
+    ...before,
+    clockMs: before.clockMs + elapsedMs,
+    maxUnproven: Math.max(before.maxUnproven, total.unproven),
+  };
+  switch (progress.state) {
+    case "running":
+      return advance(frame, progress, counts, total);
+    case "stopping":
+      return finishStopping(frame, progress, total);
+    default:
+      return keep(progress);
+  }
+}
+
+function advance(
+  frame: RolloutFrame,
+  progress: RolloutProgress,
+  counts: readonly AttemptCounts[],
+  total: AttemptCounts,
+): RolloutStep {
+  const rule = countsRule(frame.limits.maxFailures);
+  const failures = total.failures - progress.forgivenFailures;
+  const verdict = rule.verdict({ failures, accepted: total.exposed });
+  if (verdict.stop) return stopByPolicy(frame, progress, verdict.why);
+  const current = counts[progress.waveCount - 1];
+  assert(current !== undefined, "a running rollout has a current wave");
+  const wave = judgeWave(current, frame.spec.gate, {
+    openForMs: progress.clockMs - progress.waveOpenedAtMs,
+    reachMs: frame.spec.deadlines.reachMs,
+  });
+  if (wave.kind === "stop") return stopByPolicy(frame, progress, wave.why);
+  const filled = blastRadiusFilled(frame, total);
+  if (filled !== null) return pause(progress, filled);
+  if (wave.kind === "waiting") return keep({ ...progress, stateReason: wave.why });
+  if (progress.waveCount < frame.waveTotal) return openWave(progress, progress.waveCount);
+  return finish(frame, progress, total);
+}
+
+/** Every wave is open and the last one's gate has passed: only the tail may be left. */
+function finish(
+  frame: RolloutFrame,
+  progress: RolloutProgress,
+  total: AttemptCounts,
+): RolloutStep {
+  const open = countOpen(total);
+  if (open === 0) return end(progress, "succeeded", "every wave passed its gate");
+  const waitedMs = progress.clockMs - progress.waveOpenedAtMs;
+  if (total.inFlight === (total.byState[ATTEMPT.offered] ?? 0)) {
+    if (waitedMs >= frame.spec.deadlines.offlineGraceMs) {
+      const ended = end(progress, "succeeded", `${open} devices were never reached`);
+      return {
+        progress: ended.progress,
+        effects: [{ kind: "close-unaccepted", as: "unreachable" }, ...ended.effects],
+      };
+    }
+  }
+  return keep({ ...progress, stateReason: `waiting for ${open} devices of the tail` });
+}
+
+function stopByPolicy(frame: RolloutFrame, progress: RolloutProgress, why: string): RolloutStep {
+  if (frame.isRollback || frame.spec.onStop === "pause") return pause(progress, why);
+  return stop(progress, why, true);
+}
+
+/** Nothing can be offered any more because those given up fill the budget: a person must decide. */
+function blastRadiusFilled(frame: RolloutFrame, total: AttemptCounts): string | null {
+  if (frame.isRollback) return null;
+  const givenUp = total.unproven - total.inFlight;
+  if (givenUp < frame.limits.blastRadius) return null;
+  return (
+    `${givenUp} lost or failed devices are not back on what they ran before; ` +
+    `they fill the blast radius of ${frame.limits.blastRadius}`
+  );
+}
+
+function finishStopping(
+  frame: RolloutFrame,
+  progress: RolloutProgress,
+  total: AttemptCounts,
+): RolloutStep {
+  const offered = total.byState[ATTEMPT.offered] ?? 0;
+  const waitedMs = progress.clockMs - progress.stoppingAtMs;
+  // An offer that left may be accepted until it expires; after that it cannot.
+  if (offered > 0 && waitedMs < frame.offerLifetimeMs) return keep(progress);
+  const close = { kind: "close-unaccepted", as: "cancelled" } as const;
+  if (progress.rollbackWanted) {
+    return {
+      progress: { ...progress, state: "rolling-back" },
+      effects: [{ kind: "begin-rollback" }, close],
+    };
+  }
+  if (total.inFlight > offered) return keep(progress);
+  const ended = end(progress, "stopped", progress.stateReason);
+  return { progress: ended.progress, effects: [close, ...ended.effects] };
+}
+
+function countOpen(total: AttemptCounts): number {
+  let open = 0;
+  total.byState.forEach((count, state) => {
+    if (!isTerminal(state)) open += count;
+  });
+  return open;
+}
+
+/** How many more devices may be offered now, by every limit of the plan. */
+export function offerBudget(
+  frame: RolloutFrame,
+  progress: RolloutProgress,
+  total: AttemptCounts,
+): number {
+  if (progress.state !== "running") return 0;
+  const byFlight = frame.limits.maxInFlight - total.inFlight;
+  if (frame.isRollback) return Math.max(0, byFlight);
+  return Math.max(0, Math.min(byFlight, frame.limits.blastRadius - total.unproven));
+}

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * The rollout: the intent (release × selector × strategy × policy), its states and what the engine
+ * keeps of it between steps.
+ *
+ *     draft → planned → running ⇄ paused → succeeded
+ *                          │        │
+ *                          └→ stopping → stopped | rolling-back → rolled-back | stopped
+ *
+ * `stopping`: the stop epoch has been raised, nothing new is offered, offers that left are awaited.
+ * `rolling-back`: a child rollout puts each exposed device back to what it ran before.
+ */
+import type { Amount } from "./units.ts";
+
+export const ROLLOUT_STATES = [
+  "draft",
+  "planned",
+  "running",
+  "paused",
+  "stopping",
+  "rolling-back",
+  "succeeded",
+  "stopped",
+  "rolled-back",
+  "expired",
+] as const;
+export type RolloutState = (typeof ROLLOUT_STATES)[number];
+
+/** No event leads out of these. */
+export function isEnded(state: RolloutState): boolean {
+  return (
+    state === "succeeded" || state === "stopped" || state === "rolled-back" || state === "expired"
+  );
+}
+
+/** The engine works on these. */
+export function isOpen(state: RolloutState): boolean {
+  return (
+    state === "running" || state === "paused" || state === "stopping" || state === "rolling-back"
+  );
+}
+
+export interface GatePolicy {
+  /** The rollout stops at this many failures. */
+  readonly maxFailures: Amount;
+  /** Of the decided attempts of a wave, to go on to the next. */
+  readonly minSuccessPercent: number;
+  /** Decided in a wave before `minSuccessPercent` is judged (or all that the wave can reach). */
+  readonly minSample: number;
+}
+
+/** Each phase has a deadline; silence is a failure. Milliseconds on the rollout's own clock. */
+export interface Deadlines {
+  /** Wave open → accepted; after it the device moves to the tail and no longer holds the wave. */
+  readonly reachMs: number;
+  /** Accepted → downloaded. */
+  readonly downloadMs: number;
+  /** Deferred by the device's busy hook. */
+  readonly waitingMs: number;
+  /** Downloaded or installing → installed. */
+  readonly installMs: number;
+  /** Installed → evidence of it, the soak not counted. */
+  readonly verifyMs: number;
+  /** Start of the last wave → a device never reached is `unreachable`, which is neutral. */
+  readonly offlineGraceMs: number;
+}
+
+export type OnStop = "rollback" | "pause";
+
+export interface RolloutSpec {
+  /** `name@version`. */
+  readonly release: string;
+  readonly selector: string;
+  /** Sizes in order; what is left over is a last wave of its own. */
+  readonly waves: readonly Amount[];
+  readonly maxInFlight: Amount;
+  /** Most unproven devices at any moment. */
+  readonly blastRadius: Amount;
+  readonly gate: GatePolicy;
+  readonly soakMs: number;
+  readonly deadlines: Deadlines;
+  readonly onStop: OnStop;
+}
+
+export const DEFAULT_SPEC: Omit<RolloutSpec, "release" | "selector"> = {
+  waves: [{ percent: 1 }, { percent: 10 }],
+  maxInFlight: { percent: 10 },
+  blastRadius: { percent: 10 },
+  gate: { maxFailures: { percent: 1 }, minSuccessPercent: 95, minSample: 1 },
+  soakMs: 60_000,
+  deadlines: {
+    reachMs: 30 * 60_000,
+    downloadMs: 3_600_000,
+    waitingMs: 24 * 3_600_000,
+    installMs: 30 * 60_000,
+    verifyMs: 30 * 60_000,
+    offlineGraceMs: 14 * 86_400_000,
+  },
+  onStop: "rollback",
+};
+
+/** Contiguous positions [start, end) of one wave. */
+export interface WaveRange {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** The absolute limits that a plan froze. */
+export interface PlanLimits {
+  readonly maxInFlight: number;
+  readonly blastRadius: number;
+  readonly maxFailures: number;
+}
+
+/** What the engine remembers of a running rollout; small, stored with every step. */
+export interface RolloutProgress {
+  readonly state: RolloutState;
+  /** One sentence: why it is in this state. */
+  readonly stateReason: string;
+  /** Waves opened so far; wave `waveCount − 1` is the current one. */
+  readonly waveCount: number;
+  /** On the rollout's clock: when the current wave opened. */
+  readonly waveOpenedAtMs: number;
+  /** The rollout's own clock: advanced by the leader's monotonic time only. */
+  readonly clockMs: number;
+  /** Only ever grows. */
+  readonly stopEpoch: number;
+  /** On the rollout's clock: when it began stopping; offers that left are awaited from here. */
+  readonly stoppingAtMs: number;
+  /** Failures an operator has seen and resumed over; the gate counts from here. */
+  readonly forgivenFailures: number;
+  /** The blast radius so far: most unproven devices at any moment. */
+  readonly maxUnproven: number;
+  /** After `stopping`: roll exposed devices back. */
+  readonly rollbackWanted: boolean;
+}
+
+export const INITIAL_PROGRESS: RolloutProgress = {
+  state: "draft",
+  stateReason: "",
+  waveCount: 0,
+  waveOpenedAtMs: 0,
+  clockMs: 0,
+  stopEpoch: 0,
+  stoppingAtMs: 0,
+  forgivenFailures: 0,
+  maxUnproven: 0,
+  rollbackWanted: false,
+};

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * The artifact listener: HTTPS with the devices' certificates.
+ *
+ * | request | answer |
+ * | --- | --- |
+ * | `GET`, `HEAD /artifacts/sha256/{hex}` | the blob; ranges, ETag, If-Range, If-None-Match |
+ * | `GET`, `HEAD /tuf/{name}` | TUF metadata as the center signed it |
+ *
+ * A blob is served only when it is whole and verified on this disk. While it is being fetched for
+ * longer than 20 s the answer is 503 with Retry-After, so that no device waits on an open socket
+ * for somebody else's gigabyte. Nothing here throws to the process: each failure is an answer.
+ *
+ * Limits: 2,000 connections, 10 s for headers, 60 s without progress, 8 KiB of headers.
+ */
+import { createReadStream } from "node:fs";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { createServer } from "node:https";
+import { TLSSocket } from "node:tls";
+import { pipeline } from "node:stream/promises";
+import { errorCodeFacts, isMusterError, MusterError, type ErrorCode } from "../../domain/errors.ts";
+import { SHA256_PATTERN } from "../../ports/artifact-store.ts";
+import type { Clock } from "../../ports/clock.ts";
+import type { Logger } from "../../ports/logger.ts";
+import { listen } from "../../runtime/listen.ts";
+import { deviceTls } from "../device-tls.ts";
+import type { GatewayIdentity } from "../identity.ts";
+import type { GatewayMetrics } from "../metrics.ts";
+import { readPeerCertificate } from "../peer-certificate.ts";
+import type { ArtifactCache } from "./artifact-cache.ts";
+import { parseByteRange } from "./byte-range.ts";
+import type { TrustCache } from "./trust-cache.ts";
+
+const CONNECTIONS_MAX = 2_000;
+const HEADERS_TIMEOUT_MS = 10_000;
+const IDLE_TIMEOUT_MS = 60_000;
+const HEADER_BYTES_MAX = 8_192;
+/** How long a device waits for a blob that is being fetched. */
+const FETCH_WAIT_MS = 20_000;
+const RETRY_AFTER_SECONDS = 5;
+
+/** Where this gateway stands between the device and the failure. */
+const FAILURE_STATUS: { readonly [code in ErrorCode]?: number } = {
+  deadline_exceeded: 503, // Still fetching: come again.
+  untrusted: 502, // The center sent something else.
+  too_large: 507, // The cache is too small for it.
+};
+
+export interface ArtifactServerOptions {
+  readonly cache: ArtifactCache;
+  readonly trust: TrustCache;
+  readonly identity: GatewayIdentity;
+  readonly clock: Clock;
+  readonly metrics: GatewayMetrics;
+  readonly logger: Logger;
+  readonly host: string;
+  /** 0 takes a free one. */
+  readonly port: number;
+}
+
+export interface ArtifactServer {
+  readonly port: number;
+  /** Cuts what is under way: a device resumes elsewhere, by range. */
+  close(): Promise<void>;
+}
+
+export async function startArtifactServer(options: ArtifactServerOptions): Promise<ArtifactServer> {
+  const tls = { ...deviceTls(options.identity), maxHeaderSize: HEADER_BYTES_MAX };
+  const server = createServer(tls, (request, response) => {
+    void answer(options, request, response);
+  });
+  server.maxConnections = CONNECTIONS_MAX;
+  server.headersTimeout = HEADERS_TIMEOUT_MS;
+  server.requestTimeout = HEADERS_TIMEOUT_MS;
+  server.setTimeout(IDLE_TIMEOUT_MS);
+  server.on("tlsClientError", (error: NodeJS.ErrnoException) => {
+    options.metrics.tlsFailed(error.code ?? "unknown");
+  });
+  const what = "the artifact listener";
+  const port = await listen(server, { what, host: options.host, port: options.port });
+  return {
+    port,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+async function answer(
+  options: ArtifactServerOptions,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  try {
+    await route(options, request, response);
+  } catch (cause) {
+    if (response.headersSent || !isMusterError(cause)) {
+      // The device went away in the middle, or the disk failed under it: it will ask again.
+      options.logger.debug("artifact answer broke off", { error: cause });
+      response.destroy();
+    } else refuse(response, cause);
+  }
+  options.metrics.artifactRequested(response.statusCode);
+}
+
+async function route(
+  options: ArtifactServerOptions,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  checkPeer(request, options.clock.wallMs());
+  if (request.method !== "GET" && request.method !== "HEAD") {
+    response.setHeader("allow", "GET, HEAD");
+    return sayText(response, 405, "only GET and HEAD are answered here");
+  }
+  const path = (request.url ?? "/").split("?")[0] as string;
+  const [, room, ...rest] = path.split("/");
+  if (room === "tuf" && rest.length === 1) return sendTrust(options, request, response, rest[0]);
+  const digest = rest[1] ?? "";
+  if (room === "artifacts" && rest[0] === "sha256" && rest.length === 2) {
+    if (SHA256_PATTERN.test(digest)) return await sendBlob(options, request, response, digest);
+    return sayText(response, 400, "a digest is 64 lower-case hex characters");
+  }
+  sayText(response, 404, "nothing is here: see /artifacts/sha256/{digest} and /tuf/{name}");
+}
+
+function checkPeer(request: IncomingMessage, wallMs: number): void {
+  const { socket } = request;
+  const certificate = socket instanceof TLSSocket ? socket.getPeerX509Certificate() : undefined;
+  const peer = readPeerCertificate(certificate, wallMs);
+  if ("fault" in peer) throw new MusterError({ code: "permission_denied", message: peer.fault });
+  if (peer.identity.role === "device") return;
+  const message = "artifacts are for devices; this certificate names a gateway";
+  throw new MusterError({ code: "permission_denied", message });
+}
+
+async function sendBlob(
+  options: ArtifactServerOptions,
+  request: IncomingMessage,
+  response: ServerResponse,
+  sha256: string,
+): Promise<void> {
+  const waiting = new AbortController();
+  const cancelTimer = options.clock.setTimer(FETCH_WAIT_MS, () => waiting.abort());
+  response.once("close", () => waiting.abort());
+  const blob = await options.cache.get(sha256, { signal: waiting.signal }).finally(cancelTimer);
+  const etag = `"${sha256}"`;
+  response.setHeader("etag", etag);
+  response.setHeader("accept-ranges", "bytes");
+  response.setHeader("cache-control", "private, max-age=31536000, immutable");
+  response.setHeader("content-type", "application/octet-stream");
+  if (request.headers["if-none-match"] === etag) return void response.writeHead(304).end();
+  const ifRange = request.headers["if-range"];
+  const isRangeValid = ifRange === undefined || ifRange === etag;
+  const range = parseByteRange(isRangeValid ? request.headers.range : undefined, blob.lengthBytes);
+  if (range === "unsatisfiable") {
+    response.setHeader("content-range", `bytes */${blob.lengthBytes}`);
+    return sayText(response, 416, `the artifact has ${blob.lengthBytes} bytes`);
+  }
+  const { start, end } = range === "whole" ? { start: 0, end: blob.lengthBytes } : range;
+  response.setHeader("content-length", end - start);
+  if (range !== "whole") {
+    response.setHeader("content-range", `bytes ${start}-${end - 1}/${blob.lengthBytes}`);
+  }
+  response.writeHead(range === "whole" ? 200 : 206);
+  if (request.method === "HEAD" || start === end) return void response.end();
+  await pipeline(createReadStream(blob.file, { start, end: end - 1 }), response);
+}
+
+function sendTrust(
+  options: ArtifactServerOptions,
+  request: IncomingMessage,
+  response: ServerResponse,
+  name = "",
+): void {
+  const data = options.trust.get(name);
+  if (data === null) return sayText(response, 404, "there is no such metadata");
+  response.setHeader("content-type", "application/json");
+  response.setHeader("content-length", data.length);
+  response.setHeader("cache-control", "no-cache");
+  response.writeHead(200).end(request.method === "HEAD" ? undefined : data);
+}
+
+function refuse(response: ServerResponse, error: MusterError): void {
+  const status = FAILURE_STATUS[error.code] ?? errorCodeFacts(error.code).http;
+  if (status === 503 || status === 507) response.setHeader("retry-after", RETRY_AFTER_SECONDS);
+  sayText(response, status, error.message);
+}
+
+function sayText(response: ServerResponse, status: number, text: string): void {
+  response.removeHeader("content-length");
+  response.writeHead(status, { "content-type": "text/plain; charset=utf-8" }).end(`${text}\n`);
+}

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * Everything of a gateway that opens no port: sessions, presence, pipeline, leases, caches and what
+ * the uplink reads from and writes to. Built in one place, in the order of who needs whom.
+ */
+import type { Registry } from "prom-client";
+import type { Clock } from "../ports/clock.ts";
+import type { Logger } from "../ports/logger.ts";
+import { DEFAULT_DECODER_LIMITS } from "../protocol/mqtt/decoder-limits.ts";
+import { MAX_HELLO_BYTES } from "../protocol/device/status.ts";
+import { ArtifactCache } from "./artifacts/artifact-cache.ts";
+import { TrustCache } from "./artifacts/trust-cache.ts";
+import type { GatewayIdentity } from "./identity.ts";
+import { LeaseJournal } from "./leases/lease-journal.ts";
+import { LeaseService } from "./leases/lease-service.ts";
+import { LeaseTable } from "./leases/lease-table.ts";
+import { OfferDispatcher } from "./leases/offer-dispatcher.ts";
+import type { MqttContext } from "./listeners/mqtt/mqtt-context.ts";
+import { SlowConsumers } from "./listeners/mqtt/slow-consumers.ts";
+import { GatewayMetrics } from "./metrics.ts";
+import type { ResolvedGatewayOptions } from "./options.ts";
+import { DeviceIntake } from "./pipeline/device-intake.ts";
+import { HelloTracker } from "./pipeline/hello-tracker.ts";
+import { ReportBuffer } from "./pipeline/report-buffer.ts";
+import { StatusTracker } from "./pipeline/status-tracker.ts";
+import { Presence } from "./presence/presence.ts";
+import { TimingWheel } from "./presence/timing-wheel.ts";
+import { SessionLifecycle } from "./sessions/session-lifecycle.ts";
+import { SessionTable } from "./sessions/session-table.ts";
+import {
+  centerConnector,
+  type CenterConnection,
+  type ConnectCenter,
+} from "./uplink/center-client.ts";
+import { CenterMessages } from "./uplink/center-messages.ts";
+import { ControlOutbox } from "./uplink/control-outbox.ts";
+import { HeartbeatSource } from "./uplink/heartbeat-source.ts";
+import { SessionAnnouncer } from "./uplink/session-announcer.ts";
+import { Siblings } from "./uplink/siblings.ts";
+import type { UplinkSource } from "./uplink/uplink-source.ts";
+import { Wakening } from "./uplink/wakening.ts";
+
+/** Resolution of every deadline; an eighth of the time to find out. */
+const WHEEL_TICK_MS = 250;
+/** The largest message is a hello; its topic and headers come on top. */
+const PACKET_BYTES_MAX: number = MAX_HELLO_BYTES * 2;
+
+export interface GatewayCoreOptions {
+  readonly options: ResolvedGatewayOptions;
+  readonly identity: GatewayIdentity;
+  readonly bootId: string;
+  readonly registry: Registry;
+}
+
+export interface GatewayCore {
+  readonly table: SessionTable;
+  readonly presence: Presence;
+  readonly lifecycle: SessionLifecycle;
+  readonly reports: ReportBuffer;
+  readonly leaseTable: LeaseTable;
+  readonly leases: LeaseService;
+  readonly journal: LeaseJournal;
+  readonly cache: ArtifactCache;
+  readonly trust: TrustCache;
+  readonly metrics: GatewayMetrics;
+  readonly mqttContext: MqttContext;
+  readonly heartbeat: HeartbeatSource;
+  readonly siblings: Siblings;
+  readonly messages: CenterMessages;
+  readonly connectCenter: ConnectCenter;
+  readonly wakening: Wakening;
+  /** In the order in which the uplink asks them. */
+  readonly sources: readonly UplinkSource[];
+}
+
+export function buildCore(given: GatewayCoreOptions): GatewayCore {
+  const { options, identity, bootId, registry } = given;
+  const { clock, logger, dataDirectory: directory } = options;
+  const wakening = new Wakening();
+  const table = new SessionTable({ maxSlots: options.maxConnections });
+  /** What nearly everyone needs; each takes its own part. */
+  const shared = {
+    clock,
+    logger,
+    directory,
+    table,
+    metrics: new GatewayMetrics({ registry }),
+    wake: (): void => wakening.wake(),
+  };
+  const silenceLimitMs = options.heartbeatIntervalMs * options.missesAllowed;
+  const { presence, lifecycle } = buildSessions(options, table, silenceLimitMs);
+  const status = new StatusTracker(shared);
+  const hellos = new HelloTracker({ ...shared, status });
+  const reports = new ReportBuffer(shared);
+  const outbox = new ControlOutbox(shared);
+  const announcer = new SessionAnnouncer({ ...shared, presence });
+  const leaseTable = new LeaseTable();
+  const journal = new LeaseJournal({ ...shared, bootId, table: leaseTable });
+  const dispatcher = new OfferDispatcher({ ...shared, leases: leaseTable });
+  const leaseParts = { lifecycle, leases: leaseTable, journal, dispatcher, outbox };
+  const leases = new LeaseService({ ...shared, ...leaseParts });
+  lifecycle.observe([announcer, status, hellos, reports, leases]);
+
+  const { centerAddress } = options;
+  const connectCenter = centerConnector({ centerAddress, identity, clock });
+  const { cache, trust } = buildCaches(shared, options.cacheBytes, connectCenter());
+  const siblings = new Siblings(shared);
+  const heartbeat = new HeartbeatSource({
+    ...shared,
+    intervalMs: options.heartbeatIntervalMs,
+    facts: () => ({
+      connectedDevices: table.openCount,
+      eventLoopLagMs: presence.lagMs,
+      heldReports: reports.heldCount,
+    }),
+  });
+  const heard = { lifecycle, announcer, reports, leases, trust, siblings };
+  const sessions = { presence, lifecycle, reports };
+  return {
+    ...shared,
+    ...sessions,
+    leaseTable,
+    leases,
+    journal,
+    cache,
+    trust,
+    heartbeat,
+    siblings,
+    connectCenter,
+    wakening,
+    mqttContext: {
+      ...shared,
+      ...sessions,
+      intake: new DeviceIntake({ ...shared, status, hellos, reports, reportListener: leases }),
+      slowConsumers: new SlowConsumers(shared),
+      limits: { ...DEFAULT_DECODER_LIMITS, maxPacketBytes: PACKET_BYTES_MAX },
+      terms: { silenceLimitMs, maxPacketBytes: PACKET_BYTES_MAX },
+    },
+    messages: new CenterMessages({ ...shared, ...heard }),
+    // A stop before what it stops; sessions before what is said of them.
+    sources: [heartbeat, outbox, announcer, reports, status, hellos],
+  };
+}
+
+function buildSessions(
+  options: ResolvedGatewayOptions,
+  table: SessionTable,
+  silenceLimitMs: number,
+): { presence: Presence; lifecycle: SessionLifecycle } {
+  const { clock, detectionMs, connectDeadlineMs } = options;
+  const wheel = new TimingWheel({ tickMs: WHEEL_TICK_MS, nowMs: clock.monotonicMs() });
+  const presence = new Presence({ clock, table, wheel, detectionMs });
+  const lifecycle = new SessionLifecycle({ table, presence, connectDeadlineMs, silenceLimitMs });
+  return { presence, lifecycle };
+}
+
+interface CachePorts {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly directory: string;
+  readonly metrics: GatewayMetrics;
+}
+
+/** Fetches share a connection of their own, opened with the first fetch. */
+function buildCaches(
+  ports: CachePorts,
+  maxBytes: number,
+  connection: CenterConnection,
+): { cache: ArtifactCache; trust: TrustCache } {
+  const { client } = connection;
+  const cache = new ArtifactCache({
+    ...ports,
+    maxBytes,
+    fetch: (sha256, startOffset, signal) =>
+      client.fetchArtifact({ sha256, startOffset: BigInt(startOffset) }, { signal }),
+    close: () => connection.close(),
+  });
+  const trust = new TrustCache({
+    ...ports,
+    fetch: async (signal) => (await client.fetchTrust({}, { signal })).files,
+  });
+  return { cache, trust };
+}

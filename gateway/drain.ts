@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * The end of a gateway, in the order in which nobody loses anything: no new devices; leases back,
+ * so that another gateway can offer; reports up, so that devices get their acknowledgement; then
+ * goodbye to the devices, and last to the center, which hears of the closed sessions.
+ */
+import { delay } from "../ports/clock.ts";
+import type { ArtifactServer } from "./artifacts/artifact-server.ts";
+import type { AdminServer } from "../runtime/admin-server.ts";
+import type { GatewayCore } from "./core.ts";
+import type { MqttServer } from "./listeners/mqtt/mqtt-server.ts";
+import type { ResolvedGatewayOptions } from "./options.ts";
+import type { Uplink } from "./uplink/uplink.ts";
+
+const POLL_MS = 20;
+
+export interface GatewayParts {
+  readonly core: GatewayCore;
+  readonly mqtt: MqttServer;
+  readonly artifacts: ArtifactServer;
+  readonly admin: AdminServer;
+  readonly uplink: Uplink;
+  /** Resolves when the uplink's loop has ended. */
+  readonly uplinkEnded: Promise<void>;
+  /** Cuts the uplink. */
+  readonly uplinkAbort: AbortController;
+  readonly options: ResolvedGatewayOptions;
+}
+
+export async function drainGateway(parts: GatewayParts): Promise<void> {
+  const { core, mqtt, uplink, options } = parts;
+  const { clock, logger } = options;
+  logger.info("gateway is draining", { sessions: core.table.openCount });
+  const deadline = new AbortController();
+  const cancelDeadline = clock.setTimer(options.drainTimeoutMs, () => deadline.abort());
+  mqtt.stopAccepting();
+  await core.leases.drain();
+  core.reports.hurry();
+  while (uplink.isLinked && core.reports.heldCount > 0 && !deadline.signal.aborted) {
+    await delay(clock, POLL_MS, deadline.signal).catch(() => {}); // The loop sees the deadline.
+  }
+  for (let slot = 0; slot < core.table.slotCount; slot += 1) {
+    if (core.table.isTaken(slot)) core.table.link(slot).close("draining");
+  }
+  uplink.finish();
+  deadline.signal.addEventListener("abort", () => parts.uplinkAbort.abort(), { once: true });
+  if (!uplink.isLinked || deadline.signal.aborted) parts.uplinkAbort.abort();
+  await parts.uplinkEnded;
+  cancelDeadline();
+  await endParts(parts);
+  logger.info("gateway has stopped", { heldReports: core.reports.heldCount });
+}
+
+async function endParts(parts: GatewayParts): Promise<void> {
+  const { core, mqtt, artifacts, admin } = parts;
+  core.presence.stop();
+  core.leases.stop();
+  core.mqttContext.slowConsumers.stop();
+  core.trust.close();
+  core.cache.close();
+  await Promise.all([mqtt.close(), artifacts.close(), admin[Symbol.asyncDispose]()]);
+}

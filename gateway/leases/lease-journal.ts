@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * Leases on disk, so that a gateway which restarts within the same boot goes on under them:
+ *
+ *     leases.json       boot id, stop epochs, and of each lease: expiry, what is closed
+ *     leases/{id}.json  what never changes: entries and offers, written once
+ *
+ * The small file is rewritten on change, many changes in one write. It does not say which offers
+ * were sent (that would be a write an offer): after a restart all count as sent.
+ *
+ * Stop epochs are kept over a boot, leases are not. A file that cannot be read is as good as none:
+ * the center gives out new leases, and the old ones stay spent there.
+ */
+import { mkdir, readdir, readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { z } from "zod";
+import type { Logger } from "../../ports/logger.ts";
+import { PRIVATE_FILE_MODE, writeDurableFile } from "../../protocol/trust/durable-file.ts";
+import { EntryState, Lease, type LeaseContent } from "./lease.ts";
+import type { LeaseTable } from "./lease-table.ts";
+
+/** An id names a file. */
+export const LEASE_ID_PATTERN: RegExp = /^[A-Za-z0-9_-]{1,128}$/;
+
+const stateSchema = z.object({
+  version: z.literal(1),
+  bootId: z.string(),
+  stopEpochs: z.array(z.tuple([z.int().min(0), z.int().min(0)])),
+  leases: z.array(
+    z.object({
+      id: z.string().regex(LEASE_ID_PATTERN),
+      expiresAtMs: z.number(),
+      isRevoked: z.boolean(),
+      closed: z.array(z.int().min(0)),
+    }),
+  ),
+});
+type JournalState = z.infer<typeof stateSchema>;
+
+const contentSchema = z.object({
+  id: z.string(),
+  rollout: z.int(),
+  stopEpoch: z.int(),
+  positions: z.array(z.int()),
+  ordinals: z.array(z.int()),
+  generations: z.array(z.int()),
+  offers: z.array(z.string()),
+  devices: z.array(z.string()),
+});
+
+export interface LeaseJournalOptions {
+  /** The gateway's data directory. */
+  readonly directory: string;
+  readonly bootId: string;
+  readonly table: LeaseTable;
+  readonly logger: Logger;
+}
+
+export class LeaseJournal {
+  readonly #stateFile: string;
+  readonly #contentDirectory: string;
+  readonly #bootId: string;
+  readonly #table: LeaseTable;
+  readonly #logger: Logger;
+  /** Leases whose content lies on disk. */
+  readonly #stored = new Set<string>();
+  #latest: Promise<void> = Promise.resolve();
+  #queued: Promise<void> | null = null;
+
+  constructor(options: LeaseJournalOptions) {
+    this.#stateFile = join(options.directory, "leases.json");
+    this.#contentDirectory = join(options.directory, "leases");
+    this.#bootId = options.bootId;
+    this.#table = options.table;
+    this.#logger = options.logger;
+  }
+
+  /** Fills the table with what is still valid. Call it once, before anything else. */
+  async restore(nowMs: number): Promise<void> {
+    await mkdir(this.#contentDirectory, { recursive: true, mode: 0o700 });
+    const state = await this.#readState();
+    for (const [rollout, stopEpoch] of state?.stopEpochs ?? []) {
+      this.#table.raiseStopEpoch(rollout, stopEpoch);
+    }
+    if (state !== null && state.bootId === this.#bootId) {
+      for (const saved of state.leases) await this.#restoreLease(saved, nowMs);
+    }
+    for (const name of await readdir(this.#contentDirectory)) {
+      if (this.#stored.has(name.replace(/\.json$/, ""))) continue;
+      await rm(join(this.#contentDirectory, name), { force: true });
+    }
+  }
+
+  /** Writes what never changes of a lease. Throws `no_space` or `internal`. */
+  async storeContent(content: LeaseContent): Promise<void> {
+    const offers = content.offers.map((offer) => Buffer.from(offer).toString("base64"));
+    await writeDurableFile(this.#contentFile(content.id), JSON.stringify({ ...content, offers }), {
+      mode: PRIVATE_FILE_MODE,
+    });
+    this.#stored.add(content.id);
+  }
+
+  /**
+   * Resolves when everything that the table says now is on disk. Calls while a write is under way
+   * share the next one. When it fails the state file is gone: after a crash, better no lease than
+   * one that was stopped or given back.
+   */
+  save(): Promise<void> {
+    if (this.#queued !== null) return this.#queued;
+    const queued = this.#latest
+      .catch(() => {}) // Its own caller has it.
+      .then(() => {
+        this.#queued = null;
+        return this.#write();
+      });
+    this.#queued = queued;
+    this.#latest = queued;
+    return queued;
+  }
+
+  async #write(): Promise<void> {
+    const leases = [...this.#table.leases()];
+    const state: JournalState = {
+      version: 1,
+      bootId: this.#bootId,
+      stopEpochs: [...this.#table.stopEpochs()],
+      leases: leases.map((lease) => ({
+        id: lease.content.id,
+        expiresAtMs: lease.expiresAtMs,
+        isRevoked: lease.isRevoked,
+        closed: closedIndexes(lease),
+      })),
+    };
+    try {
+      await writeDurableFile(this.#stateFile, JSON.stringify(state), { mode: PRIVATE_FILE_MODE });
+    } catch (error) {
+      await rm(this.#stateFile, { force: true });
+      throw error;
+    }
+    const held = new Set(state.leases.map(({ id }) => id));
+    for (const id of this.#stored) {
+      if (held.has(id) || this.#table.has(id)) continue;
+      this.#stored.delete(id);
+      await rm(this.#contentFile(id), { force: true });
+    }
+  }
+
+  async #readState(): Promise<JournalState | null> {
+    let text: string;
+    try {
+      text = await readFile(this.#stateFile, "utf8");
+    } catch {
+      return null; // The first start, or a write failed before.
+    }
+    try {
+      return stateSchema.parse(JSON.parse(text));
+    } catch (error) {
+      this.#logger.warn("lease file is unreadable and was put aside", { error });
+      return null;
+    }
+  }
+
+  async #restoreLease(saved: JournalState["leases"][number], nowMs: number): Promise<void> {
+    try {
+      const text = await readFile(this.#contentFile(saved.id), "utf8");
+      const parsed = contentSchema.parse(JSON.parse(text));
+      const offers = parsed.offers.map((offer) => Buffer.from(offer, "base64"));
+      const lease = new Lease({ content: { ...parsed, offers }, expiresAtMs: saved.expiresAtMs });
+      lease.isRevoked = saved.isRevoked;
+      lease.isRestored = true;
+      for (const index of saved.closed) lease.states[index] = EntryState.Closed;
+      lease.openCount -= saved.closed.length;
+      if (this.#table.add(lease, nowMs) === "added") this.#stored.add(saved.id);
+    } catch (error) {
+      this.#logger.warn("a lease could not be restored", { leaseId: saved.id, error });
+    }
+  }
+
+  #contentFile(id: string): string {
+    return join(this.#contentDirectory, `${id}.json`);
+  }
+}
+
+function closedIndexes(lease: Lease): number[] {
+  const indexes: number[] = [];
+  lease.states.forEach((state, index) => {
+    if (state === EntryState.Closed) indexes.push(index);
+  });
+  return indexes;
+}

@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * Plan leases in the life of a gateway: takes them from the center, keeps them on disk, offers to
+ * the devices that are connected, gives back what it cannot use.
+ *
+ * Order, each step after the one before is durable:
+ * - lease received → on disk → offered;
+ * - stop epoch received → on disk → withdrawn and given back → acknowledged;
+ * - entry closed → on disk → given back. (Else a crash could offer what another gateway has.)
+ *
+ * A lease lists devices that were connected when the center wrote it; whoever is not any more goes
+ * back at once, and so does an entry whose session ends before the device answered.
+ */
+import { create } from "@bufbuild/protobuf";
+import type { CancelTimer, Clock } from "../../ports/clock.ts";
+import type { Logger } from "../../ports/logger.ts";
+import {
+  LeaseReturnSchema,
+  StopAcknowledgementSchema,
+  type LeaseRenewal,
+  type PlanLease,
+  type StopEpoch,
+} from "../../protocol/gen/muster/v1/gateway_pb.ts";
+import { MAX_OFFER_BYTES } from "../../protocol/device/offer.ts";
+import { faultPoint } from "../../runtime/faults.ts";
+import type { GatewayMetrics } from "../metrics.ts";
+import type { ReportListener } from "../pipeline/device-intake.ts";
+import type { SessionLifecycle, SessionObserver } from "../sessions/session-lifecycle.ts";
+import type { SessionTable } from "../sessions/session-table.ts";
+import type { ControlOutbox } from "../uplink/control-outbox.ts";
+import { Lease, type LeaseContent, type ReturnedEntries } from "./lease.ts";
+import { LEASE_ID_PATTERN, type LeaseJournal } from "./lease-journal.ts";
+import { MAX_LEASE_ENTRIES, type LeaseTable } from "./lease-table.ts";
+import type { OfferDispatcher } from "./offer-dispatcher.ts";
+
+const EXPIRY_INTERVAL_MS = 500;
+/** How long after a restart the devices of kept leases may take to come back, ms. */
+const RESTORED_WAIT_MS = 30_000;
+
+export interface LeaseServiceOptions {
+  readonly table: SessionTable;
+  readonly lifecycle: SessionLifecycle;
+  readonly leases: LeaseTable;
+  readonly journal: LeaseJournal;
+  readonly dispatcher: OfferDispatcher;
+  readonly outbox: ControlOutbox;
+  readonly clock: Clock;
+  readonly metrics: GatewayMetrics;
+  readonly logger: Logger;
+}
+
+export class LeaseService implements SessionObserver, ReportListener {
+  readonly #table: SessionTable;
+  readonly #lifecycle: SessionLifecycle;
+  readonly #leases: LeaseTable;
+  readonly #journal: LeaseJournal;
+  readonly #dispatcher: OfferDispatcher;
+  readonly #outbox: ControlOutbox;
+  readonly #clock: Clock;
+  readonly #metrics: GatewayMetrics;
+  readonly #logger: Logger;
+  /** To go to the center after the next save, merged by lease. */
+  #returns = new Map<string, ReturnedEntries>();
+  #flushing: Promise<void> | null = null;
+  #cancelTimer: CancelTimer | null = null;
+  #restoredUntilMs = Infinity;
+
+  constructor(options: LeaseServiceOptions) {
+    this.#table = options.table;
+    this.#lifecycle = options.lifecycle;
+    this.#leases = options.leases;
+    this.#journal = options.journal;
+    this.#dispatcher = options.dispatcher;
+    this.#outbox = options.outbox;
+    this.#clock = options.clock;
+    this.#metrics = options.metrics;
+    this.#logger = options.logger;
+  }
+
+  start(): void {
+    this.#restoredUntilMs = this.#clock.monotonicMs() + RESTORED_WAIT_MS;
+    this.#arm();
+  }
+
+  stop(): void {
+    this.#cancelTimer?.();
+    this.#cancelTimer = null;
+  }
+
+  /** The center gave a lease. */
+  async take(message: PlanLease): Promise<void> {
+    const expiresAtMs = this.#clock.monotonicMs() + message.timeToLiveMs;
+    faultPoint("gateway.lease.received");
+    const content = readLease(message, this.#table);
+    if (content === null) {
+      this.#logger.error("plan lease is malformed", { leaseId: message.leaseId });
+      return;
+    }
+    const { kept, absent } = splitByPresence(content);
+    if (absent !== null) this.#pushReturn(absent);
+    if (kept.ordinals.length === 0) return;
+    const lease = new Lease({ content: kept, expiresAtMs });
+    try {
+      await this.#journal.storeContent(kept);
+      const outcome = this.#leases.add(lease, this.#clock.monotonicMs());
+      if (outcome === "known") return void this.#leases.renew(kept.id, expiresAtMs);
+      if (outcome !== "added") return this.#refuse(kept, outcome);
+      await this.#journal.save();
+    } catch (error) {
+      // A lease that is not on disk must not be used: after a crash nobody would know of it.
+      this.#logger.error("plan lease could not be kept", { leaseId: kept.id, error });
+      if (this.#leases.has(kept.id)) this.#giveBack(this.#leases.revoke(kept.id));
+      else this.#refuse(kept, "no_space");
+      return;
+    }
+    faultPoint("gateway.lease.persisted");
+    for (const device of kept.devices) {
+      // Whoever went while the lease was written is not told of by its session's end.
+      if (this.#table.slotOfDevice(device) !== -1) this.#dispatch(device);
+      else this.#giveBack(this.#leases.returnDevice(device));
+    }
+  }
+
+  async renew(message: LeaseRenewal): Promise<void> {
+    const expiresAtMs = this.#clock.monotonicMs() + message.timeToLiveMs;
+    for (const id of message.leaseIds) this.#leases.renew(id, expiresAtMs);
+    for (const id of message.revokedLeaseIds) this.#giveBack(this.#leases.revoke(id));
+    await this.#save();
+  }
+
+  /** Resolves when the acknowledgement is on its way. */
+  async stopRollout(message: StopEpoch): Promise<void> {
+    const { rollout, stopEpoch } = message;
+    this.#leases.raiseStopEpoch(rollout, Number(stopEpoch));
+    const { withdrawing, returned } = this.#leases.stop(rollout);
+    await this.#save();
+    faultPoint("gateway.stop.persisted");
+    for (const { lease, index } of withdrawing) {
+      this.#dispatch(lease.content.devices[index] as string);
+    }
+    this.#giveBack(returned);
+    await this.#flushing;
+    const value = create(StopAcknowledgementSchema, { rollout, stopEpoch });
+    this.#outbox.push({ case: "stopAcknowledgement", value });
+    faultPoint("gateway.stop.acknowledged");
+  }
+
+  /** Shutting down: what was not sent can be offered by somebody else now. */
+  async drain(): Promise<void> {
+    this.#giveBack(this.#leases.returnUnsent());
+    await this.#flushing;
+  }
+
+  sessionOpened(slot: number): void {
+    // Leases kept over a restart know the device's ordinal, also while the center is away.
+    const entry = this.#leases.entriesOf(this.#table.device(slot))[0];
+    if (entry === undefined) return;
+    const ordinal = entry.lease.content.ordinals[entry.index] as number;
+    this.#lifecycle.identify(slot, ordinal);
+  }
+
+  sessionIdentified(): void {}
+
+  sessionReady(slot: number): void {
+    this.#dispatch(this.#table.device(slot));
+  }
+
+  sessionClosed(slot: number): void {
+    this.#giveBack(this.#leases.returnDevice(this.#table.device(slot)));
+  }
+
+  reportTaken(slot: number, rollout: number, generation: number): void {
+    const isAnswer = this.#leases.answer(this.#table.device(slot), rollout, generation);
+    // Not waited for: a repeated offer of a generation that the device knows does nothing.
+    if (isAnswer) void this.#save();
+  }
+
+  #arm(): void {
+    this.#cancelTimer = this.#clock.setTimer(EXPIRY_INTERVAL_MS, () => {
+      this.#expire(this.#clock.monotonicMs());
+      this.#arm();
+    });
+  }
+
+  #expire(nowMs: number): void {
+    this.#giveBack(this.#leases.expire(nowMs));
+    if (nowMs < this.#restoredUntilMs) return;
+    this.#restoredUntilMs = Infinity;
+    const isAbsent = (device: string): boolean => this.#table.slotOfDevice(device) === -1;
+    for (const device of this.#leases.restoredDevices().filter(isAbsent)) {
+      this.#giveBack(this.#leases.returnDevice(device));
+    }
+  }
+
+  #dispatch(device: string): void {
+    this.#giveBack(this.#dispatcher.dispatch(device));
+  }
+
+  #refuse(content: LeaseContent, reason: string): void {
+    this.#logger.info("plan lease refused", { leaseId: content.id, reason });
+    this.#metrics.offersEnded("refused", content.ordinals.length);
+    this.#pushReturn(unsentReturn(content));
+  }
+
+  #giveBack(returned: readonly ReturnedEntries[]): void {
+    if (returned.length === 0) return;
+    for (const entries of returned) {
+      const waiting = this.#returns.get(entries.leaseId);
+      if (waiting === undefined) this.#returns.set(entries.leaseId, entries);
+      else {
+        waiting.positions.push(...entries.positions);
+        waiting.generations.push(...entries.generations);
+        waiting.sent.push(...entries.sent);
+      }
+    }
+    this.#flushing ??= this.#flushReturns();
+  }
+
+  async #flushReturns(): Promise<void> {
+    while (this.#returns.size > 0) {
+      const returns = this.#returns;
+      this.#returns = new Map();
+      await this.#save();
+      for (const entries of returns.values()) this.#pushReturn(entries);
+    }
+    this.#flushing = null;
+  }
+
+  #pushReturn(entries: ReturnedEntries): void {
+    this.#metrics.offersEnded("returned", entries.positions.length);
+    const { leaseId, rollout, positions, generations, sent } = entries;
+    const value = create(LeaseReturnSchema, { leaseId, rollout, positions, generations, sent });
+    this.#outbox.push({ case: "leaseReturn", value });
+    faultPoint("gateway.lease.returned");
+  }
+
+  /** A failed save leaves no state file: safe, and nothing else can be done but to say so. */
+  async #save(): Promise<void> {
+    try {
+      await this.#journal.save();
+    } catch (error) {
+      this.#logger.error("leases could not be written; a restart will hold none", { error });
+    }
+  }
+}
+
+/** The lease as columns with the devices' names ("" = not connected); null when it is malformed. */
+function readLease(message: PlanLease, table: SessionTable): LeaseContent | null {
+  const { positions, ordinals, generations, offers } = message;
+  const count = ordinals.length;
+  const isWhole =
+    LEASE_ID_PATTERN.test(message.leaseId) &&
+    count <= MAX_LEASE_ENTRIES &&
+    positions.length === count &&
+    generations.length === count &&
+    offers.length === count &&
+    offers.every((offer) => offer.length <= MAX_OFFER_BYTES);
+  if (!isWhole) return null;
+  const devices = ordinals.map((ordinal) => {
+    const slot = table.slotOfOrdinal(ordinal);
+    return slot === -1 ? "" : table.device(slot);
+  });
+  const { leaseId: id, rollout } = message;
+  const stopEpoch = Number(message.stopEpoch);
+  return { id, rollout, stopEpoch, positions, ordinals, generations, offers, devices };
+}
+
+/** The entries of devices that are here, and the others as a return. */
+function splitByPresence(content: LeaseContent): {
+  readonly kept: LeaseContent;
+  readonly absent: ReturnedEntries | null;
+} {
+  if (!content.devices.includes("")) return { kept: content, absent: null };
+  return {
+    kept: pick(content, (device) => device !== ""),
+    absent: unsentReturn(pick(content, (device) => device === "")),
+  };
+}
+
+function pick(content: LeaseContent, isPicked: (device: string) => boolean): LeaseContent {
+  const only = <Value>(column: readonly Value[]): Value[] =>
+    column.filter((_, index) => isPicked(content.devices[index] as string));
+  return {
+    ...content,
+    positions: only(content.positions),
+    ordinals: only(content.ordinals),
+    generations: only(content.generations),
+    offers: only(content.offers),
+    devices: only(content.devices),
+  };
+}
+
+function unsentReturn(content: LeaseContent): ReturnedEntries {
+  return {
+    leaseId: content.id,
+    rollout: content.rollout,
+    positions: [...content.positions],
+    generations: [...content.generations],
+    sent: content.positions.map(() => false),
+  };
+}

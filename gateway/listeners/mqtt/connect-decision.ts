@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * Whether a CONNECT becomes a session, and on which terms. Pure: the certificate was verified by
+ * TLS and read before.
+ *
+ * Decided here:
+ * - The client id is the device id, or empty (then it is assigned). Username and password are not
+ *   looked at: the certificate is the identity.
+ * - Nothing of a session outlives its connection (Session Present is always 0): what a device
+ *   missed is offered again when it connects, by whoever holds its lease then.
+ * - A will is accepted and ignored: who watches a device watches its presence, which knows more.
+ * - At level 5 the keep alive is at most two thirds of the silence that presence allows, so that a
+ *   client which keeps it is never declared silent. A 3.1.1 client must choose it so itself.
+ */
+import type { PeerIdentity } from "../../../domain/identity.ts";
+import type { Connect, ConnackFields } from "../../../protocol/mqtt/packets.ts";
+import type { Properties } from "../../../protocol/mqtt/properties.ts";
+import { ReasonCode } from "../../../protocol/mqtt/reason-codes.ts";
+import { MAX_HELD_MESSAGES } from "../../sessions/ack-queue.ts";
+
+/** What every session of a listener gets. */
+export interface ConnectTerms {
+  /** Longest silence of a session, ms. */
+  readonly silenceLimitMs: number;
+  /** Largest packet the listener takes, bytes. */
+  readonly maxPacketBytes: number;
+}
+
+export type ConnectDecision =
+  | {
+      readonly accepted: true;
+      readonly connack: ConnackFields;
+      readonly tenant: string;
+      readonly device: string;
+      readonly keepAliveSeconds: number;
+    }
+  | { readonly accepted: false; readonly connack: ConnackFields; readonly fault: string };
+
+/** `peer` null: the certificate names no device. */
+export function decideConnect(
+  connect: Connect,
+  peer: PeerIdentity | null,
+  terms: ConnectTerms,
+): ConnectDecision {
+  if (peer === null || peer.role !== "device") {
+    return refusal(ReasonCode.NotAuthorized, "the certificate does not name a device");
+  }
+  if (connect.clientId !== "" && connect.clientId !== peer.device) {
+    return refusal(
+      ReasonCode.ClientIdentifierNotValid,
+      "the client id is not the device id of the certificate",
+    );
+  }
+  if (connect.properties?.authenticationMethod !== undefined) {
+    const fault = "authentication beyond the certificate is not offered";
+    return refusal(ReasonCode.BadAuthenticationMethod, fault);
+  }
+  if (connect.protocolLevel === 5 && connect.will !== undefined) {
+    // [MQTT-3.2.2-12], [MQTT-3.2.2-13]: what CONNACK rules out, a will may not ask for.
+    if (connect.will.qos === 2) return refusal(ReasonCode.QosNotSupported, "the will has QoS 2");
+    if (connect.will.retain) {
+      return refusal(ReasonCode.RetainNotSupported, "the will wants to be retained");
+    }
+  }
+  const keepAliveSeconds = keepAlive(connect, terms);
+  return {
+    accepted: true,
+    tenant: peer.tenant,
+    device: peer.device,
+    keepAliveSeconds,
+    connack: {
+      sessionPresent: false,
+      reasonCode: ReasonCode.Success,
+      properties: connackProperties(connect, keepAliveSeconds, peer.device, terms),
+    },
+  };
+}
+
+function refusal(reasonCode: ReasonCode, fault: string): ConnectDecision {
+  return { accepted: false, fault, connack: { sessionPresent: false, reasonCode } };
+}
+
+function keepAlive(connect: Connect, terms: ConnectTerms): number {
+  if (connect.protocolLevel === 4) return connect.keepAliveSeconds;
+  const mostSeconds = Math.max(1, Math.floor(terms.silenceLimitMs / 1_500));
+  if (connect.keepAliveSeconds === 0) return mostSeconds;
+  return Math.min(connect.keepAliveSeconds, mostSeconds);
+}
+
+function connackProperties(
+  connect: Connect,
+  keepAliveSeconds: number,
+  device: string,
+  terms: ConnectTerms,
+): Properties {
+  return {
+    receiveMaximum: MAX_HELD_MESSAGES,
+    maximumQos: 1,
+    retainAvailable: false,
+    maximumPacketSizeBytes: terms.maxPacketBytes,
+    subscriptionIdentifiersAvailable: false,
+    sharedSubscriptionAvailable: false,
+    ...(connect.clientId === "" ? { assignedClientIdentifier: device } : {}),
+    ...(keepAliveSeconds === connect.keepAliveSeconds
+      ? {}
+      : { serverKeepAliveSeconds: keepAliveSeconds }),
+    ...((connect.properties?.sessionExpiryIntervalSeconds ?? 0) === 0
+      ? {}
+      : { sessionExpiryIntervalSeconds: 0 }),
+  };
+}

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+/** What all connections of a listener share; one object, so that a connection holds one reference. */
+import type { Logger } from "../../../ports/logger.ts";
+import type { DecoderLimits } from "../../../protocol/mqtt/decoder-limits.ts";
+import type { GatewayMetrics } from "../../metrics.ts";
+import type { DeviceIntake } from "../../pipeline/device-intake.ts";
+import type { Presence } from "../../presence/presence.ts";
+import type { SessionLifecycle } from "../../sessions/session-lifecycle.ts";
+import type { SessionTable } from "../../sessions/session-table.ts";
+import type { ConnectTerms } from "./connect-decision.ts";
+import type { SlowConsumers } from "./slow-consumers.ts";
+
+export interface MqttContext {
+  readonly table: SessionTable;
+  readonly lifecycle: SessionLifecycle;
+  readonly presence: Presence;
+  readonly intake: Pick<DeviceIntake, "take">;
+  readonly slowConsumers: SlowConsumers;
+  readonly metrics: GatewayMetrics;
+  readonly logger: Logger;
+  readonly limits: DecoderLimits;
+  readonly terms: ConnectTerms;
+}

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+/** The byte stream under an MQTT connection. A TLS socket fits; in tests, two arrays do. */
+export interface MqttTransport {
+  write(bytes: Uint8Array): unknown;
+  /** Bytes written that have not left the process. */
+  readonly writableLength: number;
+  /** Gathers writes until `uncork`, so that the answers to one chunk leave as one record. */
+  cork(): void;
+  uncork(): void;
+  /** Closes when what was written is out. */
+  destroySoon(): void;
+  /** Closes when nothing moved for so long. Set only with the last word. */
+  setTimeout(durationMs: number): void;
+  /** Closes now. */
+  destroy(): void;
+}

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * What a gateway counts, under `muster_gateway_…` with the unit in the name. Labels are closed sets
+ * (never a device), so the number of series does not grow with the fleet. Gauges are read when
+ * somebody scrapes; the counters of the hot path are bound once.
+ */
+import { Counter, Gauge, type Registry } from "prom-client";
+import { UP_CHANNELS, type UpChannel } from "../protocol/device/topics.ts";
+import { IntakeResult } from "./pipeline/intake-result.ts";
+import { CLOSE_CAUSES, type CloseCause } from "./sessions/device-link.ts";
+
+const PREFIX = "muster_gateway";
+
+/** Row: IntakeResult. */
+const INTAKE_RESULTS: readonly string[] = Object.keys(IntakeResult).map((name) =>
+  name.toLowerCase(),
+);
+
+export type OfferOutcome = "sent" | "withdrawn" | "returned" | "refused" | "too_large";
+export type UplinkOutcome = "welcomed" | "failed";
+export type ArtifactFetchOutcome = "stored" | "missing" | "untrusted" | "no_space" | "unavailable";
+
+/** Read at scrape time. */
+export interface GatewayGauges {
+  readonly sessions: () => number;
+  readonly connections: () => number;
+  readonly heldReports: () => number;
+  readonly heldReportBytes: () => number;
+  readonly leases: () => number;
+  readonly leaseEntries: () => number;
+  readonly uplinkConnected: () => number;
+  readonly cacheBytes: () => number;
+  readonly eventLoopLagMs: () => number;
+}
+
+interface BoundCounter {
+  inc(count?: number): void;
+}
+
+export class GatewayMetrics {
+  readonly #registry: Registry;
+  readonly #taken: Readonly<Record<UpChannel, readonly BoundCounter[]>>;
+  readonly #closes: ReadonlyMap<CloseCause, BoundCounter>;
+  readonly #connects: Counter;
+  readonly #tlsFailures: Counter;
+  readonly #topicViolations: Counter;
+  readonly #offers: Counter;
+  readonly #uplink: Counter;
+  readonly #artifactRequests: Counter;
+  readonly #artifactFetches: Counter;
+
+  constructor(options: { registry: Registry }) {
+    this.#registry = options.registry;
+    const messages = this.#counter("messages_total", "Messages of devices.", "channel", "result");
+    const bind = (channel: UpChannel): readonly BoundCounter[] =>
+      INTAKE_RESULTS.map((result) => messages.labels(channel, result));
+    this.#taken = Object.fromEntries(
+      UP_CHANNELS.map((channel) => [channel, bind(channel)]),
+    ) as Record<UpChannel, readonly BoundCounter[]>;
+    const closes = this.#counter("closes_total", "Connections that ended, by cause.", "cause");
+    this.#closes = new Map(CLOSE_CAUSES.map((cause) => [cause, closes.labels(cause)]));
+    this.#connects = this.#counter("connects_total", "Answers to CONNECT, by reason.", "reason");
+    this.#tlsFailures = this.#counter("tls_failures_total", "TLS handshakes that failed.", "code");
+    this.#topicViolations = this.#counter(
+      "topic_violations_total",
+      "Uses of a topic that is not the device's own.",
+      "packet",
+    );
+    this.#offers = this.#counter("offers_total", "Entries of plan leases, by outcome.", "outcome");
+    this.#uplink = this.#counter("uplink_streams_total", "Streams to the center.", "outcome");
+    this.#artifactRequests = this.#counter(
+      "artifact_requests_total",
+      "Requests to the artifact listener, by HTTP status.",
+      "status",
+    );
+    this.#artifactFetches = this.#counter(
+      "artifact_fetches_total",
+      "Blobs fetched from the center, by outcome.",
+      "outcome",
+    );
+  }
+
+  messageTaken(channel: UpChannel, result: IntakeResult): void {
+    this.#taken[channel][result]?.inc();
+  }
+
+  connectionClosed(cause: CloseCause): void {
+    this.#closes.get(cause)?.inc();
+  }
+
+  /** `reason` is the name of an MQTT reason code. */
+  connectAnswered(reason: string): void {
+    this.#connects.inc({ reason });
+  }
+
+  /** `code` is Node's or OpenSSL's error code: a closed set of theirs. */
+  tlsFailed(code: string): void {
+    this.#tlsFailures.inc({ code });
+  }
+
+  topicViolated(packet: "publish" | "subscribe"): void {
+    this.#topicViolations.inc({ packet });
+  }
+
+  offersEnded(outcome: OfferOutcome, count: number): void {
+    if (count > 0) this.#offers.inc({ outcome }, count);
+  }
+
+  uplinkEnded(outcome: UplinkOutcome): void {
+    this.#uplink.inc({ outcome });
+  }
+
+  artifactRequested(status: number): void {
+    this.#artifactRequests.inc({ status: String(status) });
+  }
+
+  artifactFetched(outcome: ArtifactFetchOutcome): void {
+    this.#artifactFetches.inc({ outcome });
+  }
+
+  /** Once, when everything that is measured exists. */
+  observe(gauges: GatewayGauges): void {
+    this.#gauge("sessions", "Devices with an open session.", gauges.sessions);
+    this.#gauge("connections", "Sockets, those before CONNECT included.", gauges.connections);
+    this.#gauge("held_reports", "Reports the center has not confirmed.", gauges.heldReports);
+    this.#gauge("held_report_bytes", "Memory of those reports.", gauges.heldReportBytes);
+    this.#gauge("plan_leases", "Plan leases held.", gauges.leases);
+    this.#gauge("plan_lease_entries", "Open entries of those leases.", gauges.leaseEntries);
+    this.#gauge("uplink_connected", "1 while the center answers.", gauges.uplinkConnected);
+    this.#gauge("artifact_cache_bytes", "Size of the artifact cache.", gauges.cacheBytes);
+    this.#gauge(
+      "event_loop_lag_seconds",
+      "How late the latest presence tick was.",
+      () => gauges.eventLoopLagMs() / 1_000,
+    );
+  }
+
+  #counter(name: string, help: string, ...labelNames: string[]): Counter {
+    const registers = [this.#registry];
+    return new Counter({ name: `${PREFIX}_${name}`, help, labelNames, registers });
+  }
+
+  #gauge(name: string, help: string, read: () => number): void {
+    const gauge: Gauge = new Gauge({
+      name: `${PREFIX}_${name}`,
+      help,
+      registers: [this.#registry],
+      collect: () => gauge.set(read()),
+    });
+  }
+}

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+/** What a gateway is told at its start, and what it is while it runs. */
+import type { Registry } from "prom-client";
+import { MusterError } from "../domain/errors.ts";
+import { checkName } from "../domain/identity.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Logger } from "../ports/logger.ts";
+import type { Random } from "../ports/random.ts";
+import type { Sibling } from "../protocol/gen/muster/v1/gateway_pb.ts";
+
+export interface GatewayOptions {
+  /** Leases, artifact cache, trust metadata; made when it is not there. */
+  readonly dataDirectory: string;
+  /** `key.pem`, `cert.pem`, `ca.pem`, as enrolment writes them. */
+  readonly identityDirectory: string;
+  /** As in the certificate's `muster-gateway://{region}/{gateway}`. */
+  readonly gatewayId: string;
+  readonly region: string;
+  /** The address under which devices and operators reach this gateway; only announced. */
+  readonly ip: string;
+  /** `host:port` of the center's GatewayLink. */
+  readonly centerAddress: string;
+  /** Address of the device listeners. Default "0.0.0.0". */
+  readonly host?: string;
+  /** Default 8883; 0 takes a free one. */
+  readonly mqttsPort?: number;
+  /** Default 7444; 0 takes a free one. */
+  readonly artifactsPort?: number;
+  /** Default "127.0.0.1". */
+  readonly adminHost?: string;
+  /** Default 9465; 0 takes a free one. */
+  readonly adminPort?: number;
+  /** How often devices send a heartbeat, ms. Default 5,000. */
+  readonly heartbeatIntervalMs?: number;
+  /** Missed heartbeats after which a device is offline. Default 3. */
+  readonly missesAllowed?: number;
+  /** Time to find out, ms; also the grace after this process was stalled. Default 2,000. */
+  readonly detectionMs?: number;
+  /** From the connection to CONNECT, ms. Default 10,000. */
+  readonly connectDeadlineMs?: number;
+  /** Sockets at once. Default 18,000: a process usually has 20,000 file descriptors. */
+  readonly maxConnections?: number;
+  /** Artifact cache, bytes. Default 10 GiB. */
+  readonly cacheBytes?: number;
+  /** How long `stop` may take to hand everything over, ms. Default 5,000. */
+  readonly drainTimeoutMs?: number;
+  /** Of Muster, announced to the center. */
+  readonly version: string;
+  readonly clock?: Clock;
+  readonly random?: Random;
+  readonly logger: Logger;
+  /** Aborting is the same as calling `stop`. */
+  readonly signal?: AbortSignal;
+}
+
+export interface RunningGateway extends AsyncDisposable {
+  readonly mqttsPort: number;
+  readonly artifactsPort: number;
+  readonly adminPort: number;
+  readonly registry: Registry;
+  /** True while the center answers. */
+  isLinked(): boolean;
+  /** Devices with an open session. */
+  sessionCount(): number;
+  /** The other gateways, as the center last said. */
+  siblings(): readonly Sibling[];
+  /**
+   * Drains and ends: takes no more devices, gives leases back, waits for its reports, says goodbye
+   * to devices (MQTT 5: 0x8B) and center. Within the drain timeout; later calls share the first.
+   */
+  stop(): Promise<void>;
+  /** Resolves when the gateway has stopped, whoever stopped it. */
+  readonly stopped: Promise<void>;
+}
+
+export type ResolvedGatewayOptions = Required<Omit<GatewayOptions, "signal">>;
+
+/** The options with their defaults. Throws `invalid_argument` for values that cannot work. */
+export function resolveOptions(
+  options: GatewayOptions,
+  ports: { readonly clock: Clock; readonly random: Random },
+): ResolvedGatewayOptions {
+  checkName(options.gatewayId, "gateway id", "gatewayId");
+  checkName(options.region, "region", "region");
+  const resolved: ResolvedGatewayOptions = {
+    ...ports,
+    host: "0.0.0.0",
+    mqttsPort: 8883,
+    artifactsPort: 7444,
+    adminHost: "127.0.0.1",
+    adminPort: 9465,
+    heartbeatIntervalMs: 5_000,
+    missesAllowed: 3,
+    detectionMs: 2_000,
+    connectDeadlineMs: 10_000,
+    maxConnections: 18_000,
+    cacheBytes: 10 * 2 ** 30,
+    drainTimeoutMs: 5_000,
+    ...options,
+  };
+  if (!/^[^\s/]+:\d{1,5}$/.test(resolved.centerAddress)) {
+    throw new MusterError({
+      code: "invalid_argument",
+      message: `the center's address ${JSON.stringify(resolved.centerAddress)} is not host:port`,
+      detail: { field: "centerAddress" },
+    });
+  }
+  checkRange(resolved, "heartbeatIntervalMs", 100, 3_600_000);
+  checkRange(resolved, "missesAllowed", 1, 100);
+  checkRange(resolved, "detectionMs", 0, 600_000);
+  checkRange(resolved, "connectDeadlineMs", 100, 600_000);
+  checkRange(resolved, "maxConnections", 1, 100_000);
+  checkRange(resolved, "cacheBytes", 1, Number.MAX_SAFE_INTEGER);
+  return resolved;
+}
+
+type NumberField = {
+  [field in keyof ResolvedGatewayOptions]: ResolvedGatewayOptions[field] extends number
+    ? field
+    : never;
+}[keyof ResolvedGatewayOptions];
+
+function checkRange(
+  options: ResolvedGatewayOptions,
+  field: NumberField,
+  least: number,
+  most: number,
+): void {
+  const value = options[field];
+  if (value >= least && value <= most) return;
+  throw new MusterError({
+    code: "invalid_argument",
+    message: `${field} is ${value}; it must be a number from ${least} to ${most}`,
+    detail: { field },
+  });
+}

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * The last step of the pipeline decode → authenticate → route, the same for every protocol: what a
+ * device published on one of its channels goes to whoever keeps it.
+ *
+ * | channel | goes to | answered |
+ * | --- | --- | --- |
+ * | hello | hello tracker and status tracker, which send it up | at once |
+ * | heartbeat | status tracker, which sends up changes | at once |
+ * | report | report buffer; closes the lease entry it answers | when the center holds it |
+ * | log | this process's log, best effort | at once |
+ *
+ * A message that does not fit its contract is counted and answered as such, never parsed further
+ * and never kept: MQTT 5 has a reason code for it. MQTT 3.1.1 has none, so there it is acknowledged
+ * and dropped; a device that sends it again for ever would block itself behind it.
+ */
+import type { Logger } from "../../ports/logger.ts";
+import type { UpChannel } from "../../protocol/device/topics.ts";
+import type { GatewayMetrics } from "../metrics.ts";
+import type { SessionTable } from "../sessions/session-table.ts";
+import { decodeHeartbeat, decodeHello, decodeLog, decodeReport } from "./device-messages.ts";
+import type { HelloTracker } from "./hello-tracker.ts";
+import { IntakeResult } from "./intake-result.ts";
+import type { ReportBuffer } from "./report-buffer.ts";
+import type { StatusTracker } from "./status-tracker.ts";
+
+/** Where a report closes the lease entry that it answers. */
+export interface ReportListener {
+  reportTaken(slot: number, rollout: number, generation: number): void;
+}
+
+export interface DeviceIntakeOptions {
+  readonly table: SessionTable;
+  readonly status: StatusTracker;
+  readonly hellos: HelloTracker;
+  readonly reports: ReportBuffer;
+  readonly reportListener: ReportListener;
+  readonly metrics: GatewayMetrics;
+  readonly logger: Logger;
+}
+
+export class DeviceIntake {
+  readonly #table: SessionTable;
+  readonly #status: StatusTracker;
+  readonly #hellos: HelloTracker;
+  readonly #reports: ReportBuffer;
+  readonly #reportListener: ReportListener;
+  readonly #metrics: GatewayMetrics;
+  readonly #logger: Logger;
+
+  constructor(options: DeviceIntakeOptions) {
+    this.#table = options.table;
+    this.#status = options.status;
+    this.#hellos = options.hellos;
+    this.#reports = options.reports;
+    this.#reportListener = options.reportListener;
+    this.#metrics = options.metrics;
+    this.#logger = options.logger;
+  }
+
+  /** `ticket` -1: the device asked for no acknowledgement. */
+  take(slot: number, channel: UpChannel, payload: Buffer, ticket: number): IntakeResult {
+    const result = this.#route(slot, channel, payload, ticket);
+    this.#metrics.messageTaken(channel, result);
+    return result;
+  }
+
+  #route(slot: number, channel: UpChannel, payload: Buffer, ticket: number): IntakeResult {
+    switch (channel) {
+      case "hello": {
+        const hello = decodeHello(payload);
+        if (hello === null) return IntakeResult.Malformed;
+        this.#status.replace(slot, hello.slots);
+        this.#hellos.take(slot, hello);
+        return IntakeResult.Taken;
+      }
+      case "heartbeat": {
+        const heartbeat = decodeHeartbeat(payload);
+        if (heartbeat === null) return IntakeResult.Malformed;
+        this.#status.update(slot, heartbeat.slots);
+        return IntakeResult.Taken;
+      }
+      case "report": {
+        const report = decodeReport(payload);
+        if (report === null) return IntakeResult.Malformed;
+        if (!this.#reports.add(slot, ticket, report)) return IntakeResult.Full;
+        this.#reportListener.reportTaken(slot, report.rollout, report.generation);
+        return IntakeResult.Held;
+      }
+      case "log": {
+        const text = decodeLog(payload);
+        if (text === null) return IntakeResult.Malformed;
+        this.#logger.debug("device log", { deviceId: this.#table.device(slot), text });
+        return IntakeResult.Taken;
+      }
+    }
+  }
+}

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * The acknowledgements that a device waits for, in the order in which its messages came: PUBACKs
+ * must keep it [MQTT-4.6.0-2], and a report is acknowledged only when the center holds it, so what
+ * comes behind a report waits with it.
+ *
+ * A ticket names a place in the queue; it grows by one with each message and never repeats within
+ * a connection, so a late answer cannot hit another message.
+ *
+ * Limit: 32 messages. MQTT 5 clients are told so (Receive Maximum); a 3.1.1 client that has more
+ * under way is closed, and sends again what was not acknowledged.
+ */
+import assert from "node:assert/strict";
+
+export const MAX_HELD_MESSAGES = 32;
+const PENDING = 0xffff;
+
+export class AckQueue {
+  readonly #packetIds = new Uint16Array(MAX_HELD_MESSAGES);
+  /** Reason code of the answer, or `PENDING`. */
+  readonly #reasonCodes = new Uint16Array(MAX_HELD_MESSAGES);
+  #head = 0;
+  #tail = 0;
+
+  get length(): number {
+    return this.#tail - this.#head;
+  }
+
+  /** The ticket that the next message will have. */
+  get nextTicket(): number {
+    return this.#tail;
+  }
+
+  get isFull(): boolean {
+    return this.length === MAX_HELD_MESSAGES;
+  }
+
+  /** True when a message with this packet id waits for its answer (a repeat). */
+  has(packetId: number): boolean {
+    for (let ticket = this.#head; ticket < this.#tail; ticket += 1) {
+      if (this.#packetIds[ticket % MAX_HELD_MESSAGES] === packetId) return true;
+    }
+    return false;
+  }
+
+  /** Adds a message whose answer is not known yet. */
+  hold(packetId: number): number {
+    return this.#push(packetId, PENDING);
+  }
+
+  /** Adds a message whose answer waits only for those before it. */
+  answer(packetId: number, reasonCode: number): number {
+    return this.#push(packetId, reasonCode);
+  }
+
+  /** The answer of a held message is known; false when the ticket is not waiting. */
+  resolve(ticket: number, reasonCode: number): boolean {
+    if (ticket < this.#head || ticket >= this.#tail) return false;
+    const index = ticket % MAX_HELD_MESSAGES;
+    if (this.#reasonCodes[index] !== PENDING) return false;
+    this.#reasonCodes[index] = reasonCode;
+    return true;
+  }
+
+  /** Takes the next answer that may go out now: packet id × 65,536 + reason code; -1 when none. */
+  shift(): number {
+    if (this.#head === this.#tail) return -1;
+    const index = this.#head % MAX_HELD_MESSAGES;
+    const reasonCode = this.#reasonCodes[index] as number;
+    if (reasonCode === PENDING) return -1;
+    this.#head += 1;
+    return (this.#packetIds[index] as number) * 0x1_0000 + reasonCode;
+  }
+
+  #push(packetId: number, reasonCode: number): number {
+    assert(!this.isFull, "the caller asks isFull first");
+    const ticket = this.#tail;
+    this.#packetIds[ticket % MAX_HELD_MESSAGES] = packetId;
+    this.#reasonCodes[ticket % MAX_HELD_MESSAGES] = reasonCode;
+    this.#tail += 1;
+    return ticket;
+  }
+}

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * Puts a gateway together. Order: disk first (identity, leases, caches), then the listeners, then
+ * the uplink, which announces the ports that the listeners have.
+ */
+import { mkdir } from "node:fs/promises";
+import { create } from "@bufbuild/protobuf";
+import { collectDefaultMetrics, Registry } from "prom-client";
+import {
+  GatewayHelloSchema,
+  GatewayServiceSchema,
+  type GatewayHello,
+} from "../protocol/gen/muster/v1/gateway_pb.ts";
+import { startAdminServer, type AdminServer } from "../runtime/admin-server.ts";
+import { systemClock } from "../runtime/system-clock.ts";
+import { systemRandom } from "../runtime/system-random.ts";
+import { startArtifactServer, type ArtifactServer } from "./artifacts/artifact-server.ts";
+import { buildCore, type GatewayCore } from "./core.ts";
+import { drainGateway } from "./drain.ts";
+import { readIdentity, type GatewayIdentity } from "./identity.ts";
+import { readBootId } from "./leases/boot-id.ts";
+import { startMqttServer, type MqttServer } from "./listeners/mqtt/mqtt-server.ts";
+import {
+  resolveOptions,
+  type GatewayOptions,
+  type ResolvedGatewayOptions,
+  type RunningGateway,
+} from "./options.ts";
+import { Uplink } from "./uplink/uplink.ts";
+
+interface Listeners {
+  readonly mqtt: MqttServer;
+  readonly artifacts: ArtifactServer;
+  readonly admin: AdminServer;
+}
+
+/** What the parts of the wiring hand to each other. */
+interface Wiring {
+  readonly options: ResolvedGatewayOptions;
+  readonly identity: GatewayIdentity;
+  readonly registry: Registry;
+  readonly core: GatewayCore;
+  /** Why the gateway cannot do its work; empty when it can. */
+  readonly readiness: () => readonly string[];
+}
+
+/**
+ * Starts a gateway. Resolves when the listeners are open, whether or not the center is there.
+ * Throws `invalid_argument`; `not_found`, `corrupt` and `untrusted` for the identity's files;
+ * `failed_precondition` when a port is taken.
+ */
+export async function startGateway(given: GatewayOptions): Promise<RunningGateway> {
+  const options = resolveOptions(given, { clock: systemClock, random: systemRandom });
+  const { gatewayId, region, dataDirectory, identityDirectory, clock } = options;
+  const identity = await readIdentity({ directory: identityDirectory, gatewayId, region });
+  await mkdir(dataDirectory, { recursive: true, mode: 0o700 });
+  const registry = new Registry();
+  const core = buildCore({ options, identity, registry, bootId: await readBootId(options.random) });
+  await core.journal.restore(clock.monotonicMs());
+  await core.cache.open();
+  await core.trust.open();
+  const notReady = new Set(["the center has not welcomed this gateway yet"]);
+  const wiring = { options, identity, registry, core, readiness: () => [...notReady] };
+  const listeners = await openListeners(wiring);
+  const uplink = wireUplink(wiring, listeners, () => notReady.clear());
+  collectDefaultMetrics({ register: registry });
+  observeCore(core, uplink);
+  core.presence.start(core.lifecycle);
+  core.leases.start();
+  const uplinkAbort = new AbortController();
+  const uplinkEnded = uplink.run(uplinkAbort.signal);
+  const parts = { core, ...listeners, uplink, uplinkEnded, uplinkAbort, options };
+  let stopping: Promise<void> | null = null;
+  const stopped = Promise.withResolvers<void>();
+  const stop = (): Promise<void> => {
+    notReady.add("the gateway is shutting down");
+    stopping ??= drainGateway(parts).then(stopped.resolve, stopped.reject);
+    return stopped.promise;
+  };
+  given.signal?.addEventListener("abort", () => void stop(), { once: true });
+  if (given.signal?.aborted === true) void stop();
+  return {
+    mqttsPort: listeners.mqtt.port,
+    artifactsPort: listeners.artifacts.port,
+    adminPort: listeners.admin.port,
+    registry,
+    isLinked: () => uplink.isLinked,
+    sessionCount: () => core.table.openCount,
+    siblings: () => core.siblings.list(),
+    stop,
+    stopped: stopped.promise,
+    [Symbol.asyncDispose]: stop,
+  };
+}
+
+/** All of them or none: when one cannot open, those before it close. */
+async function openListeners(wiring: Wiring): Promise<Listeners> {
+  const { core, identity, options, registry, readiness } = wiring;
+  const common = { ...options, ...core, identity };
+  await using undo = new AsyncDisposableStack();
+  const mqtt = await startMqttServer({
+    ...common,
+    context: core.mqttContext,
+    port: options.mqttsPort,
+  });
+  undo.defer(() => {
+    mqtt.stopAccepting();
+    return mqtt.close();
+  });
+  const artifacts = await startArtifactServer({ ...common, port: options.artifactsPort });
+  undo.defer(() => artifacts.close());
+  const { adminHost, adminPort } = options;
+  const admin = await startAdminServer({ host: adminHost, port: adminPort, registry, readiness });
+  undo.move();
+  return { mqtt, artifacts, admin };
+}
+
+function wireUplink(wiring: Wiring, listeners: Listeners, ready: () => void): Uplink {
+  const { core, options } = wiring;
+  const { clock, random, logger } = options;
+  const incarnation = Buffer.from(random.bytes(16)).toString("hex");
+  const startedAtMs = BigInt(Math.round(clock.wallMs()));
+  const services = Object.entries({
+    mqtts: listeners.mqtt.port,
+    artifacts: listeners.artifacts.port,
+    admin: listeners.admin.port,
+  }).map(([name, port]) => create(GatewayServiceSchema, { name, port }));
+  const hello = (): GatewayHello =>
+    create(GatewayHelloSchema, {
+      gateway: options.gatewayId,
+      region: options.region,
+      ip: options.ip,
+      services,
+      startedAtMs,
+      incarnation,
+      version: options.version,
+      heldLeaseIds: [...core.leaseTable.heldLeaseIds()],
+    });
+  return new Uplink({
+    connect: core.connectCenter,
+    hello,
+    sources: core.sources,
+    welcomed: (welcome) => {
+      core.heartbeat.setInterval(welcome.heartbeatIntervalMs);
+      core.trust.refreshSoon();
+      ready();
+    },
+    handle: (message) => core.messages.handle(message),
+    wakening: core.wakening,
+    metrics: core.metrics,
+    clock,
+    random,
+    logger,
+  });
+}
+
+function observeCore(core: GatewayCore, uplink: Uplink): void {
+  core.metrics.observe({
+    sessions: () => core.table.openCount,
+    connections: () => core.table.takenCount,
+    heldReports: () => core.reports.heldCount,
+    heldReportBytes: () => core.reports.heldBytes,
+    leases: () => core.leaseTable.leaseCount,
+    leaseEntries: () => core.leaseTable.openCount,
+    uplinkConnected: () => (uplink.isLinked ? 1 : 0),
+    cacheBytes: () => core.cache.totalBytes,
+    eventLoopLagMs: () => core.presence.lagMs,
+  });
+}

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * The durable road of reports from gateways to ingest: ordered per partition, replayable. What
+ * `append` returned for survives `kill -9` and a power cut; a gateway acknowledges a device's
+ * report after that and not before. Consumers keep their offset in the Store, in the same commit as
+ * the effect, so that each record takes effect once.
+ *
+ * Limits: 1 MiB a record, 1,000 records an append; partitions are 0…count−1, fixed at creation.
+ */
+export const MAX_RECORD_BYTES: number = 1 << 20;
+export const MAX_APPEND_RECORDS = 1_000;
+
+export interface EventRecord {
+  readonly partition: number;
+  /** From 1, grows by one within a partition. */
+  readonly offset: number;
+  readonly bytes: Uint8Array;
+}
+
+/** Every method throws MusterError: `no_space`, `corrupt`, `unavailable`, `too_large`. */
+export interface EventLog {
+  readonly partitionCount: number;
+
+  /** Durable when it resolves; all of the batch or nothing. */
+  append(
+    records: readonly { partition: number; bytes: Uint8Array }[],
+    options: { signal: AbortSignal },
+  ): Promise<void>;
+
+  /** Records of a partition after `afterOffset`, in order, at most `limit` (≤ 1,000). */
+  read(
+    partition: number,
+    options: { afterOffset: number; limit: number; signal: AbortSignal },
+  ): Promise<readonly EventRecord[]>;
+
+  /** Resolves when an append may have happened since the last call, or when the signal aborts. */
+  waitForAppend(options: { signal: AbortSignal }): Promise<void>;
+
+  /** Forgets records up to and including `offset`. */
+  trim(partition: number, offset: number, options: { signal: AbortSignal }): Promise<void>;
+
+  close(): Promise<void>;
+}

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * What Muster remembers: documents (rollouts, releases, tokens, gateways …), devices, packed pages
+ * (plans, attempts, what each device runs) and the audit log. Strong consistency: a commit is
+ * all-or-nothing, durable when it returns, and visible to every later read.
+ *
+ * A caller never holds a transaction. It reads, decides, and hands over one `Commit` in which each
+ * write names the revision it was decided on; an engine only compares and swaps. Every change
+ * carries its audit entries, so the log cannot miss one.
+ *
+ * Limits: 2,000 writes a commit (a batch of 1,000 devices with their tokens fits), 1 MiB a
+ * document, 1 MiB a page.
+ */
+
+/** Every kind of document there is. The key's first part is the tenant, then the name. */
+export type DocumentKind =
+  | "operator-token"
+  | "enrolment-token"
+  | "release"
+  | "rollout"
+  | "plan"
+  /** What a device said when an attempt failed: rare, so a row of its own. */
+  | "attempt-detail"
+  | "gateway"
+  | "certificate"
+  | "idempotency"
+  | "setting";
+
+export const MAX_COMMIT_WRITES = 2_000;
+export const MAX_DOCUMENT_BYTES: number = 1 << 20;
+export const MAX_PAGE_BYTES: number = 1 << 20;
+
+/** JSON-serialisable content. */
+export type Json =
+  | null
+  | boolean
+  | number
+  | string
+  | readonly Json[]
+  | { readonly [key: string]: Json };
+
+/** A stored document. `revision` is 1 after the first write and grows by one with each. */
+export interface StoredDocument {
+  readonly kind: DocumentKind;
+  readonly key: string;
+  readonly revision: number;
+  readonly value: Json;
+}
+
+/**
+ * A device as registered. `ordinal` is a uint32, one space per installation, given by the Store
+ * in order of registration from 1, never reused (0 means "none").
+ */
+export interface StoredDevice {
+  readonly ordinal: number;
+  readonly tenant: string;
+  readonly id: string;
+  readonly revision: number;
+  readonly value: Json;
+}
+
+/** Packed columns. What `number` counts is the owner's affair: positions/4096 or ordinals/4096. */
+export type PageKind =
+  /** owner = rollout number: ordinal by position. */
+  | "plan"
+  /** owner = rollout number: one attempt cell a position. */
+  | "attempt"
+  /** owner = "fleet": what each device runs and its generation counter, by ordinal. */
+  | "running";
+
+export interface PageId {
+  readonly kind: PageKind;
+  readonly owner: string;
+  readonly number: number;
+}
+
+export interface StoredPage extends PageId {
+  /** 1 after the first write, then grows by one. */
+  readonly version: number;
+  readonly bytes: Uint8Array;
+}
+
+/** `expectedRevision` 0 = must not exist yet. `value` null deletes (the revision must match). */
+export interface DocumentWrite {
+  readonly kind: DocumentKind;
+  readonly key: string;
+  readonly expectedRevision: number;
+  readonly value: Json | null;
+}
+
+/** `ordinal` 0 registers a new device (conflict if tenant + id exists); else updates that row. */
+export interface DeviceWrite {
+  readonly ordinal: number;
+  readonly tenant: string;
+  readonly id: string;
+  readonly expectedRevision: number;
+  readonly value: Json;
+}
+
+/** `expectedVersion` 0 = must not exist yet. */
+export interface PageWrite extends PageId {
+  readonly expectedVersion: number;
+  readonly bytes: Uint8Array;
+}
+
+/** One audit entry as the caller states it; the Store adds sequence, time and the hash chain. */
+export interface AuditDraft {
+  readonly tenant: string;
+  /** `operator:NAME`, `device:ID`, `gateway:ID`, `system:TASK`. */
+  readonly actor: string;
+  /** `rollout.start`, `release.publish`, … noun.verb. */
+  readonly action: string;
+  /** What was changed: `rollout/default/app-2`. */
+  readonly subject: string;
+  /** Why, in the actor's words; "" where nobody gave one. */
+  readonly reason: string;
+  readonly detail: Json;
+}
+
+/**
+ * An entry of the log. `hash` = SHA-256 (hex) over the canonical JSON of the entry without `hash`,
+ * which includes `previousHash` (64 zeros for the first): removing, changing or reordering entries
+ * breaks the chain.
+ */
+export interface AuditEntry extends AuditDraft {
+  /** From 1, without gaps. */
+  readonly sequence: number;
+  /** Wall time, milliseconds since 1970. */
+  readonly atMs: number;
+  readonly previousHash: string;
+  readonly hash: string;
+}
+
+/** A leader's right to write. The Store refuses a commit whose fence is not the newest. */
+export interface Fence {
+  readonly name: string;
+  readonly token: number;
+}
+
+export interface Commit {
+  readonly fence?: Fence;
+  readonly documents?: readonly DocumentWrite[];
+  readonly devices?: readonly DeviceWrite[];
+  readonly pages?: readonly PageWrite[];
+  readonly audit?: readonly AuditDraft[];
+}
+
+export type CommitResult =
+  | {
+      readonly ok: true;
+      /** Ordinals of `devices`, in the order given. */
+      readonly ordinals: readonly number[];
+      /** The newest audit sequence after this commit. */
+      readonly auditSequence: number;
+    }
+  | {
+      readonly ok: false;
+      /** `stale-fence`: another leader is newer. `conflict`: `at` has another revision. */
+      readonly reason: "stale-fence" | "conflict";
+      /** The first write that did not match: `document rollout/default/app-2`, `page attempt/7/0`. */
+      readonly at: string;
+    };
+
+/** Every method throws MusterError: `no_space` (disk full), `corrupt`, `unavailable`, `too_large`. */
+export interface Store {
+  getDocument(
+    kind: DocumentKind,
+    key: string,
+    options: { signal: AbortSignal },
+  ): Promise<StoredDocument | null>;
+
+  /** In key order, after `after`, only keys that start with `prefix`; at most `limit` (≤ 1,000). */
+  listDocuments(
+    kind: DocumentKind,
+    options: { prefix: string; after?: string; limit: number; signal: AbortSignal },
+  ): Promise<readonly StoredDocument[]>;
+
+  getDevice(
+    tenant: string,
+    id: string,
+    options: { signal: AbortSignal },
+  ): Promise<StoredDevice | null>;
+
+  getDeviceByOrdinal(
+    ordinal: number,
+    options: { signal: AbortSignal },
+  ): Promise<StoredDevice | null>;
+
+  /** In ordinal order, after `afterOrdinal`; of one tenant or, with null, of all; `limit` ≤ 10,000. */
+  listDevices(options: {
+    tenant: string | null;
+    afterOrdinal: number;
+    limit: number;
+    signal: AbortSignal;
+  }): Promise<readonly StoredDevice[]>;
+
+  /** Pages that do not exist are left out of the answer. At most 1,000 ids a call. */
+  loadPages(
+    ids: readonly PageId[],
+    options: { signal: AbortSignal },
+  ): Promise<readonly StoredPage[]>;
+
+  /** All or nothing, durable when it resolves. */
+  commit(commit: Commit, options: { signal: AbortSignal }): Promise<CommitResult>;
+
+  /** Draws a new, higher token for `name`; every older token is refused from then on. */
+  acquireFence(name: string, options: { signal: AbortSignal }): Promise<Fence>;
+
+  /** In sequence order after `afterSequence`; `tenant` null = all; `limit` ≤ 1,000. */
+  listAudit(options: {
+    tenant: string | null;
+    afterSequence: number;
+    limit: number;
+    signal: AbortSignal;
+  }): Promise<readonly AuditEntry[]>;
+
+  close(): Promise<void>;
+}

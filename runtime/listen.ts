@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Opens a listener, with one clear error when the port is taken or may not be used. */
+import type { Server } from "node:net";
+import { MusterError } from "../domain/errors.ts";
+
+/** Resolves with the port that was bound (`port` 0 takes a free one). */
+export function listen(
+  server: Server,
+  options: { what: string; host: string; port: number; backlog?: number },
+): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const onError = (error: NodeJS.ErrnoException): void => {
+      reject(listenError(options, error));
+    };
+    server.once("error", onError);
+    const backlog = options.backlog ?? 4_096; // a storm of devices connects at once
+    server.listen({ host: options.host, port: options.port, backlog }, () => {
+      server.off("error", onError);
+      const address = server.address();
+      resolve(typeof address === "object" && address !== null ? address.port : options.port);
+    });
+  });
+}
+
+function listenError(
+  options: { what: string; host: string; port: number },
+  error: NodeJS.ErrnoException,
+): MusterError {
+  const where = `${options.host}:${options.port}`;
+  if (error.code === "EADDRINUSE") {
+    return new MusterError({
+      code: "failed_precondition",
+      message: `cannot open ${options.what} on ${where}: the port is taken by another process`,
+      detail: { hint: "stop that process or choose another port" },
+    });
+  }
+  if (error.code === "EACCES") {
+    return new MusterError({
+      code: "permission_denied",
+      message: `cannot open ${options.what} on ${where}: this user may not use that port`,
+      detail: { hint: "choose a port above 1023 or grant CAP_NET_BIND_SERVICE" },
+    });
+  }
+  return new MusterError({
+    code: "failed_precondition",
+    message: `cannot open ${options.what} on ${where}: ${error.code ?? "unknown error"}`,
+    detail: { hint: "check the address: it must belong to this machine" },
+    cause: error,
+  });
+}
