@@ -62,7 +62,7 @@ export class TrustKeeper implements ReleaseTrust, OfferGate {
     const { client } = this.#options;
     const { target, sha256, lengthBytes } = release;
     let wrong = "";
-    const found = await this.#tryOften(signal, async () => {
+    const found = await this.#tryOften(signal, () => {
       const facts = client.targetFacts(target);
       if (facts?.sha256 === sha256 && facts.lengthBytes === lengthBytes) return true;
       wrong = facts === null ? "is not signed by the operator" : "is signed with another digest";
@@ -79,10 +79,11 @@ export class TrustKeeper implements ReleaseTrust, OfferGate {
   async verify(message: unknown, signal: AbortSignal): Promise<GateVerdict> {
     const verdict = this.#verifyNow(message);
     if (verdict?.kind === "signed") return verdict;
-    // It may be signed by a key that was announced since.
+    // It may be signed by a key that was announced since; an offer is worth a few tries to know.
     let last: GateVerdict = verdict ?? { kind: "untrusted", detail: "no offer keys are known yet" };
-    await this.#tryOnce(signal, () => {
+    await this.#tryOften(signal, () => {
       last = this.#verifyNow(message) ?? last;
+      return true;
     });
     return last;
   }
@@ -90,7 +91,7 @@ export class TrustKeeper implements ReleaseTrust, OfferGate {
   /** Best effort, at start: so that the first offer need not wait. */
   async refreshAtStart(signal: AbortSignal): Promise<void> {
     if (this.offerKeys() !== null) return;
-    const result = await this.#tryOften(signal, () => Promise.resolve(true));
+    const result = await this.#tryOften(signal, () => true);
     if (result !== true && result !== false) {
       this.#options.logger.warn("The trust metadata could not be refreshed yet.", {
         why: describeError(result),
@@ -113,24 +114,16 @@ export class TrustKeeper implements ReleaseTrust, OfferGate {
   }
 
   /** Refreshes until the answer is yes; the last answer or the last failure. */
-  async #tryOften(
-    signal: AbortSignal,
-    ask: () => Promise<boolean>,
-  ): Promise<boolean | MusterError> {
+  async #tryOften(signal: AbortSignal, ask: () => boolean): Promise<boolean | MusterError> {
     const { clock, random } = this.#options;
     let last: boolean | MusterError = false;
     for (let tryCount = 1; tryCount <= TRIES_MAX; tryCount += 1) {
       const failure = await this.#refresh(signal, tryCount > 1);
-      last = failure ?? (await ask());
+      last = failure ?? ask();
       if (last === true) return true;
       if (tryCount < TRIES_MAX) await delay(clock, random.next() * PAUSE_MS, signal);
     }
     return last;
-  }
-
-  async #tryOnce(signal: AbortSignal, use: () => void): Promise<void> {
-    const failure = await this.#refresh(signal, false);
-    if (failure === null) use();
   }
 
   /** Null when the client is current; its failure otherwise. */
@@ -156,7 +149,10 @@ export class TrustKeeper implements ReleaseTrust, OfferGate {
     } catch (error) {
       signal.throwIfAborted();
       if (!isMusterError(error)) throw error;
-      logger.info("The trust metadata could not be refreshed.", { why: describeError(error) });
+      logger.info("The trust metadata could not be refreshed.", {
+        why: describeError(error),
+        error,
+      });
       candidates.moveOn(gateway);
       return error;
     } finally {

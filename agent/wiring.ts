@@ -77,6 +77,7 @@ export function wireBase(
   environment: NodeJS.ProcessEnv,
 ): AgentBase {
   const clock = options.clock ?? systemClock;
+  const inventory = readInventory(options.inventory ?? {});
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const sources: AgentBase["sources"] = { current: null };
@@ -94,7 +95,7 @@ export function wireBase(
     dataDirectory,
     layout: dataLayout(dataDirectory),
     files: systemFiles,
-    processes: systemProcessRunner({ clock, dataDirectory, environment }),
+    processes: systemProcessRunner({ clock, dataDirectory, environment, inventory }),
     clock,
     random: options.random ?? systemRandom,
     registry,

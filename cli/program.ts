@@ -83,6 +83,8 @@ async function addCommand(options: {
 function prepare(command: Command, shell: Shell): void {
   command
     .exitOverride()
+    // Else `gateway` would take the --host of `gateway enroll --host NAME` for its own.
+    .enablePositionalOptions()
     .helpCommand(false)
     .helpOption("-h, --help", "show this help")
     .configureHelp({ showGlobalOptions: false })

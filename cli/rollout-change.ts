@@ -70,5 +70,15 @@ export async function printRollout(
 /** "rollout shop-1.4 is paused: an operator asked for it". */
 export function rolloutSentence(rollout: Rollout): string {
   const because = rollout.stateReason === "" ? "" : `: ${rollout.stateReason}`;
-  return `rollout ${rollout.name} is ${rolloutState(rollout)}${because}`;
+  const state = rolloutState(rollout);
+  return `rollout ${rollout.name} ${STATE_PHRASES[state] ?? `is ${state}`}${because}`;
 }
+
+/** Where "is STATE" does not read well. */
+const STATE_PHRASES: { readonly [state: string]: string } = {
+  draft: "is a draft",
+  succeeded: "has succeeded",
+  expired: "has expired",
+  "rolling-back": "is rolling back",
+  "rolled-back": "is rolled back",
+};

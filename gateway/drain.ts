@@ -42,6 +42,7 @@ export async function drainGateway(parts: GatewayParts): Promise<void> {
   for (let slot = 0; slot < core.table.slotCount; slot += 1) {
     if (core.table.isTaken(slot)) core.table.link(slot).close("draining");
   }
+  await core.leases.settled();
   uplink.finish();
   deadline.signal.addEventListener("abort", () => parts.uplinkAbort.abort(), { once: true });
   if (!uplink.isLinked || deadline.signal.aborted) parts.uplinkAbort.abort();

@@ -82,6 +82,7 @@ export class DeviceSession {
     const result = await connection.send({ channel: "hello", payload, durable: true });
     if (result.kind === "refused")
       logger.warn("The gateway refused the hello.", { why: result.why });
+    if (result.kind !== "lost") this.#sendReports();
   }
 
   #scheduleHeartbeat(): void {
@@ -135,7 +136,9 @@ export class DeviceSession {
       this.#refused.add(key);
     }
     this.#inFlight.delete(key);
-    this.#sendReports();
+    // What was lost goes again when something else is acknowledged, or on the next connection; at
+    // once would be for ever on a connection that is over.
+    if (result.kind !== "lost") this.#sendReports();
   }
 }
 

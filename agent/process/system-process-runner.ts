@@ -22,6 +22,8 @@ export interface SystemProcessRunnerOptions {
   readonly dataDirectory: string;
   /** The agent's own environment, of which programs get the few names above. */
   readonly environment: NodeJS.ProcessEnv;
+  /** Each fact is `MUSTER_INVENTORY_name`: a health check may depend on the hardware it runs on. */
+  readonly inventory: { readonly [fact: string]: string };
 }
 
 export function systemProcessRunner(options: SystemProcessRunnerOptions): ProcessRunner {
@@ -121,6 +123,9 @@ function environmentOf(
   for (const name of INHERITED) {
     const value = options.environment[name];
     if (value !== undefined) environment[name] = value;
+  }
+  for (const [fact, value] of Object.entries(options.inventory)) {
+    environment[`MUSTER_INVENTORY_${fact}`] = value;
   }
   if (!request.mayLeaveProcesses) environment[STEP_MARKER] = dataDirectory;
   return { ...environment, ...request.environment };

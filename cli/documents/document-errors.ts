@@ -6,7 +6,7 @@
 import { closest, distance } from "fastest-levenshtein";
 import type { z } from "zod";
 import { MusterError, type ErrorDetail } from "../../domain/errors.ts";
-import { knownFields } from "./known-fields.ts";
+import { knownFields, knownKinds } from "./known-fields.ts";
 import type { FieldPath, Position, YamlSource } from "./yaml-source.ts";
 
 type Issue = z.core.$ZodIssue;
@@ -53,7 +53,7 @@ export function fieldName(path: FieldPath): string {
 export function didYouMean(written: string, known: readonly string[]): string | undefined {
   if (known.length === 0) return undefined;
   const candidate = closest(written.toLowerCase(), [...known]);
-  const allowed = Math.max(1, Math.floor(candidate.length / 3));
+  const allowed = Math.max(1, Math.ceil(candidate.length / 3));
   if (distance(written.toLowerCase(), candidate.toLowerCase()) > allowed) return undefined;
   return `did you mean ${JSON.stringify(candidate)}?`;
 }
@@ -71,7 +71,7 @@ function fromIssue(source: YamlSource, schema: z.core.$ZodType, issue: Issue): M
     case "invalid_value":
       return [choiceError(source, path, written, issue.values.map(String))];
     case "invalid_union":
-      return [unionError(source, path, issue)];
+      return [unionError(source, schema, path)];
     case "custom":
       return [customError(source, path, issue)];
     default:
@@ -135,19 +135,12 @@ function hintFor(written: unknown, choices: readonly string[]): string | undefin
   return didYouMean(written, choices);
 }
 
-/** A discriminated union names the field that decides; it is the one to correct. */
-function unionError(
-  source: YamlSource,
-  path: FieldPath,
-  issue: Issue & { code: "invalid_union" },
-): MusterError {
-  const decider = (issue as { discriminator?: string }).discriminator;
-  const options = (issue as { options?: readonly unknown[] }).options ?? [];
-  if (decider === undefined) {
-    return fieldError(source, path, { message: "has none of the forms that are allowed here" });
-  }
-  const at = [...path, decider];
-  return choiceError(source, at, valueAt(source.value, at), options.map(String));
+/** Unions here are told apart by `kind`; it is the field to correct. */
+function unionError(source: YamlSource, schema: z.core.$ZodType, path: FieldPath): MusterError {
+  const written = valueAt(source.value, path);
+  const choices = path.at(-1) === "kind" ? knownKinds(schema, path.slice(0, -1), source.value) : [];
+  if (choices.length > 0) return choiceError(source, path, written, choices);
+  return typeError(source, path, written, "object");
 }
 
 /** What a check of our own may attach to its issue. */

@@ -14,10 +14,25 @@ interface Definition {
   readonly in?: z.core.$ZodType;
   readonly element?: z.core.$ZodType;
   readonly options?: readonly z.core.$ZodType[];
+  readonly values?: readonly unknown[];
 }
 
 /** Fields allowed in the mapping at `path`; of a union, those of the kinds that may be meant. */
 export function knownFields(schema: z.core.$ZodType, path: FieldPath, value: unknown): string[] {
+  const schemas = schemasAt(schema, path, value);
+  return [...new Set(schemas.flatMap((found) => Object.keys(definition(found).shape ?? {})))];
+}
+
+/** The values that `kind` may have in the mapping at `path`. */
+export function knownKinds(schema: z.core.$ZodType, path: FieldPath, value: unknown): string[] {
+  return schemasAt(schema, path, value).flatMap((found) => kindsOf(found).map(String));
+}
+
+function schemasAt(
+  schema: z.core.$ZodType,
+  path: FieldPath,
+  value: unknown,
+): readonly z.core.$ZodType[] {
   let schemas = unwrap(schema, value);
   let current = value;
   for (const step of path) {
@@ -28,7 +43,7 @@ export function knownFields(schema: z.core.$ZodType, path: FieldPath, value: unk
       return next === undefined ? [] : unwrap(next, current);
     });
   }
-  return [...new Set(schemas.flatMap((found) => Object.keys(definition(found).shape ?? {})))];
+  return schemas;
 }
 
 /** Through optional, default and transform, and into the options of a union. */
@@ -43,10 +58,13 @@ function unwrap(schema: z.core.$ZodType, value: unknown): z.core.$ZodType[] {
 
 /** Whether a union's option has the `kind` that the value names. */
 function fitsKind(option: z.core.$ZodType, value: unknown): boolean {
+  if (typeof value !== "object" || value === null || !("kind" in value)) return false;
+  return kindsOf(option).includes(value.kind);
+}
+
+function kindsOf(option: z.core.$ZodType): readonly unknown[] {
   const kind = definition(option).shape?.["kind"];
-  if (kind === undefined || typeof value !== "object" || value === null) return false;
-  const values = (kind._zod.def as unknown as { values?: readonly unknown[] }).values ?? [];
-  return "kind" in value && values.includes(value.kind);
+  return kind === undefined ? [] : (definition(kind).values ?? []);
 }
 
 function definition(schema: z.core.$ZodType): Definition {

@@ -120,7 +120,9 @@ function referenceErrors(source: YamlSource, document: ReleaseDocument): MusterE
         message: `there is no artifact ${JSON.stringify(step.artifact)} in this release`,
         hint:
           didYouMean(step.artifact, names) ??
-          (names.length === 0 ? "list it under spec.artifacts" : `there are ${names.join(", ")}`),
+          (names.length === 0
+            ? "list it under spec.artifacts"
+            : `there are ${[...new Set(names)].join(", ")}`),
       }),
     );
   });

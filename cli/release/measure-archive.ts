@@ -34,6 +34,8 @@ export async function measureArchive(file: string, signal: AbortSignal): Promise
   const inspector = new ArchiveInspector(file);
   const reader = extract();
   reader.on("entry", (header, stream, next) => {
+    // What ends the archive ends its entry too; the pipeline below reports it, once.
+    stream.on("error", () => {});
     try {
       inspector.add(header);
     } catch (error) {

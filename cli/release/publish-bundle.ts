@@ -85,7 +85,7 @@ function signAgain(bundle: Bundle, cause: MusterError): MusterError {
     message: "the center's targets moved on since this bundle was signed",
     detail: {
       file: bundle.folder,
-      hint: `sign it again: muster release sign ${bundle.folder} --key targets.pem`,
+      hint: `sign it again: muster release sign ${bundle.folder} --key targets.key.pem`,
     },
     cause,
   });

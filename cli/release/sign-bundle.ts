@@ -50,7 +50,7 @@ export async function signBundle(options: {
       message: "this key is not the one that the center's root names for releases",
       detail: {
         file: keyFile,
-        hint: "use the targets key that the center made at its first start",
+        hint: "use targets.key.pem from the operator folder of the center",
       },
       cause,
     });
@@ -110,7 +110,7 @@ export function notSigned(bundle: Bundle): MusterError {
     message: "the bundle is not signed",
     detail: {
       file: bundle.folder,
-      hint: `sign it: muster release sign ${bundle.folder} --key targets.pem`,
+      hint: `sign it: muster release sign ${bundle.folder} --key targets.key.pem`,
     },
   });
 }

@@ -148,7 +148,13 @@ export class LeaseService implements SessionObserver, ReportListener {
   /** Shutting down: what was not sent can be offered by somebody else now. */
   async drain(): Promise<void> {
     this.#giveBack(this.#leases.returnUnsent());
+    await this.settled();
+  }
+
+  /** Resolves when everything that was given back is on disk and on its way. */
+  async settled(): Promise<void> {
     await this.#flushing;
+    await this.#save();
   }
 
   sessionOpened(slot: number): void {

@@ -32,7 +32,10 @@ const roles: readonly string[] = ["center", "gateway", "agent"];
 /** What other rooms may import of a role. */
 const roleDoor = /^(?:center|gateway|agent)\/(?:main|wiring)\.ts$/;
 
-/** The parts of the agent that a simulated device shares with a real one. */
+/** Rooms that act as a device or enrol like one: pretend devices, and `muster gateway`. */
+const enrolsItself: readonly string[] = ["simulator", "cli"];
+
+/** The parts of the agent that they share with it. */
 const sharedAgentParts = /^agent\/(?:link|trust)(?:\/|\.ts$)/;
 
 /** The only file of a role that knows engines by name. */
@@ -81,10 +84,10 @@ function judgeRooms(path: string, target: string, typeOnly: boolean): string | u
       : `An engine imports another (${target}). Put what both need into ports/ or domain/.`;
   }
   if (from === to) return undefined;
+  if (enrolsItself.includes(from) && sharedAgentParts.test(target)) return undefined;
   if (from === "cli" && roles.includes(to) && !roleDoor.test(target)) {
     return `cli imports the inside of ${to}. Import what ${to}/main.ts or ${to}/wiring.ts exports.`;
   }
-  if (from === "simulator" && sharedAgentParts.test(target)) return undefined;
   if (to === "engines" && wiringFile.test(path)) return undefined;
   if (to === "engines" && roles.includes(from)) {
     return `${from} names an engine outside its wiring. Take the port as an option; wire it there.`;

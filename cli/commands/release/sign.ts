@@ -24,7 +24,7 @@ export function declare(command: Command, shell: Shell): void {
   addOutputOption(command);
   addConnectionOptions(command);
   addExamples(command, [
-    ["muster release sign shop-1.4.0.muster --key targets.pem", "Sign it"],
+    ["muster release sign shop-1.4.0.muster --key targets.key.pem", "Sign it"],
     ["muster apply -f shop-1.4.0.muster", "Then send it"],
   ]);
   command.action(async (folder: string, options: Options) => {

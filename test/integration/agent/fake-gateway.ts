@@ -4,6 +4,7 @@
  * artifacts and trust metadata of a center's identity half. A test says when reports are
  * acknowledged, and what is offered.
  */
+import type { ServerResponse } from "node:http";
 import { createServer as createHttpsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { createServer as createTlsServer } from "node:tls";
@@ -31,6 +32,11 @@ export interface Received {
   connectionCount: number;
 }
 
+interface Closable {
+  close(): unknown;
+  closeAllConnections?(): void;
+}
+
 export class FakeGateway implements AsyncDisposable {
   readonly received: Received = { hellos: [], heartbeats: [], reports: [], connectionCount: 0 };
   readonly mqttsPort: number;
@@ -38,7 +44,7 @@ export class FakeGateway implements AsyncDisposable {
   /** False: the center is away, reports stay unacknowledged. */
   acknowledgesReports = true;
   readonly #device: string;
-  readonly #servers: readonly { close(): unknown; closeAllConnections?(): void }[];
+  readonly #servers: readonly Closable[];
   readonly #sockets: Set<TLSSocket>;
   #packetId = 0;
   #wake: () => void = () => {};
@@ -47,7 +53,7 @@ export class FakeGateway implements AsyncDisposable {
     device: string;
     mqttsPort: number;
     artifactsPort: number;
-    servers: readonly { close(): unknown }[];
+    servers: readonly Closable[];
     sockets: Set<TLSSocket>;
   }) {
     this.#device = options.device;
@@ -182,10 +188,7 @@ export async function startFakeGateway(
       return;
     }
     const sha256 = path.replace("/artifacts/sha256/", "");
-    void Array.fromAsync(center.artifacts.read(sha256, { signal })).then(
-      (parts) => response.end(Buffer.concat(parts)),
-      () => response.writeHead(404).end(),
-    );
+    void sendBlob(center, sha256, response);
   });
   for (const server of [mqtt, https]) {
     server.on("tlsClientError", () => {}); // A device that goes away in the middle.
@@ -199,4 +202,18 @@ export async function startFakeGateway(
     sockets: new Set(),
   });
   return gateway;
+}
+
+async function sendBlob(
+  center: CenterFixture,
+  sha256: string,
+  response: ServerResponse,
+): Promise<void> {
+  try {
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of center.artifacts.read(sha256, center)) chunks.push(chunk);
+    response.end(Buffer.concat(chunks));
+  } catch {
+    response.writeHead(404).end();
+  }
 }

@@ -55,6 +55,7 @@ export async function startFixtureAgent(options: FixtureAgentOptions): Promise<F
   const words = new Words();
   await files.makeFolder(layout.slots);
   const processes = systemProcessRunner({
+    inventory: {},
     clock: systemClock,
     dataDirectory,
     environment: process.env,

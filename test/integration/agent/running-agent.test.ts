@@ -2,13 +2,15 @@
 /** The whole agent, as `muster agent` starts it, against a real enrolment listener and fake gateways. */
 import assert from "node:assert/strict";
 import { hash } from "node:crypto";
-import { chmod, readFile, writeFile } from "node:fs/promises";
+import { chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { it } from "node:test";
 import type { TestContext } from "node:test";
 import { startAgent } from "../../../agent/main.ts";
 import type { AgentOptions, RunningAgent } from "../../../agent/main.ts";
 import { SILENT_LOGGER } from "../../../ports/logger.ts";
+import { createLogger } from "../../../runtime/pino-logger.ts";
 import { addTarget, TARGETS_LIFETIME_MS } from "../../../protocol/trust/sign-targets.ts";
 import { startCenter } from "../identity/center-fixture.ts";
 import type { CenterFixture } from "../identity/center-fixture.ts";
@@ -20,14 +22,22 @@ import type { FixtureRelease } from "./fixture-release.ts";
 interface Stage {
   readonly center: CenterFixture;
   readonly gateway: FakeGateway;
+  /** The agent's data. */
+  readonly folder: string;
   /** Starts the agent of the one device; ended with the test. */
-  start(options?: Partial<AgentOptions>): Promise<RunningAgent>;
+  readonly start: (options?: Partial<AgentOptions>) => Promise<RunningAgent>;
   /** Makes a release, stores and signs it as the operator would. */
-  release(version: string, options?: { isHealthy?: boolean }): Promise<FixtureRelease>;
-  offer(release: FixtureRelease | null, generation: number): Buffer;
+  readonly release: (version: string, options?: { isHealthy?: boolean }) => Promise<FixtureRelease>;
+  readonly offer: (release: FixtureRelease | null, generation: number) => Buffer;
 }
 
 async function setStage(context: TestContext): Promise<Stage> {
+  const folder = await mkdtemp(join(tmpdir(), "muster-agent-"));
+  const agents: RunningAgent[] = [];
+  context.after(async () => {
+    for (const agent of agents) await agent.stop();
+    await rm(folder, { recursive: true });
+  });
   const center = await startCenter(context);
   const gateway = await startFakeGateway(center, { gateway: "gw-1", device: DEVICE });
   context.after(() => gateway[Symbol.asyncDispose]());
@@ -35,7 +45,7 @@ async function setStage(context: TestContext): Promise<Stage> {
   const token = await center.token(DEVICE);
   const start: Stage["start"] = async (options = {}) => {
     const agent = await startAgent({
-      dataDirectory: join(center.folder, "device"),
+      dataDirectory: folder,
       enrolmentUrl: center.enrolmentUrl,
       token,
       gateways: [gateway.address],
@@ -43,16 +53,20 @@ async function setStage(context: TestContext): Promise<Stage> {
       backoffCeilingMs: 20,
       adminPort: 0,
       version: "0.0.1",
-      logger: SILENT_LOGGER,
+      logger:
+        process.env["DEBUG_LOG"] === undefined
+          ? SILENT_LOGGER
+          : createLogger({ role: "agent", level: "debug" }),
       clock: center.clock,
       ...options,
     });
-    context.after(() => agent.stop());
+    agents.push(agent);
     return agent;
   };
   return {
     center,
     gateway,
+    folder,
     start,
     release: async (version, options) => {
       const release = await publishApp({ blobFolder, version, ...options });
@@ -219,11 +233,11 @@ it("the fourth failed connection tells the layer above, and the agent tries on",
 });
 
 it("a certificate is renewed when less than a third of its life remains", async (context) => {
-  const { center, gateway, start } = await setStage(context);
+  const { center, gateway, folder, start } = await setStage(context);
   const agent = await start();
   await gateway.until(({ hellos }) => hellos.length === 1);
   await agent.stop();
-  const file = join(center.folder, "device", "identity", "cert.pem");
+  const file = join(folder, "identity", "cert.pem");
   const before = await readFile(file, "utf8");
   const keepsIt = await start();
   await gateway.until(({ hellos }) => hellos.length === 2);

@@ -80,8 +80,8 @@ export function refusal(
 }
 
 /** A running rollout of ten devices; `changes` replaces what the test is about. */
-export function sampleRollout(changes: MessageInitShape<typeof RolloutSchema> = {}): Rollout {
-  return create(RolloutSchema, {
+export function sampleRollout(changes: Partial<Rollout> = {}): Rollout {
+  const rollout = create(RolloutSchema, {
     tenant: "default",
     name: "shop-1.4",
     number: 7,
@@ -123,6 +123,6 @@ export function sampleRollout(changes: MessageInitShape<typeof RolloutSchema> = 
     },
     createdAtMs: 1_767_225_600_000n,
     startedAtMs: 1_767_225_660_000n,
-    ...changes,
   });
+  return Object.assign(rollout, changes);
 }

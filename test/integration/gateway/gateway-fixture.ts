@@ -115,12 +115,16 @@ export class GatewayFixture {
     return await TestDevice.connect({ port, identity, tenant, device, ...options });
   }
 
-  /** Connects, subscribes, and waits for the center's grant. */
+  /** Connects, subscribes, and waits until the grant is here: evidence goes up only then. */
   async connectGranted(device: string): Promise<TestDevice> {
     const connected = await this.connect(device);
     await connected.subscribeDown();
-    await waitUntil(`${device} is announced`, () =>
-      this.center.saidOf("sessionOpen").some((batch) => batch.devices.includes(device)),
+    const os = { digest: "", version: "", generation: 0, health: "unknown" };
+    await connected.publish("heartbeat", { sequence: 0, slots: { os } });
+    await waitUntil(`${device} is granted`, () =>
+      this.center
+        .saidOf("deviceState")
+        .some(({ ordinals }) => ordinals.includes(this.ordinalOf(device))),
     );
     return connected;
   }

@@ -177,6 +177,7 @@ describe("evidence", () => {
   test("only changes go up, whatever a heartbeat repeats", async (context) => {
     const fixture = await GatewayFixture.start(context);
     const device = await fixture.connectGranted("pump-1");
+    fixture.center.said.length = 0;
     const app = "a".repeat(64);
     await device.publish("hello", hello({ app: status(app) }));
     await waitUntil("the evidence is up", () => fixture.center.saidOf("deviceState").length === 1);
@@ -206,6 +207,7 @@ describe("evidence", () => {
   test("a hello follows the evidence of its slots, and both come again on a new stream", async (context) => {
     const fixture = await GatewayFixture.start(context);
     const device = await fixture.connectGranted("pump-1");
+    fixture.center.said.length = 0;
     await device.publish("hello", hello({ app: status("b".repeat(64)), os: status("") }));
     const isUp = (): boolean => fixture.center.saidOf("deviceHello").length === 1;
     for (let round = 0; round < 2; round += 1) {

@@ -14,7 +14,9 @@ import type { Store } from "../../../ports/store.ts";
 import { startCenter, toCenter } from "./center-fixture.ts";
 import type { CenterFixture } from "./center-fixture.ts";
 
-/** A listener with this certificate that shows the real CA and writes down what else it is asked. */
+/**
+ * A listener with this certificate that shows the real CA and writes down what else it is asked.
+ */
 async function startImpostor(
   context: TestContext,
   center: CenterFixture,

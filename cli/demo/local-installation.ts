@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * A whole installation on this machine, each role a process of its own on free ports: what the demo
+ * runs, and the tests that need real processes. Everything lies in one folder.
+ */
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { createSession, type Session } from "../client.ts";
+import type { Shell } from "../shell.ts";
+import { RoleProcess } from "./role-process.ts";
+
+export interface LocalInstallationOptions {
+  readonly folder: string;
+  readonly shell: Pick<Shell, "random" | "interrupt" | "clock">;
+  /** Of devices and gateways, as text: `5s`. */
+  readonly heartbeat: string;
+  /** How long an offer may be accepted: `60s`. */
+  readonly offerLifetime?: string;
+  readonly leaseLifetime?: string;
+}
+
+export interface AgentFacts {
+  readonly id: string;
+  readonly inventory: { readonly [name: string]: string };
+  readonly region?: string;
+  readonly labels?: { readonly [name: string]: string };
+}
+
+type Environment = { readonly [name: string]: string | undefined };
+
+export class LocalInstallation implements AsyncDisposable {
+  readonly folder: string;
+  /** The process as started last. */
+  center: RoleProcess;
+  readonly gateways: Map<string, RoleProcess> = new Map();
+  readonly agents: Map<string, RoleProcess> = new Map();
+  private readonly options: LocalInstallationOptions;
+  private opened: Session | null = null;
+
+  constructor(options: LocalInstallationOptions) {
+    this.folder = options.folder;
+    this.options = options;
+    this.center = this.role("center", "center", []);
+  }
+
+  /** A path in the installation's folder. */
+  at(name: string): string {
+    return join(this.folder, name);
+  }
+
+  /** The API as the first operator. */
+  get session(): Session {
+    if (this.opened === null) throw new Error("assertion failed: the center was started");
+    return this.opened;
+  }
+
+  get enrolmentUrl(): string {
+    return `https://localhost:${this.center.port("enrolmentPort")}`;
+  }
+
+  /** The key that signs releases, which the center made at its first start. */
+  get targetsKeyFile(): string {
+    return this.at("center/operator/targets.key.pem");
+  }
+
+  /** Starts the center; its ports are kept, so that gateways find it again after a restart. */
+  async startCenter(environment: Environment = {}): Promise<void> {
+    const { signal } = this.options.shell.interrupt;
+    await mkdir(this.folder, { recursive: true });
+    const again = this.opened !== null;
+    const args = this.centerArgs(again);
+    const { heartbeat, offerLifetime = "60s", leaseLifetime = "30s" } = this.options;
+    const times = ["--heartbeat", heartbeat, "--offer-lifetime", offerLifetime];
+    times.push("--lease-lifetime", leaseLifetime);
+    const center = this.role("center", "center", [...args, ...times], environment);
+    this.center = center;
+    await center.start(signal);
+    const token = (await readFile(this.at("center/operator/token"), "utf8")).trim();
+    this.opened = createSession({
+      shell: this.options.shell,
+      connection: {
+        server: `http://127.0.0.1:${center.port("apiPort")}`,
+        token,
+        caPem: null,
+        tenant: "default",
+      },
+    });
+  }
+
+  private centerArgs(again: boolean): string[] {
+    const port = (name: string): string => (again ? String(this.center.port(`${name}Port`)) : "0");
+    return [
+      ...["center", "--data", this.at("center"), "--host", "127.0.0.1", "--admin-port", "0"],
+      ...["--api-port", port("api"), "--link-port", port("link")],
+      ...["--enrolment-port", port("enrolment")],
+    ];
+  }
+
+  /** Enrols a gateway where it has no identity yet, and starts it. */
+  async startGateway(id: string, environment: Environment = {}): Promise<RoleProcess> {
+    const { signal } = this.options.shell.interrupt;
+    const before = this.gateways.get(id);
+    const { session } = this;
+    const args = [
+      ...["gateway", "--data", this.at(id), "--ip", "127.0.0.1", "--host", "127.0.0.1"],
+      ...["--center", `localhost:${this.center.port("linkPort")}`],
+      ...["--heartbeat", this.options.heartbeat, "--admin-port", "0"],
+      ...["--enrolment-url", this.enrolmentUrl],
+    ];
+    if (before === undefined) {
+      const { token } = await session.client.enrolGateway({
+        mutation: session.mutation("local installation"),
+        region: "local",
+        gateway: id,
+        hosts: ["localhost", "127.0.0.1"],
+      });
+      const tokenFile = this.at(`${id}.token`);
+      await writeFile(tokenFile, token, { mode: 0o600 });
+      args.push("--enrol-token-file", tokenFile, "--mqtts-port", "0", "--artifacts-port", "0");
+    } else {
+      args.push("--mqtts-port", String(before.port("mqttsPort")));
+      args.push("--artifacts-port", String(before.port("artifactsPort")));
+    }
+    const gateway = this.role(`gateway ${id}`, id, args, environment);
+    this.gateways.set(id, gateway);
+    await gateway.start(signal);
+    return gateway;
+  }
+
+  /** Registers and enrols the device where it is new, and starts its agent. */
+  async startAgent(facts: AgentFacts, environment: Environment = {}): Promise<RoleProcess> {
+    const { signal } = this.options.shell.interrupt;
+    const { session } = this;
+    const args = [
+      ...["agent", "--data", this.at(facts.id), "--enrolment-url", this.enrolmentUrl],
+      ...["--heartbeat", this.options.heartbeat, "--admin-port", "0"],
+      ...["--evidence-interval", "5s", "--backoff-ceiling", "4s"],
+      ...Object.entries(facts.inventory).flatMap(([name, value]) => [
+        "--inventory",
+        `${name}=${value}`,
+      ]),
+    ];
+    if (!this.agents.has(facts.id)) {
+      const { id, region = "local", labels = {} } = facts;
+      const mutation = session.mutation("local installation");
+      await session.client.registerDevices({ mutation, devices: [{ id, region, labels }] });
+      const { tokens } = await session.client.enrolDevices({
+        mutation: session.mutation("local installation"),
+        devices: [id],
+      });
+      const tokenFile = this.at(`${id}.token`);
+      await writeFile(tokenFile, tokens[0] ?? "", { mode: 0o600 });
+      args.push("--enrol-token-file", tokenFile);
+    }
+    const agent = this.role(`agent ${facts.id}`, facts.id, args, environment);
+    this.agents.set(facts.id, agent);
+    await agent.start(signal);
+    return agent;
+  }
+
+  private role(
+    name: string,
+    base: string,
+    args: readonly string[],
+    environment: Environment = {},
+  ): RoleProcess {
+    const { clock } = this.options.shell;
+    return new RoleProcess({ name, args, fileBase: this.at(base), environment, clock });
+  }
+
+  /** Agents first, so that nothing reports a connection lost. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all([...this.agents.values()].map((agent) => agent.stop()));
+    await Promise.all([...this.gateways.values()].map((gateway) => gateway.stop()));
+    await this.center.stop();
+  }
+}

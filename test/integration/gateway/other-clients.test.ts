@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { writeFile } from "node:fs/promises";
+import { describe, test, type TestContext } from "node:test";
+import { connectAsync, type MqttClient } from "mqtt";
+import { GatewayFixture } from "./gateway-fixture.ts";
+import { report } from "./test-device.ts";
+import { waitUntil } from "./wait-until.ts";
+
+const PREFIX = "muster/v1/default/pump-1";
+
+async function connectNpmClient(
+  context: TestContext,
+  fixture: GatewayFixture,
+  protocolVersion: 4 | 5,
+  clientId = "pump-1",
+): Promise<MqttClient> {
+  const { key, cert, ca } = await fixture.enrol("pump-1");
+  const port = fixture.gateway.mqttsPort;
+  const client = await connectAsync(`mqtts://localhost:${port}`, {
+    key,
+    cert,
+    ca,
+    clientId,
+    protocolVersion,
+    keepalive: 10,
+    reconnectPeriod: 0,
+  });
+  context.after(() => client.endAsync(true));
+  return client;
+}
+
+function offer(fixture: GatewayFixture): void {
+  fixture.center.send({
+    case: "planLease",
+    value: {
+      $typeName: "muster.v1.PlanLease",
+      leaseId: "l-1",
+      rollout: 1,
+      stopEpoch: 1n,
+      timeToLiveMs: 30_000,
+      positions: [0],
+      ordinals: [fixture.ordinalOf("pump-1")],
+      generations: [7],
+      offers: [Buffer.from('{"offer":7}')],
+    },
+  });
+}
+
+/** Runs a program of Debian's mosquitto-clients with the device's certificate. */
+async function mosquitto(
+  fixture: GatewayFixture,
+  program: "mosquitto_pub" | "mosquitto_sub",
+  more: readonly string[],
+): Promise<{ status: number | null; output: () => string; ended: Promise<void> }> {
+  const { key, cert, ca } = await fixture.enrol("pump-1");
+  for (const [name, text] of Object.entries({ key, cert, ca })) {
+    await writeFile(fixture.folder.join(`${name}.pem`), text);
+  }
+  const file = (name: string): string => fixture.folder.join(`${name}.pem`);
+  const tls = ["--cafile", file("ca"), "--cert", file("cert"), "--key", file("key"), "--insecure"];
+  const port = String(fixture.gateway.mqttsPort);
+  const child = spawn(program, ["-h", "127.0.0.1", "-p", port, ...tls, "-k", "10", ...more]);
+  let output = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on("data", (chunk: Buffer) => {
+      output += chunk.toString();
+    });
+  }
+  const result = {
+    status: null as number | null,
+    output: () => output,
+    ended: new Promise<void>((resolve, reject) => {
+      child.on("error", reject);
+      child.on("close", (status) => {
+        result.status = status;
+        resolve();
+      });
+    }),
+  };
+  return result;
+}
+
+describe("clients that others wrote", () => {
+  for (const protocolVersion of [4, 5] as const) {
+    test(`npm's mqtt at level ${protocolVersion} takes an offer and reports`, async (context) => {
+      const fixture = await GatewayFixture.start(context);
+      const client = await connectNpmClient(context, fixture, protocolVersion);
+      const heard: string[] = [];
+      client.on("message", (topic, payload) => void heard.push(`${topic} ${String(payload)}`));
+      await client.subscribeAsync(`${PREFIX}/down/#`, { qos: 1 });
+      await waitUntil("it is announced", () =>
+        fixture.center.saidOf("sessionOpen").some(({ devices }) => devices.includes("pump-1")),
+      );
+      offer(fixture);
+      await waitUntil("the offer comes", () => heard.length === 1);
+      assert.deepEqual(heard, [`${PREFIX}/down/offer {"offer":7}`]);
+      await client.publishAsync(`${PREFIX}/up/report`, JSON.stringify(report(7, "accepted")), {
+        qos: 1,
+      });
+      assert.deepEqual(fixture.center.saidOf("reports")[0]?.generations, [7]);
+    });
+  }
+
+  test("npm's mqtt is refused with another device's id", async (context) => {
+    const fixture = await GatewayFixture.start(context);
+    await assert.rejects(connectNpmClient(context, fixture, 5, "pump-2"), { code: 0x85 });
+    await assert.rejects(connectNpmClient(context, fixture, 4, "pump-2"), { code: 2 });
+  });
+
+  test("mosquitto_pub reports, and fails on another device's topic", async (context) => {
+    const fixture = await GatewayFixture.start(context);
+    const message = JSON.stringify(report(7, "accepted"));
+    for (const version of ["311", "5"]) {
+      const own = ["-V", version, "-i", "pump-1", "-q", "1", "-t", `${PREFIX}/up/report`];
+      const run = await mosquitto(fixture, "mosquitto_pub", [...own, "-m", message]);
+      await run.ended;
+      assert.equal(run.status, 0, run.output());
+    }
+    assert.equal(fixture.center.saidOf("reports").length, 2);
+    const foreign = ["-i", "pump-2", "-q", "1", "-t", "muster/v1/default/pump-2/up/report"];
+    const refused = await mosquitto(fixture, "mosquitto_pub", [...foreign, "-m", message]);
+    await refused.ended;
+    assert.notEqual(refused.status, 0);
+  });
+
+  test("mosquitto_sub hears its offer", async (context) => {
+    const fixture = await GatewayFixture.start(context);
+    const own = ["-V", "5", "-i", "pump-1", "-q", "1", "-t", `${PREFIX}/down/offer`, "-C", "1"];
+    const run = await mosquitto(fixture, "mosquitto_sub", own);
+    await waitUntil("it is announced", () =>
+      fixture.center.saidOf("sessionOpen").some(({ devices }) => devices.includes("pump-1")),
+    );
+    offer(fixture);
+    await run.ended;
+    assert.equal(run.output().trim(), '{"offer":7}');
+    assert.equal(run.status, 0);
+  });
+});
