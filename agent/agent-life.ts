@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * A running agent from its start to its end. States: starting → running (`begin`) → stopping (`stop`,
- * or a part that failed) → ended (everything that was held is released, in reverse order).
+ * A running agent from its start to its end. States: starting → running (`begin`) → stopping
+ * (`stop`, or a part that failed) → ended (everything that was held is released, in reverse order).
  */
 import assert from "node:assert/strict";
 import type { SlotStatuses } from "../protocol/device/status.ts";

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * The agent itself: what comes down the link goes to the worker of its slot, what the slots show goes
- * up as evidence. It touches the world through its parts only, so that a whole fleet of agents also
- * runs on virtual time.
+ * The agent itself: what comes down the link goes to the worker of its slot, what the slots show
+ * goes up as evidence. It touches the world through its parts only, so that a whole fleet of agents
+ * also runs on virtual time.
  */
 import type { Clock } from "../ports/clock.ts";
 import { delay } from "../ports/clock.ts";
@@ -19,7 +19,9 @@ import type { Evidence } from "./slots/evidence.ts";
 import { knownSlots } from "./state/journal-state.ts";
 import type { Journal } from "./state/journal.ts";
 
-/** Withdrawn offers are remembered for when their offer arrives behind them; few can be in flight. */
+/**
+ * Withdrawn offers are remembered for when their offer arrives behind them; few can be in flight.
+ */
 const WITHDRAWN_MAX = 64;
 
 export interface AgentParts {
@@ -74,7 +76,9 @@ export class Agent {
     return this.#parts.evidence.onChange(listener);
   }
 
-  /** One message from the gateway. Returns when it is taken or answered; then it is acknowledged. */
+  /**
+   * One message from the gateway. Returns when it is taken or answered; then it is acknowledged.
+   */
   async receive(channel: DownChannel, payload: Uint8Array): Promise<void> {
     const { logger, gate, workers, withdrawals, observer, halt } = this.#parts;
     if (channel !== "offer") {

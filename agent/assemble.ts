@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Puts an agent together from its ports, after reading what it knew: the part of starting that is the
- * same in production, in tests and in simulation.
+ * Puts an agent together from its ports, after reading what it knew: the part of starting that is
+ * the same in production, in tests and in simulation.
  */
 import type { Clock } from "../ports/clock.ts";
 import type { Logger } from "../ports/logger.ts";

@@ -3,9 +3,9 @@
  * Runs one slot's attempt from wherever the journal says it stands. Every step boundary is durable
  * before the next step begins, so a power cut repeats at most the step it fell into.
  *
- * Failure turns the attempt round: its steps become the way back, and that way is walked until it is
- * done, whatever it takes. An outcome is decided in the journal first, then written to the outbox,
- * then the attempt leaves the journal: reports cannot say what was not decided.
+ * Failure turns the attempt round: its steps become the way back, and that way is walked until it
+ * is done, whatever it takes. An outcome is decided in the journal first, then written to the
+ * outbox, then the attempt leaves the journal: reports cannot say what was not decided.
  */
 import { AssertionError } from "node:assert";
 import assert from "node:assert/strict";
@@ -25,8 +25,8 @@ import type { StepContext, StepResult, StepTools } from "./steps/step-context.ts
 import { failed } from "./steps/step-context.ts";
 
 /**
- * How often the agent may start without getting beyond the step it installs or activates: what takes
- * the device down every time is rolled back.
+ * How often the agent may start without getting beyond the step it installs or activates: what
+ * takes the device down every time is rolled back.
  */
 export const STARTS_MAX = 3;
 
@@ -98,7 +98,8 @@ export class AttemptRunner {
         await this.#finish(attempt, attempt.outcome, halt);
         return "ended";
       }
-      // The way back is walked to its end even where newer work waits; only the end of the agent stops it.
+      // The way back is walked to its end even where newer work waits; only the end of the agent
+      // stops it.
       const stop = attempt.undoing === null ? AbortSignal.any([interrupt, halt]) : halt;
       if (stop.aborted) return "interrupted";
       const step = attempt.steps[attempt.stepIndex];

@@ -2,8 +2,8 @@
 /**
  * Programs of the device's owner that the agent asks or tells:
  *
- * - busy: may the device be updated now? Exit 0 = yes, 75 (EX_TEMPFAIL of sysexits.h) = busy. Anything
- *   else counts as busy too: a device that is not known to be free is left alone.
+ * - busy: may the device be updated now? Exit 0 = yes, 75 (EX_TEMPFAIL of sysexits.h) = busy.
+ *   Anything else counts as busy too: a device that is not known to be free is left alone.
  * - service: `HOOK restart NAME`; exit 0 = restarted. It may leave processes behind.
  * - exhausted: `HOOK`; the link has failed four times in a row. Its answer changes nothing.
  */

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * Who the device is: enrols it at its first start, renews its certificate when less than a third of
- * its life remains, and says what to show a peer. A center that cannot be reached is waited for, for
- * ever; a token that is refused is an answer, and ends the start.
+ * its life remains, and says what to show a peer. A center that cannot be reached is waited for,
+ * for ever; a token that is refused is an answer, and ends the start.
  */
 import { isMusterError, MusterError } from "../domain/errors.ts";
 import type { ErrorCode } from "../domain/errors.ts";

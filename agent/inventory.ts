@@ -20,7 +20,7 @@ export function readInventory(stated: Inventory): Inventory {
     message: `the inventory cannot be stated: ${issue?.message ?? "wrong shape"}`,
     detail: {
       field: issue?.path.join(".") ?? "inventory",
-      hint: "a name is a letter and up to 62 of A–Z a–z 0–9 . _ -; a value has up to 256 characters",
+      hint: "names: a letter and up to 62 of A–Z a–z 0–9 . _ -; values: up to 256 characters",
     },
   });
 }

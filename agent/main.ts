@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Starts an agent: `muster agent`, the demo and tests call this. Resolves when the device is enrolled
- * and what was under way is known; the link is made in the background, for ever. Signals are the
- * caller's: it calls `stop`.
+ * Starts an agent: `muster agent`, the demo and tests call this. Resolves when the device is
+ * enrolled and what was under way is known; the link is made in the background, for ever. Signals
+ * are the caller's: it calls `stop`.
  */
 import { resolve } from "node:path";
 import { startAdminServer } from "../runtime/admin-server.ts";

@@ -44,7 +44,7 @@ export function judgeOffer(circumstances: OfferCircumstances): OfferVerdict {
   const answered = slot.answer?.generation ?? 0; // Refused ones count: the center has moved on.
   const newest = Math.max(slot.highestGeneration, queued?.generation ?? 0, answered);
   if (generation <= newest) {
-    const detail = `generation ${generation} is not newer than ${newest}, known in slot ${offer.slot}`;
+    const detail = `generation ${generation} is not newer than ${newest} in slot ${offer.slot}`;
     return refuse("older-generation", detail);
   }
   if (circumstances.isWithdrawn) return refuse("withdrawn", "the offer was withdrawn");

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Everything that must hold before an offer is accepted: the operator's signature covers the release
- * (TUF), the manifest is what the offer names, it is for this tenant and slot, this device fits it
- * and can do what it asks. Nothing on the device has changed when the answer is no.
+ * Everything that must hold before an offer is accepted: the operator's signature covers the
+ * release (TUF), the manifest is what the offer names, it is for this tenant and slot, this device
+ * fits it and can do what it asks. Nothing on the device has changed when the answer is no.
  */
 import { createHash } from "node:crypto";
 import { isMusterError } from "../domain/errors.ts";
@@ -62,7 +62,9 @@ export class ReleasePreparer {
     this.#options = options;
   }
 
-  /** The steps of an offer, or why it is refused. Throws what Files throws, and the signal's reason. */
+  /**
+   * The steps of an offer, or why it is refused. Throws what Files throws, and the signal's reason.
+   */
   async prepare(offer: OfferPayload, signal: AbortSignal): Promise<Prepared> {
     const target = await this.#target(offer, signal);
     if (target.kind === "refused") return target;
@@ -136,7 +138,7 @@ export class ReleasePreparer {
     }
     const services = servicesOf(manifest);
     if (services.length > 0 && !this.#options.hooks.canRestartServices) {
-      const detail = `the release restarts ${services.join(", ")} and this device has no service hook`;
+      const detail = `the release restarts ${services.join(", ")}; this device has no service hook`;
       return refused("does-not-fit", detail);
     }
     return null;

@@ -10,7 +10,9 @@ import type { Logger } from "../ports/logger.ts";
 import type { Random } from "../ports/random.ts";
 
 const FIRST_PAUSE_MS = 1_000;
-/** Long enough not to wear a full disk down, short enough that freed space is used within minutes. */
+/**
+ * Long enough not to wear a full disk down, short enough that freed space is used within minutes.
+ */
 const LONGEST_PAUSE_MS = 60_000;
 
 export class Retrier {

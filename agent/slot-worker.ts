@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * One slot's life: takes offers, one at a time, and carries out the newest. Newer work interrupts at
- * the next step boundary; it is prepared while the older attempt rests, and only when it is fit to be
- * accepted is the older one taken back.
+ * One slot's life: takes offers, one at a time, and carries out the newest. Newer work interrupts
+ * at the next step boundary; it is prepared while the older attempt rests, and only when it is fit
+ * to be accepted is the older one taken back.
  *
  * The inbox holds one offer: a newer one replaces it, and the replaced one is refused.
  */
@@ -210,12 +210,13 @@ export class SlotWorker {
     const { reason, detail = "" } = refusalOf;
     const { rollout, generation } = offer;
     this.#tools.logger.info("Refused an offer.", { slot: this.#slot, generation, reason, detail });
-    this.#observer.offerAnswered(reason);
     const { digest } = this.#evidence.status(this.#slot);
     // What is still to be sent about this generation is its answer; a refusal behind it would lie.
     if (this.#outbox.knows(rollout, generation)) return null;
     const draft = refusal({ offer, reason, detail, digest });
-    return this.#durably(halt, () => this.#outbox.add(draft, { isLast: true }));
+    const report = await this.#durably(halt, () => this.#outbox.add(draft, { isLast: true }));
+    this.#observer.offerAnswered(reason);
+    return report;
   }
 
   /** Remembers the answer: the same generation, offered again, must not be accepted after all. */

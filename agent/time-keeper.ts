@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * Keeps working time honest: asks the center for a signed time when the device's own clock is in
- * doubt (it is behind what is known to have passed, or no gateway can be reached: a clock years ahead
- * makes every certificate look expired), and keeps the floor on disk.
+ * doubt (it is behind what is known to have passed, or no gateway can be reached: a clock years
+ * ahead makes every certificate look expired), and keeps the floor on disk.
  */
 import { describeError, isMusterError } from "../domain/errors.ts";
 import type { Clock } from "../ports/clock.ts";

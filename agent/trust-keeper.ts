@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * What the device believes: keeps the TUF client current over whichever gateway answers, on disk
- * after each step, and answers from it whether a release is the operator's and an offer the center's.
+ * after each step, and answers from it whether a release is the operator's and an offer the
+ * center's.
  */
 import { describeError, isMusterError } from "../domain/errors.ts";
 import { MusterError } from "../domain/errors.ts";
@@ -160,7 +161,9 @@ export class TrustKeeper implements ReleaseTrust, OfferGate {
     }
   }
 
-  /** What verified is kept even where a later step failed; a full disk costs a download, no more. */
+  /**
+   * What verified is kept even where a later step failed; a full disk costs a download, no more.
+   */
   async #keep(stateFile: TrustStateFile): Promise<void> {
     const { client, logger } = this.#options;
     try {

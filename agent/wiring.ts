@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Puts the production agent together: the system's clock, files and processes, TLS with the device's
- * certificate, gateways over MQTT and HTTPS. The only file of the agent that knows all of them.
+ * Puts the production agent together: the system's clock, files and processes, TLS with the
+ * device's certificate, gateways over MQTT and HTTPS. The only file of the agent that knows all of
+ * them.
  */
 import { collectDefaultMetrics, Registry } from "prom-client";
 import type { Clock } from "../ports/clock.ts";

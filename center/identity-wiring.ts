@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Opens what the center signs and issues with: CA, server certificate, offer key, TUF repository. */
+/** Opens what the center signs and issues with: CA, server certificate, offer key, TUF files. */
 import { join } from "node:path";
 import type { ArtifactStore } from "../ports/artifact-store.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Logger } from "../ports/logger.ts";
 import type { Random } from "../ports/random.ts";
-import { openCertificateAuthority, type CertificateAuthority } from "./identity/certificate-authority.ts";
+import {
+  openCertificateAuthority,
+  type CertificateAuthority,
+} from "./identity/certificate-authority.ts";
 import { createEnrolmentToken } from "./identity/enrolment-tokens.ts";
 import { openOfferSigner, type OfferSigner } from "./identity/offer-signer.ts";
 import { createServerCertificate, type ServerCertificate } from "./identity/server-certificate.ts";

@@ -1,3 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The center, as the command line and the demo start it. */
-export { startCenter, type CenterOptions, type RunningCenter } from "./wiring.ts";
+export type { CenterOptions, RunningCenter } from "./options.ts";
+export { startCenter } from "./wiring.ts";

@@ -38,7 +38,12 @@ export function createCenterMetrics(options: {
     help: "Rollouts that the engine works on.",
     registers,
   });
-  addReading(registry, "muster_center_connected_devices", "Devices with a session.", options.connected);
+  addReading(
+    registry,
+    "muster_center_connected_devices",
+    "Devices with a session.",
+    options.connected,
+  );
   addReading(registry, "muster_center_online_gateways", "Gateways heard from.", options.gateways);
   return {
     registry,

@@ -22,8 +22,8 @@ export function auditRecords(options: {
       const request = { tenant, afterSequence, pageSize };
       const { records } = await session.client.listAudit(request, session.call);
       const last = records.at(-1)?.sequence;
-      const isLast = last === undefined || records.length < pageSize;
-      return { items: records, nextPageToken: isLast ? "" : String(last) };
+      // A page may be shorter than was asked for; only an empty one is the end.
+      return { items: records, nextPageToken: last === undefined ? "" : String(last) };
     },
   });
 }

@@ -23,7 +23,7 @@ export interface Session {
   /** Options of every call: it ends when the person interrupts. */
   readonly call: { readonly signal: AbortSignal };
   /** The `mutation` of a change: a fresh idempotency key, and why it is made. */
-  mutation(reason?: string): { idempotencyKey: string; reason: string };
+  readonly mutation: (reason?: string) => { idempotencyKey: string; reason: string };
 }
 
 /** Resolves the connection and opens a client; contacts nobody yet. */

@@ -7,6 +7,16 @@ import type { CommandEntry } from "./command.ts";
 
 export const COMMANDS: readonly CommandEntry[] = [
   {
+    name: "demo",
+    summary: "Show everything on this machine: a fleet of a thousand and three acts",
+    load: () => import("./commands/demo/demo.ts"),
+  },
+  {
+    name: "simulate",
+    summary: "Run pretended devices with real sockets and certificates",
+    load: () => import("./commands/simulate/simulate.ts"),
+  },
+  {
     name: "center",
     summary: "Run the center: API, planner, tasks, enrolment",
     load: () => import("./commands/center/center.ts"),

@@ -30,13 +30,15 @@ export interface ImportOptions extends ConnectionOptions {
   readonly lifetime: number;
 }
 
-/** Counts of devices. */
-export interface ImportResult {
-  readonly created: number;
-  readonly updated: number;
-  readonly unchanged: number;
-  readonly skipped: number;
-}
+/** Counts of devices: what was done, or after a dry run what was found. */
+export type ImportResult =
+  | {
+      readonly created: number;
+      readonly updated: number;
+      readonly unchanged: number;
+      readonly skipped: number;
+    }
+  | { readonly good: number; readonly bad: number };
 
 export async function importDevices(request: {
   shell: Shell;
@@ -46,7 +48,7 @@ export async function importDevices(request: {
   const { shell, file, options } = request;
   const { good, bad, errors } = await judge(file);
   if (bad > 0) report({ shell, file, options, bad, errors });
-  if (options.dryRun === true) return { created: 0, updated: 0, unchanged: good, skipped: bad };
+  if (options.dryRun === true) return { good, bad };
   const session = await openSession(shell, options);
   await using tokens = await openTokens(options.tokens);
   using progress = createProgress({

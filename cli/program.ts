@@ -87,7 +87,7 @@ function prepare(command: Command, shell: Shell): void {
     .enablePositionalOptions()
     .helpCommand(false)
     .helpOption("-h, --help", "show this help")
-    .configureHelp({ showGlobalOptions: false })
+    .configureHelp({ showGlobalOptions: false, subcommandTerm: (child) => child.name() })
     .configureOutput({
       writeOut: (text) => void shell.stdout.write(text),
       writeErr: (text) => void shell.stderr.write(text),

@@ -28,7 +28,7 @@ export interface AttemptPage {
   readonly soakingSince: Uint32Array;
   /** Accepted at, same clock and unit, plus 1; 0 = not accepted. */
   readonly acceptedAt: Uint32Array;
-  /** Dictionary index of the release it ran when it was first offered; UNKNOWN_RELEASE = unknown. */
+  /** Dictionary index of the release it ran when it was offered; UNKNOWN_RELEASE = unknown. */
   readonly previous: Uint16Array;
   /** Highest report sequence that took effect in this generation. */
   readonly sequence: Uint16Array;

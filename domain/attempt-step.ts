@@ -98,6 +98,7 @@ function lease(
   context: AttemptContext,
 ): StepOutcome {
   if (page.state[cell] === ATTEMPT.offered && page.generation[cell] === event.generation) {
+    flag(page, cell, CELL_FLAGS.doubtful);
     page.enteredAt[cell] = context.nowTicks; // the same generation again, under a fresh expiry
     return "changed";
   }
@@ -107,7 +108,9 @@ function lease(
     page.sequence[cell] = 0;
     page.tries[cell] = (page.tries[cell] ?? 0) + 1;
   }
-  if (page.previous[cell] === UNKNOWN_RELEASE) page.previous[cell] = event.previous;
+  // Until it accepts, it may be moved by other work: what counts is what it runs at its last offer.
+  const isExposed = ((page.flags[cell] ?? 0) & CELL_FLAGS.exposed) !== 0;
+  if (!isExposed || page.previous[cell] === UNKNOWN_RELEASE) page.previous[cell] = event.previous;
   flag(page, cell, CELL_FLAGS.sent);
   enter(page, cell, ATTEMPT.offered, context.nowTicks);
   return "changed";
@@ -122,9 +125,13 @@ function takeBack(
   if (event.generation !== page.generation[cell]) return "stale";
   // An offer that left may have been accepted: its token stays spent until the device is heard.
   if (page.state[cell] !== ATTEMPT.offered || event.sent) return "duplicate";
-  page.flags[cell] = (page.flags[cell] ?? 0) & ~CELL_FLAGS.sent;
+  if (((page.flags[cell] ?? 0) & CELL_FLAGS.doubtful) !== 0) return "duplicate";
   giveBack(page, cell, context, context.stopping ? "rollout-stopped" : "");
   return "changed";
+}
+
+function unflag(page: AttemptPage, cell: number, bits: number): void {
+  page.flags[cell] = (page.flags[cell] ?? 0) & ~bits;
 }
 
 /** Pending again, or cancelled when the rollout is stopping. */
@@ -135,6 +142,7 @@ function giveBack(
   reason: string,
 ): void {
   page.reason[cell] = reasonCode(reason);
+  unflag(page, cell, CELL_FLAGS.sent | CELL_FLAGS.doubtful);
   enter(page, cell, context.stopping ? ATTEMPT.cancelled : ATTEMPT.pending, context.nowTicks);
 }
 
@@ -209,6 +217,8 @@ function move(
   context: AttemptContext,
 ): void {
   if (phase === "failed" || phase === "rolled-back") flag(page, cell, CELL_FLAGS.failed);
+  // Given up, found back on what it ran before, and it goes on all the same.
+  unflag(page, cell, CELL_FLAGS.settled);
   page.soakingSince[cell] = 0;
   enter(page, cell, STATE_OF_PHASE[phase], context.nowTicks);
 }

@@ -128,14 +128,19 @@ function sweepVerifying(
     enter(page, cell, ATTEMPT["rolled-back"], context.nowTicks);
     return true;
   }
-  if (isOver(page, cell, context.deadlines.verifyMs, context)) {
-    const contradicts = evidence === EVIDENCE.previous;
-    fail(page, cell, contradicts ? ATTEMPT.failed : ATTEMPT.lost, "no-evidence", context);
-    if (contradicts) flag(page, cell, CELL_FLAGS.settled);
+  if (since !== 0) {
+    // The soak starts again when the evidence is back; its time does not count to the deadline.
+    page.enteredAt[cell] = (page.enteredAt[cell] ?? 0) + context.nowTicks + 1 - since;
+    page.soakingSince[cell] = 0;
     return true;
   }
-  if (since === 0) return false;
-  page.soakingSince[cell] = 0; // the soak starts again when the evidence is back
+  if (!isOver(page, cell, context.deadlines.verifyMs, context)) return false;
+  if (evidence === EVIDENCE.previous) {
+    fail(page, cell, ATTEMPT.failed, "evidence-contradicts", context);
+    flag(page, cell, CELL_FLAGS.settled);
+  } else {
+    fail(page, cell, ATTEMPT.lost, "no-evidence", context);
+  }
   return true;
 }
 

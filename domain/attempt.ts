@@ -8,7 +8,8 @@
  *     failed | rolled-back | timed-out | lost   ←──────────────────────────────┘       succeeded
  *     rejected | superseded | cancelled | unreachable   (neutral ends)
  *
- * `lost`: it fell silent after it accepted. `timed-out`: it was heard of, but a phase took too long.
+ * `lost`: it fell silent after it accepted. `timed-out`: it was heard of, but a phase took too
+ * long.
  */
 
 /** In wire and page order: codes are stored, so new states go at the end. */
@@ -50,6 +51,9 @@ export const CELL_FLAGS = {
   settled: 4,
   /** The offer left the gateway: the device may have it even if it never answered. */
   sent: 8,
+  /** It was leased again before an earlier lease of this generation came back: that one may have
+   * been accepted, so an unsent return of the later one proves nothing. */
+  doubtful: 16,
 } as const;
 
 /** Accepted and not yet decided. */

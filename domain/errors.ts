@@ -149,7 +149,7 @@ export interface ErrorDetail {
   readonly hint?: string;
 }
 
-/** A failure that somebody outside can act on. `message` says what was attempted and what is wrong. */
+/** A failure that somebody outside can act on. `message`: what was attempted and what is wrong. */
 export class MusterError extends Error {
   readonly code: ErrorCode;
   readonly detail: ErrorDetail;
@@ -167,7 +167,7 @@ export class MusterError extends Error {
   }
 }
 
-/** True for errors of this module, also across copies of the package: the code decides, not the class. */
+/** True for errors of this module, also of another copy of it: the code decides, not the class. */
 export function isMusterError(value: unknown): value is MusterError {
   return (
     value instanceof Error &&
@@ -178,7 +178,7 @@ export function isMusterError(value: unknown): value is MusterError {
   );
 }
 
-/** Any thrown value as a MusterError; a foreign error becomes `internal` and its text stays inside. */
+/** Any thrown value as a MusterError; a foreign one becomes `internal`, its text stays inside. */
 export function toMusterError(value: unknown, attempted: string): MusterError {
   if (isMusterError(value)) return value;
   return new MusterError({

@@ -58,8 +58,7 @@ export function judgeWave(
     return { kind: "waiting", why: `${notReached} devices not reached yet` };
   }
   const succeeded = of("succeeded");
-  const decided =
-    succeeded + of("failed") + of("rolled-back") + of("timed-out") + of("lost");
+  const decided = succeeded + of("failed") + of("rolled-back") + of("timed-out") + of("lost");
   // Few decided attempts prove nothing: of three devices one failure is 33 %.
   const enough = decided >= Math.min(policy.minSample, decided + notReached);
   if (decided > 0 && enough && succeeded * 100 < policy.minSuccessPercent * decided) {

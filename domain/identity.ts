@@ -49,7 +49,9 @@ export function checkDeviceId(id: string, field: string): void {
   if (DEVICE_ID_PATTERN.test(id)) return;
   throw new MusterError({
     code: "invalid_argument",
-    message: `device id ${JSON.stringify(id.slice(0, 140))} is not 1–128 characters of A–Z a–z 0–9 . _ : -`,
+    message:
+      `device id ${JSON.stringify(id.slice(0, 140))} is not 1–128 characters of ` +
+      `A–Z a–z 0–9 . _ : -`,
     detail: { field },
   });
 }
@@ -64,7 +66,7 @@ export function checkTenant(tenant: string, field: string): void {
   });
 }
 
-/** Throws `invalid_argument` when the text is not a name of a region, site, gateway, release or rollout. */
+/** Throws `invalid_argument` when the text names no region, site, gateway, release or rollout. */
 export function checkName(name: string, what: string, field: string): void {
   if (NAME_PATTERN.test(name)) return;
   throw new MusterError({

@@ -19,7 +19,7 @@ export interface RolloutFrame {
   readonly limits: PlanLimits;
   /** Waves in the plan. */
   readonly waveTotal: number;
-  /** A rollback puts devices back: it never rolls back again, and its devices are unproven anyway. */
+  /** A rollback puts devices back: it never rolls back again; its devices are unproven anyway. */
   readonly isRollback: boolean;
   /** Longest that an offer which has left may still be accepted; awaited when stopping. */
   readonly offerLifetimeMs: number;
@@ -179,11 +179,7 @@ function advance(
 }
 
 /** Every wave is open and the last one's gate has passed: only the tail may be left. */
-function finish(
-  frame: RolloutFrame,
-  progress: RolloutProgress,
-  total: AttemptCounts,
-): RolloutStep {
+function finish(frame: RolloutFrame, progress: RolloutProgress, total: AttemptCounts): RolloutStep {
   const open = countOpen(total);
   if (open === 0) return end(progress, "succeeded", "every wave passed its gate");
   const waitedMs = progress.clockMs - progress.waveOpenedAtMs;

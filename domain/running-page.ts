@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * What 4,096 devices run, by ordinal, in packed columns: per slot the release (an index into the
- * installation's dictionary of digests), the generation under which it was installed and its health;
- * and each device's generation counter, from which every attempt draws.
+ * installation's dictionary of digests), the generation under which it was installed and its
+ * health; and each device's generation counter, from which every attempt draws.
  *
  * Layout (little-endian): u32 magic, u32 cell count, then the columns: counters, then per slot
  * generation, release, flags.

@@ -20,7 +20,8 @@ export interface GatewayIdentity {
 
 /**
  * Reads and checks the files. Throws `not_found` when one is missing, `failed_precondition` when
- * others may read the key, `corrupt`, and `untrusted` when they are not this gateway's: a wrong certificate would otherwise show as refused connections, one by one.
+ * others may read the key, `corrupt`, and `untrusted` when they are not this gateway's: a wrong
+ * certificate would otherwise show as refused connections, one by one.
  */
 export async function readIdentity(options: {
   directory: string;

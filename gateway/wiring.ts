@@ -141,7 +141,7 @@ function wireUplink(wiring: Wiring, listeners: Listeners, ready: () => void): Up
     hello,
     sources: core.sources,
     welcomed: (welcome) => {
-      core.heartbeat.setInterval(welcome.heartbeatIntervalMs);
+      core.heartbeat.changeInterval(welcome.heartbeatIntervalMs);
       core.trust.refreshSoon();
       ready();
     },

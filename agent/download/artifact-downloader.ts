@@ -18,11 +18,13 @@ import type { BlobAnswer, BlobSource } from "./blob-source.ts";
 import type { Downloader, DownloadFailure, DownloadRequest, DownloadResult } from "./downloader.ts";
 import { PartFile } from "./part-file.ts";
 
-/** With full jitter up to 60 s this bridges a gateway's restart and a short outage of the network. */
+/**
+ * With full jitter up to 60 s this bridges a gateway's restart and a short outage of the network.
+ */
 export const TRIES_WITHOUT_PROGRESS_MAX = 8;
 /**
- * A gateway that is still fetching a large artifact from the center says so (503), and is asked again:
- * with its Retry-After of 5 s and our jitter this waits for about half an hour.
+ * A gateway that is still fetching a large artifact from the center says so (503), and is asked
+ * again: with its Retry-After of 5 s and our jitter this waits for about half an hour.
  */
 export const BUSY_ANSWERS_MAX = 60;
 /** Each costs the whole length; wrong bytes from several gateways will not get right. */
@@ -56,7 +58,9 @@ export interface ArtifactDownloaderOptions {
 
 export class ArtifactDownloader implements Downloader {
   readonly #options: ArtifactDownloaderOptions;
-  /** The end of the line of downloads: one at a time, as one gateway and one disk serve them all. */
+  /**
+   * The end of the line of downloads: one at a time, as one gateway and one disk serve them all.
+   */
   #line: Promise<unknown> = Promise.resolve();
 
   constructor(options: ArtifactDownloaderOptions) {

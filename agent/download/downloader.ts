@@ -17,8 +17,8 @@ export interface DownloadRequest {
 
 export interface Downloader {
   /**
-   * Fetches what is missing; a part left by an earlier try is continued. Requests for the same digest
-   * share one download. Throws the signal's reason when it aborts.
+   * Fetches what is missing; a part left by an earlier try is continued. Requests for the same
+   * digest share one download. Throws the signal's reason when it aborts.
    */
   download(request: DownloadRequest): Promise<DownloadResult>;
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * GET with ranges over the mutually authenticated TLS streams that the link uses too. The stream is
- * opened and verified by the trust code; HTTP only rides on it, one request a stream: a handshake is
- * little beside an artifact, and no idle connection has to be watched.
+ * opened and verified by the trust code; HTTP only rides on it, one request a stream: a handshake
+ * is little beside an artifact, and no idle connection has to be watched.
  */
 import { request } from "node:http";
 import type { IncomingMessage } from "node:http";

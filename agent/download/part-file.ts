@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * A download in progress: `<sha256>.part`, and the running digest of what it holds. Opening one reads
- * what an earlier try left, so that the digest at the end covers every byte that is installed.
+ * A download in progress: `<sha256>.part`, and the running digest of what it holds. Opening one
+ * reads what an earlier try left, so that the digest at the end covers every byte that is
+ * installed.
  */
 import { createHash } from "node:crypto";
 import type { Hash } from "node:crypto";

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * The agent's view of its disk, as a port: in production the operating system
- * (`system-files.ts`), in tests a wrapper that fails where it is told to, in whole-system simulation
- * a disk in memory. Paths are absolute. No operation follows a symbolic link in its last component,
- * except `readLink`, which reads it.
+ * The agent's view of its disk, as a port: in production the operating system (`system-files.ts`),
+ * in tests a wrapper that fails where it is told to, in whole-system simulation a disk in memory.
+ * Paths are absolute. No operation follows a symbolic link in its last component, except
+ * `readLink`, which reads it.
  *
  * Every failure is a MusterError: `no_space` when the disk or quota is full, else as
  * runtime/file-failure.ts says. Absence is not a failure where the result can say null.

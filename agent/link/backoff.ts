@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * When to try the next connection: full jitter (a uniform pause between 0 and a cap), so that a fleet
- * that lost its gateway does not come back in step. The caps are 1, 2, 4, 8 s, then the ceiling, for
- * ever: a daemon never gives up. The fourth failure in a row is the one to tell the layer above.
+ * When to try the next connection: full jitter (a uniform pause between 0 and a cap), so that a
+ * fleet that lost its gateway does not come back in step. The caps are 1, 2, 4, 8 s, then the
+ * ceiling, for ever: a daemon never gives up. The fourth failure in a row is the one to tell the
+ * layer above.
  */
 import type { Random } from "../../ports/random.ts";
 

@@ -3,9 +3,9 @@
  * What the agent does on one connection: hello, then all waiting reports in order, then heartbeats
  * and whatever is reported. Ends with the connection.
  *
- * Reports leave in order and up to REPORTS_IN_FLIGHT_MAX wait for their acknowledgement, which comes
- * when the center holds them: while the center is away they simply stay in flight. What was not
- * acknowledged on this connection goes again on the next.
+ * Reports leave in order and up to REPORTS_IN_FLIGHT_MAX wait for their acknowledgement, which
+ * comes when the center holds them: while the center is away they simply stay in flight. What was
+ * not acknowledged on this connection goes again on the next.
  */
 import type { CancelTimer, Clock } from "../../ports/clock.ts";
 import type { Logger } from "../../ports/logger.ts";

@@ -14,7 +14,9 @@ export function gatewayName(gateway: GatewayAddress): string {
   return host.includes(":") ? `[${host}]:${mqttsPort}` : `${host}:${mqttsPort}`;
 }
 
-/** Reads `host:mqttsPort:artifactsPort` (an IPv6 address in brackets); throws `invalid_argument`. */
+/**
+ * Reads `host:mqttsPort:artifactsPort` (an IPv6 address in brackets); throws `invalid_argument`.
+ */
 export function parseGatewayAddress(text: string, field: string): GatewayAddress {
   const match = /^(?:\[([0-9A-Fa-f:.%]+)\]|([^:[\]\s]+)):(\d{1,5}):(\d{1,5})$/.exec(text);
   const host = match?.[1] ?? match?.[2];

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Keeps the device connected: one gateway after the other, with back-off, for ever. After the fourth
- * failure in a row it says `link-exhausted` to the layer above, asks the center for its directory
- * again, and goes on.
+ * Keeps the device connected: one gateway after the other, with back-off, for ever. After the
+ * fourth failure in a row it says `link-exhausted` to the layer above, asks the center for its
+ * directory again, and goes on.
  */
 import { describeError, toMusterError } from "../../domain/errors.ts";
 import type { Clock } from "../../ports/clock.ts";

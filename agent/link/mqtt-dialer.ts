@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Connections over MQTT 5 and mutual TLS. The session is clean: what must not be lost is kept by the
- * two ends themselves (the outbox here, leases there), not by MQTT.
+ * Connections over MQTT 5 and mutual TLS. The session is clean: what must not be lost is kept by
+ * the two ends themselves (the outbox here, leases there), not by MQTT.
  */
 import type { Duplex } from "node:stream";
 import { MusterError } from "../../domain/errors.ts";
@@ -147,7 +147,7 @@ function closedError(gateway: GatewayAddress, reason: CloseReason): MusterError 
   const isRefused = reason.cause === "refused" && reason.reasonCode === ReasonCode.NotAuthorized;
   return new MusterError({
     code: isRefused ? "permission_denied" : "unavailable",
-    message: `gateway ${gatewayName(gateway)} did not take the connection: ${describeClose(reason)}`,
+    message: `gateway ${gatewayName(gateway)} did not take us: ${describeClose(reason)}`,
   });
 }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * Ends what an agent that was killed left running: step commands and health checks, found by the
- * marker in their environment. Without this, such a command could go on writing into a side that the
- * new agent cleans and installs again. Linux only (`/proc`); elsewhere nothing is found.
+ * marker in their environment. Without this, such a command could go on writing into a side that
+ * the new agent cleans and installs again. Linux only (`/proc`); elsewhere nothing is found.
  */
 import { readdir, readFile } from "node:fs/promises";
 import type { Clock } from "../../ports/clock.ts";
@@ -11,7 +11,9 @@ import type { Logger } from "../../ports/logger.ts";
 import { STEP_MARKER } from "./system-process-runner.ts";
 
 const POLL_MS = 10;
-/** SIGKILL takes effect at once unless the process waits for a disk; then the start waits with it. */
+/**
+ * SIGKILL takes effect at once unless the process waits for a disk; then the start waits with it.
+ */
 const POLL_COUNT = 1_000;
 
 export async function endOrphans(options: {

@@ -16,8 +16,8 @@ export interface ProcessRequest {
   readonly timeoutMs: number;
   /**
    * False: when the program ends, what it left running in its process group is ended too, so that
-   * nothing goes on writing where a release is measured. True for the service hook, whose point is to
-   * start something; its output is not kept then.
+   * nothing goes on writing where a release is measured. True for the service hook, whose point is
+   * to start something; its output is not kept then.
    */
   readonly mayLeaveProcesses: boolean;
   /** Ends the whole process group at once. */

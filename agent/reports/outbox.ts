@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * Reports wait here until the center has them (PUBACK). A report is on disk before it is sent, and
- * leaves the disk after it was acknowledged; a power cut in between sends it again, and its sequence
- * keeps it from counting twice.
+ * leaves the disk after it was acknowledged; a power cut in between sends it again, and its
+ * sequence keeps it from counting twice.
  *
  * One file a (rollout, generation) holds the last report of each phase. The file stays, even empty,
  * while the attempt is open, because it holds the sequence.
@@ -91,7 +91,9 @@ export class Outbox {
     return report;
   }
 
-  /** Puts a report of before back, word for word: the answer to an offer that was answered already. */
+  /**
+   * Puts a report of before back, word for word: the answer to an offer that was answered already.
+   */
   async repeat(report: DeviceReport): Promise<void> {
     const key = keyOf(report.rollout, report.generation);
     await this.#change(key, "agent.report", (record) => {
@@ -153,7 +155,9 @@ export class Outbox {
   }
 }
 
-/** Reads what waits; a record that does not read back is set aside and its count goes on far above. */
+/**
+ * Reads what waits; a record that does not read back is set aside and its count goes on far above.
+ */
 export async function openOutbox(options: {
   files: Files;
   folder: string;

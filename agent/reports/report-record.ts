@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/** One generation's reports on disk: what is not yet acknowledged, and how far the count has come. */
+/**
+ * One generation's reports on disk: what is not yet acknowledged, and how far the count has come.
+ */
 import { z } from "zod";
 import {
   deviceReportSchema,

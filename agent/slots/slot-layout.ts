@@ -4,7 +4,7 @@
  *
  * ```
  * journal.json              what the agent is doing, all slots (state/journal.ts)
- * agent.lock                one agent a folder: SQLite's lock, dropped by the kernel with the process
+ * agent.lock                one agent a folder: SQLite's lock; the kernel drops it with the process
  * identity/  trust/         key, certificate, anchors, TUF metadata (trust/)
  * time.json                 the latest time known to have passed (time-floor.ts)
  * gateways.json             the center's directory of gateways, for when the center is away

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * The measured identity of a folder's content: SHA-256 over every entry below it, folder by folder,
- * names in byte order. Counted are path, kind, permission bits, a file's bytes, a link's target. Not
- * counted are times and owners, which differ between devices that run the same thing, and whether
- * two files share an inode.
+ * names in byte order. Counted are path, kind, permission bits, a file's bytes, a link's target.
+ * Not counted are times and owners, which differ between devices that run the same thing, and
+ * whether two files share an inode.
  *
- * One entry is: kind letter, mode in octal, byte length of the path, path, then 32 bytes: SHA-256 of
- * the file's content or of the link's target (zeros for a folder). Lengths and fixed widths keep two
- * different trees from having one form.
+ * One entry is: kind letter, mode in octal, byte length of the path, path, then 32 bytes: SHA-256
+ * of the file's content or of the link's target (zeros for a folder). Lengths and fixed widths keep
+ * two different trees from having one form.
  */
 import { createHash } from "node:crypto";
 import { join } from "node:path";
@@ -31,7 +31,8 @@ export async function measureTree(options: {
   const { files, folder, signal } = options;
   const total = createHash("sha256");
   let entryCount = 0;
-  // A stack of relative paths, in reverse order, instead of recursion: depth is the content's choice.
+  // A stack of relative paths, in reverse order, instead of recursion: depth is the content's
+  // choice.
   const pending: string[] = [""];
   for (let path = pending.pop(); path !== undefined; path = pending.pop()) {
     signal.throwIfAborted();

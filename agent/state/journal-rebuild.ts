@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Rebuilds the journal from the slot folders when it is lost. Nothing is believed without measuring:
- * a side counts when its record reads back and its tree has the digest that the record names.
+ * Rebuilds the journal from the slot folders when it is lost. Nothing is believed without
+ * measuring: a side counts when its record reads back and its tree has the digest that the record
+ * names.
  *
  * What cannot be rebuilt is the attempt that was under way. If what runs was not yet proven and the
- * other side was, the link goes back to the proven side: nobody is left who would judge the new one.
- * The evidence then says what runs, and the center's deadline ends the attempt.
+ * other side was, the link goes back to the proven side: nobody is left who would judge the new
+ * one. The evidence then says what runs, and the center's deadline ends the attempt.
  */
 import type { Logger } from "../../ports/logger.ts";
 import { SLOTS, type Slot } from "../../protocol/device/status.ts";

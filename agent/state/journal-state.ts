@@ -31,7 +31,9 @@ export interface AttemptState {
   readonly steps: readonly Step[];
   /** The step that runs now or next. */
   readonly stepIndex: number;
-  /** The furthest step that was ever begun, and how often the agent started without getting beyond. */
+  /**
+   * The furthest step that was ever begun, and how often the agent started without getting beyond.
+   */
   readonly furthestIndex: number;
   readonly startCount: number;
   /** The last phase said, or about to be said. */
@@ -49,7 +51,9 @@ export interface SlotState {
   /** Generation under which the slot is empty (after `remove`); counts while active is none. */
   readonly emptyGeneration: number;
   readonly attempt: AttemptState | null;
-  /** The last word on the newest generation that was answered: repeated when it is offered again. */
+  /**
+   * The last word on the newest generation that was answered: repeated when it is offered again.
+   */
   readonly answer: DeviceReport | null;
 }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * The agent's journal: one checksummed file, replaced atomically. A change counts when it is
- * durable: `update` returns after fsync and rename, and memory follows the disk, never the other way
- * round. Updates are applied one after the other.
+ * durable: `update` returns after fsync and rename, and memory follows the disk, never the other
+ * way round. Updates are applied one after the other.
  *
  * Fault points: `agent.journal.before`, `.middle` (written, not yet in place), `.after`.
  */
@@ -50,7 +50,7 @@ export class Journal {
     });
     this.#writing = written.then(
       () => {},
-      () => {}, // The caller of this update has the error; the next one starts from what is on disk.
+      () => {}, // The caller has the error; the next update starts from what is on disk.
     );
     return written;
   }

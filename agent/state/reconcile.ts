@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * Brings the journal in line with the disk at start. The link is what runs; a power cut between the
- * switch and the journal's next write leaves the two apart, and so does a person who moves the link.
+ * switch and the journal's next write leaves the two apart, and so does a person who moves the
+ * link.
  */
 import type { Logger } from "../../ports/logger.ts";
 import type { Files } from "../files/files.ts";

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * `slots/<slot>/slot.json`: the highest generation that was ever accepted in the slot. It is written
- * before the journal says so, and read only when the journal is lost: a rebuilt agent must not
- * accept what it had already left behind.
+ * `slots/<slot>/slot.json`: the highest generation that was ever accepted in the slot. It is
+ * written before the journal says so, and read only when the journal is lost: a rebuilt agent must
+ * not accept what it had already left behind.
  */
 import { z } from "zod";
 import type { Slot } from "../../protocol/device/status.ts";

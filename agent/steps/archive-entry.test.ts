@@ -50,7 +50,7 @@ describe("an archive entry", () => {
     });
   });
 
-  it("loses bits on folders that mean nothing here, and keeps the owner's right to clean up", () => {
+  it("loses folder bits that mean nothing here, and keeps the owner's right to clean up", () => {
     assert.deepEqual(judgeEntry({ name: "tmp/", type: "directory", mode: 0o1555 }, ""), {
       kind: "folder",
       path: "tmp",

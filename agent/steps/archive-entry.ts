@@ -4,12 +4,12 @@
  * written outside the slot's folder, nothing in it leads outside, and nothing gains rights.
  *
  * - Absolute paths and `..` are refused, not trimmed: an honest archive has neither.
- * - A symbolic link is relative and stays inside. `..` may only lead its target: a later one would be
- *   resolved after other links and could end elsewhere than it reads.
- * - Devices and pipes are refused; so are files with setuid or setgid. On folders those bits and the
- *   sticky bit are common and mean nothing here: they are dropped.
- * - Owners in the archive are ignored: everything belongs to the agent's user, who keeps the right to
- *   read files and to change folders, or the tree could not be measured and removed.
+ * - A symbolic link is relative and stays inside. `..` may only lead its target: a later one would
+ *   be resolved after other links and could end elsewhere than it reads.
+ * - Devices and pipes are refused; so are files with setuid or setgid. On folders those bits and
+ *   the sticky bit are common and mean nothing here: they are dropped.
+ * - Owners in the archive are ignored: everything belongs to the agent's user, who keeps the right
+ *   to read files and to change folders, or the tree could not be measured and removed.
  */
 import { posix } from "node:path";
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Makes the staged side durable, measures it and records what it holds. From here on the side can be
- * switched to; before, nothing of it is believed after a power cut.
+ * Makes the staged side durable, measures it and records what it holds. From here on the side can
+ * be switched to; before, nothing of it is believed after a power cut.
  */
 import assert from "node:assert/strict";
 import { faultPoint } from "../../runtime/faults.ts";

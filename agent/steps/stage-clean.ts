@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Empties the inactive side. First the journal and the record beside the folder forget what it held,
- * then the content goes: a power cut in between leaves a side that nobody counts on.
+ * Empties the inactive side. First the journal and the record beside the folder forget what it
+ * held, then the content goes: a power cut in between leaves a side that nobody counts on.
  */
 import assert from "node:assert/strict";
 import { faultPoint } from "../../runtime/faults.ts";

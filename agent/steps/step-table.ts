@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/** The table that runs steps: one executor a kind. Each step passes `agent.<kind>.before`, `.after`. */
+/**
+ * The table that runs steps: one executor a kind. Each step passes `agent.<kind>.before`, `.after`.
+ */
 import { faultPoint } from "../../runtime/faults.ts";
 import { runArchive } from "./archive.ts";
 import { runCommand } from "./command.ts";

@@ -10,7 +10,9 @@ import type { RollbackStep, SwitchStep } from "./step.ts";
 import { DONE } from "./step-context.ts";
 import type { StepContext, StepExecutor } from "./step-context.ts";
 
-/** What is switched to has to pass its health check, even if it once did: `proven` is earned again. */
+/**
+ * What is switched to has to pass its health check, even if it once did: `proven` is earned again.
+ */
 export const runSwitch: StepExecutor<SwitchStep> = async (context, step) => {
   const { to } = step;
   const { journal, slot } = context;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Writes entries below a root, never through a link: every folder on the way is looked at before the
- * first use and known from then on, for a folder is never replaced. An entry replaces an earlier file
- * or link of its name, so that unpacking may be repeated.
+ * Writes entries below a root, never through a link: every folder on the way is looked at before
+ * the first use and known from then on, for a folder is never replaced. An entry replaces an
+ * earlier file or link of its name, so that unpacking may be repeated.
  */
 import { dirname, join } from "node:path";
 import type { Files, WritableFile } from "../files/files.ts";

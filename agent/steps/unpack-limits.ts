@@ -7,7 +7,9 @@ export const MAX_ARCHIVE_ENTRIES = 100_000;
 const MAX_RATIO = 200;
 /** Below this the ratio says nothing: a small archive may hold one well-behaved large file. */
 const RATIO_FREE_BYTES = 67_108_864;
-/** Headers and padding beyond the content itself: two blocks an entry is normal, four is generous. */
+/**
+ * Headers and padding beyond the content itself: two blocks an entry is normal, four is generous.
+ */
 const OVERHEAD_BYTES_PER_ENTRY = 2_048;
 /** One long name, the blocks at the end, and what streams hold in between. */
 const OVERHEAD_BYTES = 2_097_152;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Unpacks a tar or tar.gz stream below a folder, as it comes: memory does not grow with the archive.
- * What an entry may be is decided by archive-entry.ts, how much there may be by unpack-limits.ts.
+ * Unpacks a tar or tar.gz stream below a folder, as it comes: memory does not grow with the
+ * archive. What an entry may be is decided by archive-entry.ts, how much there may be by
+ * unpack-limits.ts.
  */
 import { Readable, Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";

@@ -28,10 +28,7 @@ const OPERATOR: ContextKey<Operator | null> = createContextKey<Operator | null>(
 });
 
 /** Authenticates each call and turns failures into ConnectError with an ErrorInfo. */
-export function callInterceptor(options: {
-  tokens: OperatorTokens;
-  logger: Logger;
-}): Interceptor {
+export function callInterceptor(options: { tokens: OperatorTokens; logger: Logger }): Interceptor {
   return (next) => async (request) => {
     try {
       if (request.service.typeName === "muster.v1.DeployService") {

@@ -154,9 +154,7 @@ async function enrol(
     options.makeToken({ role: "device", scope: who.tenant, id, hosts: [], lifetimeMs }),
   );
   const subject = ids.length === 1 ? `device/${who.tenant}/${ids[0] ?? ""}` : "devices";
-  const audit = [
-    { ...who, action: "device.enrol", subject, detail: { deviceCount: ids.length } },
-  ];
+  const audit = [{ ...who, action: "device.enrol", subject, detail: { deviceCount: ids.length } }];
   const documents = made.map(({ write }) => write);
   if (documents.length > 0) await options.store.commit({ documents, audit }, { signal });
   return { tokens: made.map(({ token }) => token) };

@@ -210,7 +210,7 @@ function recordMethods(
 async function countDevices(store: Store, signal: AbortSignal): Promise<number> {
   const limit = 10_000;
   let deviceCount = 0;
-  for (let afterOrdinal = 0; ; ) {
+  for (let afterOrdinal = 0; ;) {
     const page = await store.listDevices({ tenant: null, afterOrdinal, limit, signal });
     deviceCount += page.length;
     afterOrdinal = page.at(-1)?.ordinal ?? afterOrdinal;

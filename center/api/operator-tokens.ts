@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Operator tokens: JWTs (RFC 7519, HS256) signed by this installation; each has a record, so that it
- * can be revoked. The first one is made at the center's first start and written to a file that only
+ * Operator tokens: JWTs (RFC 7519, HS256) signed by this installation; each has a record, so that
+ * it can be revoked. The first one is made at the center's first start and written to a file that only
  * its user can read; nothing is open without one.
  */
 import { jwtVerify, SignJWT } from "jose";
@@ -95,7 +95,10 @@ export class OperatorTokens {
     }).catch((error: unknown) => {
       const expired = error instanceof Error && "code" in error && error.code === "ERR_JWT_EXPIRED";
       throw expired
-        ? unauthenticated("the operator token has expired", "ask for a new one: muster token create")
+        ? unauthenticated(
+            "the operator token has expired",
+            "ask for a new one: muster token create",
+          )
         : unauthenticated("the operator token is not one of this installation", "muster login");
     });
     const record = await this.find(verified.payload.jti ?? "", signal);

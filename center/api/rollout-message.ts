@@ -6,7 +6,7 @@ import { sumCounts, type AttemptCounts } from "../../domain/attempt-counts.ts";
 import type { RolloutSpec, RolloutState as State } from "../../domain/rollout.ts";
 import type { Amount } from "../../domain/units.ts";
 import {
-  AmountSchema,
+  type AmountSchema,
   OnStop,
   RolloutSchema,
   RolloutState,

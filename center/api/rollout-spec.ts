@@ -23,7 +23,8 @@ export function readSpec(wire: WireSpec | undefined): RolloutSpec {
     throw invalid("spec.release", `${JSON.stringify(wire.release)} is not name@version`);
   }
   parseSelector(wire.selector);
-  if (wire.waves.length > MAX_WAVES) throw invalid("spec.waves", `has more than ${MAX_WAVES} waves`);
+  if (wire.waves.length > MAX_WAVES)
+    throw invalid("spec.waves", `has more than ${MAX_WAVES} waves`);
   const defaults = DEFAULT_SPEC;
   return {
     release: wire.release,
@@ -83,7 +84,8 @@ function optional(wire: WireAmount | undefined, field: string, fallback: Amount)
 function size(wire: WireAmount, field: string): Amount {
   const { kind } = wire;
   if (kind.case === "count" && kind.value >= 1) return { count: kind.value };
-  if (kind.case === "percent" && kind.value > 0 && kind.value <= 100) return { percent: kind.value };
+  if (kind.case === "percent" && kind.value > 0 && kind.value <= 100)
+    return { percent: kind.value };
   throw invalid(field, "is neither a count of at least 1 nor a percentage above 0 and up to 100");
 }
 

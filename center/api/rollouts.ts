@@ -9,7 +9,12 @@ import { delay, type Clock } from "../../ports/clock.ts";
 import type { Store, StoredDocument } from "../../ports/store.ts";
 import type { DeployService, Rollout } from "../../protocol/gen/muster/v1/deploy_pb.ts";
 import type { CommandAction, LoopInbox } from "../rollouts/loop-inbox.ts";
-import { changedMeanwhile, findRelease, makePlan, type PlanMakerOptions } from "../rollouts/plan-maker.ts";
+import {
+  changedMeanwhile,
+  findRelease,
+  makePlan,
+  type PlanMakerOptions,
+} from "../rollouts/plan-maker.ts";
 import { readRollout, rolloutKey, toJson, type RolloutRecord } from "../rollouts/rollout-record.ts";
 import type { RolloutReader } from "../rollouts/rollout-reader.ts";
 import type { RolloutWatchers } from "../rollouts/rollout-watchers.ts";
@@ -115,7 +120,8 @@ async function* watch(
     yield { rollout: await options.reader.show(document, signal) };
     if (isEnded(readRollout(document).progress.state)) return;
     await options.watchers.wait(key, version, signal);
-    await delay(options.clock, WATCH_INTERVAL_MS, signal).catch(() => undefined); // ended: the loop ends
+    // When the signal ends the wait, the loop ends too.
+    await delay(options.clock, WATCH_INTERVAL_MS, signal).catch(() => undefined);
   }
 }
 
@@ -165,7 +171,8 @@ async function create(
   const { store, clock } = options;
   const key = rolloutKey(tenant, name);
   const counter = await store.getDocument("setting", "rollout-number", { signal });
-  const number = (typeof counter?.value === "number" ? counter.value : 1 - NUMBER_STEP) + NUMBER_STEP;
+  const number =
+    (typeof counter?.value === "number" ? counter.value : 1 - NUMBER_STEP) + NUMBER_STEP;
   const record: RolloutRecord = {
     number,
     tenant,

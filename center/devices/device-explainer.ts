@@ -51,8 +51,9 @@ export async function explainDevice(
   const state = ATTEMPT_STATES[page.state[index] ?? 0] ?? "pending";
   const reason = CELL_REASONS[page.reason[index] ?? 0] ?? "";
   const target = rollout.targetAt(position);
+  const sentence = sentenceOf(options, rollout, device.ordinal, position, state, reason);
   return {
-    sentence: `${device.id} ${sentenceOf(options, rollout, device.ordinal, position, state, reason)}.`,
+    sentence: `${device.id} ${sentence}.`,
     facts: [
       presence,
       `rollout ${rollout.record.name} is ${rollout.record.progress.state}: ` +

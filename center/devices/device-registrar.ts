@@ -149,7 +149,10 @@ function checkRegistration(registration: Registration, index: number): void {
   if (labels.length > MAX_LABELS) throw bad(`${at}.labels`, `more than ${MAX_LABELS} labels`);
   for (const [name, value] of labels) {
     if (!LABEL_NAME.test(name)) {
-      throw bad(`${at}.labels`, `label name ${JSON.stringify(name)} is not a letter and up to 62 more of A–Z a–z 0–9 . _ -`);
+      throw bad(
+        `${at}.labels`,
+        `label name ${JSON.stringify(name)} is not a letter and up to 62 more of A–Z a–z 0–9 . _ -`,
+      );
     }
     if (value.length > MAX_LABEL_CHARACTERS) {
       throw bad(`${at}.labels`, `label ${name} is longer than ${MAX_LABEL_CHARACTERS} characters`);

@@ -26,7 +26,7 @@ export class HelloKeeper {
     this.logger = options.logger;
   }
 
-  /** `items`: at most 1,000, from one batch. One that changed meanwhile is left for its next hello. */
+  /** `items`: at most 1,000, of one batch. One that changed meanwhile waits for its next hello. */
   async keep(items: readonly HelloFacts[], signal: AbortSignal): Promise<void> {
     const devices = await Promise.all(
       items.map((item) => this.store.getDeviceByOrdinal(item.ordinal, { signal })),

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * Reports in the EventLog: one record holds the reports of one partition of one gateway batch, in
- * the columns of GatewayLink. Reports of one page of one rollout always go to the same partition, so
- * their order holds per attempt.
+ * the columns of GatewayLink. Reports of one page of one rollout always go to the same partition,
+ * so their order holds per attempt.
  */
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { CELLS_PER_PAGE } from "../../domain/attempt-page.ts";

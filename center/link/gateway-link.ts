@@ -40,6 +40,8 @@ export interface GatewayLinkOptions {
   readonly hellos: HelloKeeper;
   readonly log: EventLog;
   readonly artifacts: ArtifactStore;
+  /** Of open rollouts that have one: a gateway that was away may have missed it. */
+  readonly stopEpochs: () => Iterable<{ rollout: number; stopEpoch: number }>;
   readonly trustFiles: () => readonly { name: string; bytes: Uint8Array }[];
   readonly logger: Logger;
   readonly heartbeatIntervalMs: number;
@@ -152,12 +154,15 @@ async function greet(
     case: "leaseRenewal",
     value: { leaseIds: [], timeToLiveMs: 0, revokedLeaseIds: hello.heldLeaseIds },
   });
+  for (const { rollout, stopEpoch } of options.stopEpochs()) {
+    stream.send({ case: "stopEpoch", value: { rollout, stopEpoch: BigInt(stopEpoch) } });
+  }
   options.hub.tellSiblings(options.registry);
   options.logger.info("a gateway connected", { gateway: hello.gateway, region: hello.region });
   return stream;
 }
 
-/** Reads until the gateway ends or is cut off; a failure ends the stream, and the gateway returns. */
+/** Reads until the gateway ends or is cut off; a failure ends the stream, the gateway returns. */
 async function receive(
   options: GatewayLinkOptions,
   stream: LinkStream,

@@ -4,7 +4,10 @@
  * an older one elsewhere is revoked. A snapshot after a reconnect replaces everything that the
  * center believed of that gateway.
  */
-import type { SessionCloseBatch, SessionOpenBatch } from "../../protocol/gen/muster/v1/gateway_pb.ts";
+import type {
+  SessionCloseBatch,
+  SessionOpenBatch,
+} from "../../protocol/gen/muster/v1/gateway_pb.ts";
 import { RefusalReason, SessionRevokeReason } from "../../protocol/gen/muster/v1/gateway_pb.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Store } from "../../ports/store.ts";
@@ -96,12 +99,7 @@ export class SessionDesk {
   }
 
   /** Tells a gateway to close the session that has this fence. */
-  revoke(
-    gatewayNumber: number,
-    ordinal: number,
-    fence: number,
-    reason: SessionRevokeReason,
-  ): void {
+  revoke(gatewayNumber: number, ordinal: number, fence: number, reason: SessionRevokeReason): void {
     const stream = this.options.hub.get(gatewayNumber);
     if (stream === undefined) return;
     const localId = this.idsOf(stream).get(ordinal);

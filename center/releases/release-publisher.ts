@@ -16,7 +16,12 @@ import {
   type ReleaseManifest,
 } from "../../protocol/device/release-manifest.ts";
 import type { PublishResult } from "../identity/trust-repository.ts";
-import { MAX_RELEASES, releaseKey, type ReleaseIndex, type ReleaseRecord } from "./release-index.ts";
+import {
+  MAX_RELEASES,
+  releaseKey,
+  type ReleaseIndex,
+  type ReleaseRecord,
+} from "./release-index.ts";
 import { valid } from "semver";
 
 export interface ReleasePublisherOptions {
@@ -109,7 +114,9 @@ function readManifest(bytes: Buffer, tenant: string): ReleaseManifest {
     throw invalid(`the manifest is of tenant ${parsed.data.tenant}, not ${tenant}`);
   }
   if (valid(parsed.data.version) === null) {
-    throw invalid(`version ${JSON.stringify(parsed.data.version)} is no semantic version like 1.2.3`);
+    throw invalid(
+      `version ${JSON.stringify(parsed.data.version)} is no semantic version like 1.2.3`,
+    );
   }
   return parsed.data;
 }
@@ -173,9 +180,7 @@ async function remember(
   const key = releaseKey(release.tenant, release.name, release.version);
   const result = await options.store.commit(
     {
-      documents: [
-        { kind: "release", key, expectedRevision: 0, value: release as unknown as Json },
-      ],
+      documents: [{ kind: "release", key, expectedRevision: 0, value: release as unknown as Json }],
       audit: [
         {
           tenant: release.tenant,

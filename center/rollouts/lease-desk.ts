@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Which plan leases are out: who may offer which attempt now. In memory only: after a restart of the
- * center gateways name the leases they still hold and are told to give them back; attempts that were
- * offered are leased again, under the same generation, to wherever their device is connected.
+ * Which plan leases are out: who may offer which attempt now. In memory only: after a restart of
+ * the center gateways name the leases they still hold and are told to give them back; attempts that
+ * were offered are leased again, under the same generation, to wherever their device is connected.
  *
  * At most one lease covers a position. Entries leave when the device answered, when the gateway
  * gives them back, or when its stream ends.

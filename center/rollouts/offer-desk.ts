@@ -12,7 +12,10 @@ import type { Lease } from "./lease-desk.ts";
 import type { OpenRollout } from "./open-rollout.ts";
 
 /** Signs a batch: one tree, one signature; the answer is what each device's topic carries. */
-export type SignOffers = (payloads: readonly OfferPayload[], nowMs: number) => readonly Uint8Array[];
+export type SignOffers = (
+  payloads: readonly OfferPayload[],
+  nowMs: number,
+) => readonly Uint8Array[];
 
 /** A lease as the link sends it; the n-th element of each column belongs to the n-th device. */
 export interface LeaseMessage {

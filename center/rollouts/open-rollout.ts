@@ -6,7 +6,12 @@
  */
 import { assert } from "../../domain/assert.ts";
 import { ATTEMPT } from "../../domain/attempt.ts";
-import { countPage, emptyCounts, sumCounts, type AttemptCounts } from "../../domain/attempt-counts.ts";
+import {
+  countPage,
+  emptyCounts,
+  sumCounts,
+  type AttemptCounts,
+} from "../../domain/attempt-counts.ts";
 import {
   CELLS_PER_PAGE,
   createAttemptPage,
@@ -166,7 +171,8 @@ export class OpenRollout {
 
   step(event: AttemptEvent, isPlanted: (name: string) => boolean): StepOutcome {
     const held = this.pages[Math.floor(event.position / CELLS_PER_PAGE)];
-    if (held === undefined || event.position % CELLS_PER_PAGE >= held.page.cellCount) return "stale";
+    if (held === undefined || event.position % CELLS_PER_PAGE >= held.page.cellCount)
+      return "stale";
     const outcome = stepAttempt(held.page, event, {
       nowTicks: this.nowTicks,
       stopping: this.isStopping,

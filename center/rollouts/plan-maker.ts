@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Freezes the plan of a draft: reads the inventory, asks the pure planner, stores plan, pages, record
- * and audit entry in one commit. The audit entry carries the plan's digest and its worst case, so
- * what was reviewed can be proven later.
+ * Freezes the plan of a draft: reads the inventory, asks the pure planner, stores plan, pages,
+ * record and audit entry in one commit. The audit entry carries the plan's digest and its worst
+ * case, so what was reviewed can be proven later.
  */
 import { compileSelector } from "../../domain/selector/matches.ts";
 import { parseSelector } from "../../domain/selector/parser.ts";
@@ -62,11 +62,7 @@ export async function makePlan(
         },
         { kind: "plan", key, expectedRevision: 0, value: toJson(frozen) },
       ],
-      pages: encodePlanPages(
-        record.number,
-        plan.ordinals,
-        new Uint16Array(plan.ordinals.length),
-      ),
+      pages: encodePlanPages(record.number, plan.ordinals, new Uint16Array(plan.ordinals.length)),
       audit: [
         {
           tenant: record.tenant,
@@ -126,7 +122,7 @@ async function askPlanner(
 ): Promise<Plan> {
   const devices: DeviceFacts[] = [];
   const selects = compileSelector(parseSelector(record.spec.selector));
-  for (let afterOrdinal = 0; ; ) {
+  for (let afterOrdinal = 0; ;) {
     const page = await options.store.listDevices({
       tenant: record.tenant,
       afterOrdinal,

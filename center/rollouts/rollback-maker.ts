@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * Makes the rollback of a rollout: a rollout of its own, with a parent, in which each device goes
- * back to what it ran before. Every device that accepted, or may have, is in it, those that succeeded
- * included; those that are back already, with evidence, are not.
+ * back to what it ran before. Every device that accepted, or may have, is in it, those that
+ * succeeded included; those that are back already, with evidence, are not.
  */
 import { ATTEMPT, CELL_FLAGS } from "../../domain/attempt.ts";
 import { UNKNOWN_RELEASE } from "../../domain/attempt-page.ts";

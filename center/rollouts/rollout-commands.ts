@@ -60,7 +60,7 @@ function stop(command: CommandItem, rollout: OpenRollout, why: string): RolloutE
   throw refusal(command, state, "it is not running");
 }
 
-/** `failed_precondition`: names the rollout, its state and why the command cannot be carried out. */
+/** `failed_precondition`: names the rollout, its state and why the command is refused. */
 export function refusal(
   command: Pick<CommandItem, "action" | "name">,
   state: string,

@@ -13,7 +13,7 @@ import type { Clock } from "../../ports/clock.ts";
 import { delay } from "../../ports/clock.ts";
 import type { Logger } from "../../ports/logger.ts";
 import type { Fence, Store } from "../../ports/store.ts";
-import { isMusterError, MusterError } from "../../domain/errors.ts";
+import { isMusterError, type MusterError } from "../../domain/errors.ts";
 import type { FiledReport } from "../ingest/report-record.ts";
 import type { FleetTable } from "../state/fleet-table.ts";
 import { CycleCommit, type DetailWrite } from "./cycle-commit.ts";

@@ -3,7 +3,12 @@
  * Reads rollouts for people: of an open one what the loop has stored last, of any other what the
  * Store holds.
  */
-import { countPage, emptyCounts, sumCounts, type AttemptCounts } from "../../domain/attempt-counts.ts";
+import {
+  countPage,
+  emptyCounts,
+  sumCounts,
+  type AttemptCounts,
+} from "../../domain/attempt-counts.ts";
 import { CELLS_PER_PAGE, createAttemptPage, decodeAttemptPage } from "../../domain/attempt-page.ts";
 import { isOpen } from "../../domain/rollout.ts";
 import type { Store, StoredDocument } from "../../ports/store.ts";

@@ -60,7 +60,10 @@ export interface PlanRecord {
   readonly plannedAtMs: number;
 }
 
-const amount = z.union([z.strictObject({ count: z.int() }), z.strictObject({ percent: z.number() })]);
+const amount = z.union([
+  z.strictObject({ count: z.int() }),
+  z.strictObject({ percent: z.number() }),
+]);
 
 const spec: z.ZodType<RolloutSpec> = z.strictObject({
   release: z.string(),

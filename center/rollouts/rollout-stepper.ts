@@ -6,11 +6,7 @@
 import { ATTEMPT, CELL_FLAGS } from "../../domain/attempt.ts";
 import { assert } from "../../domain/assert.ts";
 import { isEnded } from "../../domain/rollout.ts";
-import {
-  stepRollout,
-  type RolloutEffect,
-  type RolloutEvent,
-} from "../../domain/rollout-engine.ts";
+import { stepRollout, type RolloutEffect, type RolloutEvent } from "../../domain/rollout-engine.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { CycleCommit } from "./cycle-commit.ts";
 import type { CommandItem } from "./loop-inbox.ts";
@@ -51,7 +47,7 @@ export class RolloutStepper {
 
   /** Time passes for every open rollout; repeated while waves open without waiting. */
   advance(elapsedMs: number): void {
-    for (const rollout of [...this.options.state.open.values()]) {
+    for (const rollout of Array.from(this.options.state.open.values())) {
       const { state } = rollout.record.progress;
       if (isEnded(state) || state === "planned") continue;
       rollout.sweep(this.options.view(rollout));
@@ -147,7 +143,10 @@ export class RolloutStepper {
     ];
     rollout.close(underWay, ATTEMPT.superseded, "rollout-stopped");
     const { state, stateReason } = record.progress;
-    this.audit(rollout, "end", ENGINE, stateReason, { state, maxUnproven: record.progress.maxUnproven });
+    this.audit(rollout, "end", ENGINE, stateReason, {
+      state,
+      maxUnproven: record.progress.maxUnproven,
+    });
     if (record.parent !== "") this.tellParent(rollout);
   }
 

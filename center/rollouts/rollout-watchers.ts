@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Who waits for a rollout to change: level-triggered, so a slow watcher skips states, never loses the last. */
+/**
+ * Who waits for a rollout to change: level-triggered, so a slow watcher skips states and never loses
+ * the last.
+ */
 export class RolloutWatchers {
   private readonly waiting = new Map<string, Set<() => void>>();
   private readonly versions = new Map<string, number>();

@@ -2,7 +2,7 @@
 /**
  * The installation's dictionary of release digests: pages keep a 2-byte index instead of 32 bytes.
  * Index 0 is "nothing installed". It only grows; at its limit further foreign digests share one
- * index, which equals no release, so such a device is never taken for one that runs something known.
+ * index, which equals no release: such a device is never taken for one that runs something known.
  */
 import type { DocumentWrite, Store } from "../../ports/store.ts";
 import { z } from "zod";

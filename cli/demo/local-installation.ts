@@ -68,11 +68,7 @@ export class LocalInstallation implements AsyncDisposable {
     const { signal } = this.options.shell.interrupt;
     await mkdir(this.folder, { recursive: true });
     const again = this.opened !== null;
-    const args = this.centerArgs(again);
-    const { heartbeat, offerLifetime = "60s", leaseLifetime = "30s" } = this.options;
-    const times = ["--heartbeat", heartbeat, "--offer-lifetime", offerLifetime];
-    times.push("--lease-lifetime", leaseLifetime);
-    const center = this.role("center", "center", [...args, ...times], environment);
+    const center = this.role("center", "center", this.centerArgs(again), environment);
     this.center = center;
     await center.start(signal);
     const token = (await readFile(this.at("center/operator/token"), "utf8")).trim();
@@ -88,12 +84,19 @@ export class LocalInstallation implements AsyncDisposable {
   }
 
   private centerArgs(again: boolean): string[] {
-    const port = (name: string): string => (again ? String(this.center.port(`${name}Port`)) : "0");
-    return [
-      ...["center", "--data", this.at("center"), "--host", "127.0.0.1", "--admin-port", "0"],
-      ...["--api-port", port("api"), "--link-port", port("link")],
-      ...["--enrolment-port", port("enrolment")],
-    ];
+    const port = (name: string): number => (again ? this.center.port(`${name}Port`) : 0);
+    const { heartbeat, offerLifetime = "60s", leaseLifetime = "30s" } = this.options;
+    return flags("center", {
+      data: this.at("center"),
+      host: "127.0.0.1",
+      "admin-port": 0,
+      "api-port": port("api"),
+      "link-port": port("link"),
+      "enrolment-port": port("enrolment"),
+      heartbeat,
+      "offer-lifetime": offerLifetime,
+      "lease-lifetime": leaseLifetime,
+    });
   }
 
   /** Enrols a gateway where it has no identity yet, and starts it. */
@@ -101,12 +104,15 @@ export class LocalInstallation implements AsyncDisposable {
     const { signal } = this.options.shell.interrupt;
     const before = this.gateways.get(id);
     const { session } = this;
-    const args = [
-      ...["gateway", "--data", this.at(id), "--ip", "127.0.0.1", "--host", "127.0.0.1"],
-      ...["--center", `localhost:${this.center.port("linkPort")}`],
-      ...["--heartbeat", this.options.heartbeat, "--admin-port", "0"],
-      ...["--enrolment-url", this.enrolmentUrl],
-    ];
+    const args = flags("gateway", {
+      data: this.at(id),
+      ip: "127.0.0.1",
+      host: "127.0.0.1",
+      center: `localhost:${this.center.port("linkPort")}`,
+      heartbeat: this.options.heartbeat,
+      "admin-port": 0,
+      "enrolment-url": this.enrolmentUrl,
+    });
     if (before === undefined) {
       const { token } = await session.client.enrolGateway({
         mutation: session.mutation("local installation"),
@@ -131,15 +137,17 @@ export class LocalInstallation implements AsyncDisposable {
   async startAgent(facts: AgentFacts, environment: Environment = {}): Promise<RoleProcess> {
     const { signal } = this.options.shell.interrupt;
     const { session } = this;
-    const args = [
-      ...["agent", "--data", this.at(facts.id), "--enrolment-url", this.enrolmentUrl],
-      ...["--heartbeat", this.options.heartbeat, "--admin-port", "0"],
-      ...["--evidence-interval", "5s", "--backoff-ceiling", "4s"],
-      ...Object.entries(facts.inventory).flatMap(([name, value]) => [
-        "--inventory",
-        `${name}=${value}`,
-      ]),
-    ];
+    const args = flags("agent", {
+      data: this.at(facts.id),
+      "enrolment-url": this.enrolmentUrl,
+      heartbeat: this.options.heartbeat,
+      "admin-port": 0,
+      "evidence-interval": "5s",
+      "backoff-ceiling": "4s",
+    });
+    for (const [name, value] of Object.entries(facts.inventory)) {
+      args.push("--inventory", `${name}=${value}`);
+    }
     if (!this.agents.has(facts.id)) {
       const { id, region = "local", labels = {} } = facts;
       const mutation = session.mutation("local installation");
@@ -174,4 +182,12 @@ export class LocalInstallation implements AsyncDisposable {
     await Promise.all([...this.gateways.values()].map((gateway) => gateway.stop()));
     await this.center.stop();
   }
+}
+
+/** A command line: `flags("center", { "api-port": 0 })` → `center --api-port 0`. */
+function flags(command: string, values: { readonly [name: string]: string | number }): string[] {
+  return [
+    command,
+    ...Object.entries(values).flatMap(([name, value]) => [`--${name}`, String(value)]),
+  ];
 }

@@ -44,7 +44,7 @@ describe("a CSV of devices", () => {
 
   test("names every bad row with its line, and goes on", async () => {
     const rows = await outcome(
-      `${HEADER}` +
+      HEADER +
         "till 1,eu,,,,\n" +
         "till-2,EU,,,,\n" +
         "till-3,eu,berlin 3,,,\n" +

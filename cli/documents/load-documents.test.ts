@@ -208,7 +208,7 @@ const BAD: readonly (readonly [name: string, text: string, message: string])[] =
     "aliases that expand without end",
     ["a: &a [x, x, x, x, x, x, x, x, x, x]"]
       .concat(
-        [..."bcdefg"].map((name, index) => {
+        "bcdefg".split("").map((name, index) => {
           const before = "abcdef"[index];
           return `${name}: &${name} [${Array.from({ length: 10 }, () => `*${before}`).join(", ")}]`;
         }),

@@ -40,7 +40,7 @@ function gateText({ spec }: Rollout): string {
   if (failures === "") return "";
   const success = spec?.gate?.minSuccessPercent ?? 0;
   const next = success === 0 ? "" : `; the next wave needs ${success} % success`;
-  return `${failures} failures${next}`;
+  return `${failures} failed${next}`;
 }
 
 function waveLines(plan: Plan, terminalWidth: number | null): string[] {

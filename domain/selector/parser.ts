@@ -113,10 +113,7 @@ class Parser {
       this.index++;
       return { kind: "not", part: this.list(field) };
     }
-    throw this.error(
-      token,
-      `expected =, !=, ~, in, not in or exists, not ${describe(token)}`,
-    );
+    throw this.error(token, `expected =, !=, ~, in, not in or exists, not ${describe(token)}`);
   }
 
   private list(field: Field): Selector {

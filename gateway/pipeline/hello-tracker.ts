@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * What each connected device said in its hello about itself: its agent and its inventory. It goes
- * up once a hello, behind the evidence of the slots which that hello named, for the center takes the
- * slots that were not named as empty; and again when a new stream has granted the session.
+ * up once a hello, behind the evidence of the slots which that hello named, for the center takes
+ * the slots that were not named as empty; and again when a new stream has granted the session.
  *
  * Limits: 1,000 devices or 1 MiB of text a batch. A hello has at most 32 KiB, usually 0.3.
  */

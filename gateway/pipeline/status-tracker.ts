@@ -2,10 +2,12 @@
 /**
  * What each connected device runs, slot by slot, as its hello and heartbeats say. Only changes of
  * (digest, generation, healthy) go up to the center, and everything once the session was granted
- * (again, after the uplink was reconnected): an unchanged heartbeat costs a comparison here and nothing anywhere else.
+ * (again, after the uplink was reconnected): an unchanged heartbeat costs a comparison here and
+ * nothing anywhere else.
  *
- * A cell is (session slot, device slot); 37 bytes of columns. A device slot that a message does not
- * mention keeps its state (a hello mentions all there is). Evidence of a session whose ordinal is not known waits for it.
+ * A cell is (session slot, device slot); 37 bytes of columns. A device slot that a heartbeat does
+ * not mention keeps its state (a hello mentions all there is). Evidence of a session whose ordinal
+ * is not known waits for it.
  *
  * What waits to go up is a list of cells, each at most once: bounded by the cells themselves.
  */

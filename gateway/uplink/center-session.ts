@@ -15,6 +15,8 @@ import type { CancelTimer, Clock } from "../../ports/clock.ts";
 const PING_INTERVAL_MS = 5_000;
 /** An unanswered ping is found at the second interval after it. */
 const PING_TIMEOUT_MS = 10_000;
+/** Under way in one direction: the default of 64 KiB is 640 KB/s over 100 ms. */
+const WINDOW_BYTES: number = 4 * 2 ** 20;
 
 export interface CenterSessionOptions {
   /** `https://host:port`. */
@@ -62,7 +64,9 @@ export class CenterSession {
 
   #open(): ClientHttp2Session {
     this.#stopPings();
-    const session = connect(this.authority, this.#tls);
+    const settings = { initialWindowSize: WINDOW_BYTES };
+    const session = connect(this.authority, { ...this.#tls, settings });
+    session.once("connect", () => session.setLocalWindowSize(WINDOW_BYTES));
     // Its requests fail with the same error, and say so to whoever made them.
     session.on("error", () => {});
     session.on("close", () => {

@@ -4,8 +4,8 @@
  * went up on a stream that broke within a minute goes up again on the next one; each names what it
  * is about, a repeat changes nothing.
  *
- * Limit: 10,000 messages; beyond, the oldest are dropped. The center then finds those leases expired
- * without a return: their tokens stay spent until each device is accounted for, which is safe.
+ * Limit: 10,000 messages; beyond, the oldest are dropped. The center then finds those leases
+ * expired without a return: their tokens stay spent until each device is accounted for: safe.
  */
 import type { Clock } from "../../ports/clock.ts";
 import type { CenterMessage, UplinkSource, WakeUplink } from "./uplink-source.ts";

@@ -35,7 +35,7 @@ export class HeartbeatSource implements UplinkSource {
   }
 
   /** The center says how often it wants to hear; 0 keeps what it was. */
-  setInterval(intervalMs: number): void {
+  changeInterval(intervalMs: number): void {
     if (intervalMs > 0) this.#intervalMs = intervalMs;
   }
 

@@ -36,10 +36,11 @@ async function publish(
 }
 
 async function startRollout(installation: LocalInstallation, version: string): Promise<string> {
-  const { client, mutation } = installation.session;
+  const { session } = installation;
+  const { client } = session;
   const name = `shop-${version}`;
   await client.applyRollout({
-    mutation: mutation("test"),
+    mutation: session.mutation("test"),
     name,
     spec: {
       release: `shop@${version}`,
@@ -48,8 +49,8 @@ async function startRollout(installation: LocalInstallation, version: string): P
       gate: { minSuccessPercent: 50, minSample: 1 },
     },
   });
-  await client.planRollout({ mutation: mutation("test"), name });
-  await client.startRollout({ mutation: mutation("test"), name });
+  await client.planRollout({ mutation: session.mutation("test"), name });
+  await client.startRollout({ mutation: session.mutation("test"), name });
   return name;
 }
 

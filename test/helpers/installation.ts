@@ -1,154 +1,92 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * A whole installation on loopback for one test: a center and its gateways, enrolled as an operator
- * would, on free ports and in a folder of its own:
+ * A whole installation on loopback for one test: a center and its gateways, each its own process on
+ * free ports, enrolled as an operator would, in a folder of its own; and an operator who uses it:
  *
- *     await using installation = await startInstallation();
- *     const token = await installation.operator.enrolDevice("dev-1");
- *     await installation.operator.publishRelease({ version: "1.0.0" });
- *     await installation.operator.startRollout("first", { release: "app@1.0.0", soakMs: 2_000n });
+ *     await using installation = await startInstallation(context);
+ *     const { operator } = installation;
+ *     const token = await operator.enrolDevice("dev-1");
+ *     await operator.publishRelease({ version: "1.0.0" });
+ *     await operator.startRollout("first", { release: "app@1.0.0", soakMs: 2_000n });
+ *     const rollout = await operator.rolloutEnd("first");
  *
- * Each role is its own process, so a test may stop or kill it; logs are in `folder`.
+ * Processes are stopped, killed and started again through `roles` (cli/demo/local-installation.ts).
  */
-import { writeFile } from "node:fs/promises";
+import type { TestContext } from "node:test";
+import { LocalInstallation } from "../../cli/demo/local-installation.ts";
+import type { RoleProcess } from "../../cli/demo/role-process.ts";
 import { openOperator, type Operator } from "./operator.ts";
-import { startRoleProcess, type RoleProcess } from "./role-process.ts";
+import { testShell } from "./shell.ts";
 import { tempDir, type TempDir } from "./temp-dir.ts";
-import { waitFor } from "./wait-for.ts";
+import { until } from "./until.ts";
 
 export interface InstallationOptions {
-  /** Shows in the folder's name. */
-  readonly label?: string;
-  /** Default one, `gw-1` in the region `local`. */
-  readonly gateways?: readonly { readonly id: string; readonly region: string }[];
-  /** Of devices and gateways, ms. Default 1,000. */
-  readonly heartbeatIntervalMs?: number;
-  /** More words for `muster center`. */
-  readonly centerWords?: readonly string[];
-  /** More words for each `muster gateway`. */
-  readonly gatewayWords?: readonly string[];
-  readonly environment?: NodeJS.ProcessEnv;
-}
-
-export interface InstalledGateway {
-  readonly id: string;
-  readonly region: string;
-  readonly dataDirectory: string;
-  /** Its ports are `mqttsPort`, `artifactsPort` and `adminPort`. */
-  readonly role: RoleProcess;
+  /** All in the region `local`. Default `["gw-1"]`. */
+  readonly gateways?: readonly string[];
+  /** Of devices and gateways. Default `1s`. */
+  readonly heartbeat?: string;
+  /** Default `60s`. */
+  readonly offerLifetime?: string;
+  /** Default `30s`. */
+  readonly leaseLifetime?: string;
 }
 
 export interface Installation extends AsyncDisposable {
   readonly folder: TempDir;
-  /** Its ports are `apiPort`, `linkPort`, `enrolmentPort` and `adminPort`. */
-  readonly center: RoleProcess;
-  readonly centerDirectory: string;
-  readonly gateways: readonly InstalledGateway[];
+  readonly roles: LocalInstallation;
   readonly operator: Operator;
-  /** Of the operator's first token and of the key that signs releases. */
+  /** Of the operator's first token. */
   readonly tokenFile: string;
-  readonly signingKeyFile: string;
   /** The certificate that every other one of this installation leads to. */
   readonly caFile: string;
+  /** `http://127.0.0.1:PORT`. */
   readonly apiUrl: string;
-  /** `localhost:PORT`. */
+  /** Of gRPC: `localhost:PORT`. */
   readonly linkAddress: string;
+  /** `https://localhost:PORT`. */
   readonly enrolmentUrl: string;
+  /** A gateway by its id; the only one there is without. */
+  gateway(id?: string): RoleProcess;
 }
 
-const ON_LOOPBACK = ["--host", "127.0.0.1"];
+const ONLINE_TIMEOUT_MS = 15_000;
 
-/** Resolves when every gateway is online. */
-export async function startInstallation(options: InstallationOptions = {}): Promise<Installation> {
+/** Resolves when every gateway is online. Everything ends with the test at the latest. */
+export async function startInstallation(
+  context: Pick<TestContext, "signal">,
+  options: InstallationOptions = {},
+): Promise<Installation> {
+  const { signal } = context;
+  const { gateways = ["gw-1"], heartbeat = "1s", ...times } = options;
   await using stack = new AsyncDisposableStack();
-  const folder = stack.use(await tempDir(options.label ?? "installation"));
-  const centerDirectory = folder.join("center");
-  const center = stack.use(await startCenterProcess(folder, centerDirectory, options));
-  const tokenFile = folder.join("center", "operator", "token");
-  const apiUrl = `http://127.0.0.1:${center.ports["apiPort"]}`;
-  const operator = await openOperator({ server: apiUrl, tokenFile, folder: folder.path });
-  const linkAddress = `localhost:${center.ports["linkPort"]}`;
-  const enrolmentUrl = `https://localhost:${center.ports["enrolmentPort"]}`;
-  const gateways: InstalledGateway[] = [];
-  for (const place of options.gateways ?? [{ id: "gw-1", region: "local" }]) {
-    const words = ["--center", linkAddress, "--enrolment-url", enrolmentUrl];
-    const gateway = await startGatewayProcess({ ...options, folder, operator, place, words });
-    stack.use(gateway.role);
-    gateways.push(gateway);
-  }
-  await waitFor("every gateway is online", async () => {
-    const listed = await operator.client.listGateways({});
+  const folder = stack.use(await tempDir("installation"));
+  const shell = testShell(signal);
+  const roles = new LocalInstallation({ folder: folder.path, shell, heartbeat, ...times });
+  stack.use(roles);
+  await roles.startCenter();
+  for (const id of gateways) await roles.startGateway(id);
+  const { session, targetsKeyFile } = roles;
+  const operator = openOperator({ session, keyFile: targetsKeyFile, folder: folder.path });
+  const areOnline = async (): Promise<boolean> => {
+    const listed = await session.client.listGateways({});
     return listed.gateways.filter(({ online }) => online).length === gateways.length;
-  });
+  };
+  await until("every gateway is online", areOnline, { timeoutMs: ONLINE_TIMEOUT_MS, signal });
   const kept = stack.move();
   return {
     folder,
-    center,
-    centerDirectory,
-    gateways,
+    roles,
     operator,
-    tokenFile,
-    signingKeyFile: folder.join("center", "operator", "targets.key.pem"),
+    tokenFile: folder.join("center", "operator", "token"),
     caFile: folder.join("center", "ca", "ca.pem"),
-    apiUrl,
-    linkAddress,
-    enrolmentUrl,
+    apiUrl: session.connection.server,
+    linkAddress: `localhost:${roles.center.port("linkPort")}`,
+    enrolmentUrl: roles.enrolmentUrl,
+    gateway: (id = gateways[0]) => {
+      const role = roles.gateways.get(id ?? "");
+      if (role === undefined) throw new Error(`there is no gateway ${id} in this installation`);
+      return role;
+    },
     [Symbol.asyncDispose]: () => kept.disposeAsync(),
   };
-}
-
-function startCenterProcess(
-  folder: TempDir,
-  dataDirectory: string,
-  options: InstallationOptions,
-): Promise<RoleProcess> {
-  const { centerWords = [], environment } = options;
-  const heartbeat = heartbeatWords(options);
-  return startRoleProcess({
-    name: "center",
-    folder: folder.path,
-    words: ["center", "--data", dataDirectory, ...ON_LOOPBACK, ...heartbeat, ...centerWords],
-    ports: {
-      apiPort: "--api-port",
-      linkPort: "--link-port",
-      enrolmentPort: "--enrolment-port",
-      adminPort: "--admin-port",
-    },
-    ...(environment === undefined ? {} : { environment }),
-  });
-}
-
-async function startGatewayProcess(
-  options: InstallationOptions & {
-    folder: TempDir;
-    operator: Operator;
-    place: { readonly id: string; readonly region: string };
-    words: readonly string[];
-  },
-): Promise<InstalledGateway> {
-  const { folder, operator, place, words, environment } = options;
-  const { id, region } = place;
-  const hosts = ["localhost", "127.0.0.1"];
-  const { token } = await operator.client.enrolGateway({ region, gateway: id, hosts });
-  const tokenFile = folder.join(`${id}.enrol-token`);
-  await writeFile(tokenFile, token, { mode: 0o600 });
-  const dataDirectory = folder.join(id);
-  const heartbeat = heartbeatWords(options);
-  const more = ["--enrol-token-file", tokenFile, ...(options.gatewayWords ?? [])];
-  const role = await startRoleProcess({
-    name: id,
-    folder: folder.path,
-    words: ["gateway", "--data", dataDirectory, ...ON_LOOPBACK, ...heartbeat, ...words, ...more],
-    ports: {
-      mqttsPort: "--mqtts-port",
-      artifactsPort: "--artifacts-port",
-      adminPort: "--admin-port",
-    },
-    ...(environment === undefined ? {} : { environment }),
-  });
-  return { id, region, dataDirectory, role };
-}
-
-function heartbeatWords({ heartbeatIntervalMs = 1_000 }: InstallationOptions): string[] {
-  return ["--heartbeat", `${heartbeatIntervalMs}ms`];
 }

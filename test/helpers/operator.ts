@@ -5,20 +5,19 @@ import { execFile } from "node:child_process";
 import { mkdir, mkdtemp, readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
-import { createSession, type DeployClient, type Session } from "../../cli/client.ts";
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { DeployClient, Session } from "../../cli/client.ts";
 import { createBundle } from "../../cli/release/create-bundle.ts";
 import { publishBundle } from "../../cli/release/publish-bundle.ts";
 import { signBundle } from "../../cli/release/sign-bundle.ts";
 import type { Progress } from "../../cli/progress/progress.ts";
 import { systemClock } from "../../runtime/system-clock.ts";
-import { systemRandom } from "../../runtime/system-random.ts";
 import {
   RolloutState,
   type Release,
   type Rollout,
   type RolloutSpecSchema,
 } from "../../protocol/gen/muster/v1/deploy_pb.ts";
-import type { MessageInitShape } from "@bufbuild/protobuf";
 
 /** Longer than any rollout of a test: a watch that does not end fails by name. */
 const ROLLOUT_TIMEOUT_MS = 60_000;
@@ -64,26 +63,14 @@ export interface Operator {
   rolloutEnd(name: string, timeoutMs?: number): Promise<Rollout>;
 }
 
-/**
- * `server`: `http://127.0.0.1:PORT` of the API. `tokenFile` is the operator's first one;
- * the signing key of releases lies beside it. `folder` takes the bundles.
- */
-export async function openOperator(options: {
-  server: string;
-  tokenFile: string;
+/** `keyFile`: the key that signs releases. `folder` takes what is made on the way. */
+export function openOperator(options: {
+  session: Session;
+  keyFile: string;
   folder: string;
-}): Promise<Operator> {
-  const { server, tokenFile, folder } = options;
-  const token = (await readFile(tokenFile, "utf8")).trim();
-  const session = createSession({
-    shell: {
-      random: systemRandom,
-      interrupt: { signal: new AbortController().signal, drain: () => {} },
-    },
-    connection: { server, token, caPem: null, tenant: "default" },
-  });
+}): Operator {
+  const { session, keyFile, folder } = options;
   const { client } = session;
-  const keyFile = join(dirname(tokenFile), "targets.key.pem");
   return {
     client,
     session,
@@ -101,15 +88,16 @@ export async function openOperator(options: {
       assert.ok(rollout !== undefined, "a started rollout is answered");
       return rollout;
     },
-    rolloutEnd: (name, timeoutMs = ROLLOUT_TIMEOUT_MS) => rolloutEnd(client, name, timeoutMs),
+    rolloutEnd: (name, timeoutMs = ROLLOUT_TIMEOUT_MS) => rolloutEnd(session, name, timeoutMs),
   };
 }
 
-async function rolloutEnd(client: DeployClient, name: string, timeoutMs: number): Promise<Rollout> {
-  const signal = AbortSignal.timeout(timeoutMs);
+async function rolloutEnd(session: Session, name: string, timeoutMs: number): Promise<Rollout> {
+  const signal = AbortSignal.any([session.call.signal, AbortSignal.timeout(timeoutMs)]);
   let last: Rollout | undefined;
   try {
-    for await (const { rollout } of client.watchRollout({ name }, { signal })) last = rollout;
+    for await (const { rollout } of session.client.watchRollout({ name }, { signal }))
+      last = rollout;
   } catch (cause) {
     const states = Object.entries(RolloutState);
     const state = states.find(([, number]) => number === last?.state)?.[0] ?? "not known";
@@ -132,7 +120,7 @@ async function publishRelease(options: {
   await packFiles(join(folder, "content"), join(folder, "app.tar.gz"), content);
   const documentFile = join(folder, "release.yaml");
   await writeFile(documentFile, JSON.stringify(releaseDocument(content)));
-  const { signal } = new AbortController();
+  const { signal } = session.call;
   const bundle = await createBundle({ documentFile, out: null, folder, signal });
   const trust = await session.client.getTrust({});
   await signBundle({

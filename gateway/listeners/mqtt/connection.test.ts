@@ -87,7 +87,7 @@ class Bench implements MqttTransport {
   }
   cork(): void {}
   uncork(): void {}
-  setTimeout(): void {}
+  readonly setTimeout = (): void => {};
   destroySoon(): void {
     this.isDestroyed = true;
   }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * The QoS 1 messages that a device has not acknowledged: their packet ids, in at most 32 places or
- * as few as the client allows (Receive Maximum). Nothing is repeated within a connection [MQTT-4.4.0-1];
- * what was not acknowledged when it ends is offered again by whoever holds the lease.
+ * as few as the client allows (Receive Maximum). Nothing is repeated within a connection
+ * [MQTT-4.4.0-1]; what was not acknowledged when it ends is offered again by whoever holds the
+ * lease then.
  */
 import assert from "node:assert/strict";
 

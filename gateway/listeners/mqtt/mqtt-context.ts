@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** What all connections of a listener share; one object, so that a connection holds one reference. */
+/** What all connections of a listener share: one object, so each holds one reference. */
 import type { Logger } from "../../../ports/logger.ts";
 import type { DecoderLimits } from "../../../protocol/mqtt/decoder-limits.ts";
 import type { GatewayMetrics } from "../../metrics.ts";

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** The answers to SUBSCRIBE and UNSUBSCRIBE, and the subscription bits that follow from them. Pure. */
+/** Pure: the answers to SUBSCRIBE and UNSUBSCRIBE, and the subscription bits that follow. */
 import type { ProtocolLevel } from "../../../protocol/mqtt/packet-type.ts";
 import type { SubackFields, Subscribe, Unsubscribe } from "../../../protocol/mqtt/packets.ts";
 import { ReasonCode, subackCode } from "../../../protocol/mqtt/reason-codes.ts";

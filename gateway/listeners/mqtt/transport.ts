@@ -10,7 +10,7 @@ export interface MqttTransport {
   /** Closes when what was written is out. */
   destroySoon(): void;
   /** Closes when nothing moved for so long. Set only with the last word. */
-  setTimeout(durationMs: number): void;
+  readonly setTimeout: (durationMs: number) => unknown;
   /** Closes now. */
   destroy(): void;
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * Judges a device by its disk alone, as somebody would who pulled the card: what is linked must be
- * one of the known versions, whole to the byte, and the journal must say the same or stand exactly at
- * the step that was changing it.
+ * one of the known versions, whole to the byte, and the journal must say the same or stand exactly
+ * at the step that was changing it.
  */
 import assert from "node:assert/strict";
 import { readdir, readlink } from "node:fs/promises";

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Releases for the agent's tests: a manifest and its blobs in a folder, as a gateway would have them. */
+/**
+ * Releases for the agent's tests: a manifest and its blobs in a folder, as a gateway would have
+ * them.
+ */
 import { createHash } from "node:crypto";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -82,7 +85,9 @@ export async function publish(options: {
   return { manifest, digest: sha256(text), lengthBytes: Buffer.byteLength(text) };
 }
 
-/** A healthy-by-default application: an archive with folders, a link, a program; a command; a file. */
+/**
+ * A healthy-by-default application: an archive with folders, a link, a program; a command; a file.
+ */
 export async function publishApp(options: {
   blobFolder: string;
   version: string;

@@ -1,28 +1,38 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * The power is cut at every moment that has a name, and at random repetitions of them: a process of
- * its own runs the agent and kills itself there. Then the disk is judged, the agent starts again, and
- * the attempt must end as it would have without the cut.
+ * its own runs the agent and kills itself there. Then the disk is judged, the agent starts again,
+ * and the attempt must end as it would have without the cut.
  */
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { appendFile, chmod, cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { appendFile, chmod, cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
-import { fileURLToPath } from "node:url";
 import type { OfferPayload } from "../../../protocol/device/offer.ts";
+import { STARTS_MAX } from "../../../agent/attempt-runner.ts";
+import { endOrphans } from "../../../agent/process/orphans.ts";
+import { SILENT_LOGGER } from "../../../ports/logger.ts";
+import { systemClock } from "../../../runtime/system-clock.ts";
+import { startChild } from "./child-agent.ts";
+import type { ChildEnd } from "./child-agent.ts";
 import { checkJournalAgrees, journalOf, reportsOf, versionOnDisk } from "./disk-checker.ts";
 import { startFixtureAgent } from "./fixture-agent.ts";
-import { offerOf, publishApp } from "./fixture-release.ts";
+import { offerOf, publish, publishApp } from "./fixture-release.ts";
 import type { FixtureRelease } from "./fixture-release.ts";
 
-const MAIN = fileURLToPath(new URL("install-main.ts", import.meta.url));
-/** A child does in a second what this allows; the machine may be busy. */
-const CHILD_TIMEOUT_MS = 60_000;
-/** Repeated moments (each chunk, each entry, each journal write) to be cut at, besides the first. */
+/**
+ * Repeated moments (each chunk, each entry, each journal write) to be cut at, besides the first.
+ */
 const RANDOM_CUT_COUNT = 25;
 const SEED = 20_260_713;
+
+/** A process that has ended and that nobody has asked about yet (a zombie) does not run. */
+async function isRunning(pid: number): Promise<boolean> {
+  const text = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
+  return text !== "" && !/\) Z /.test(text);
+}
 
 interface Scenario {
   readonly name: string;
@@ -38,7 +48,6 @@ interface Scenario {
 let folder: string;
 let blobFolder: string;
 let serviceHook: string;
-/** Spares each of the many processes most of its start. */
 let compileCache: string;
 let good: FixtureRelease;
 let better: FixtureRelease;
@@ -108,6 +117,49 @@ describe("power", () => {
         outcome: "installed",
       });
     });
+  });
+
+  it("that comes at every start ends with what ran before", async () => {
+    const data = await prepared("crash-loop", [good]);
+    const offer = offerOf(better, 9);
+    const faults = { MUSTER_FAULTS: "crash:agent.health-check.middle" };
+    for (let startCount = 1; startCount <= STARTS_MAX + 1; startCount += 1) {
+      const ended = await runChild(data, offer, faults);
+      assert.equal(ended.signalName, "SIGKILL", ended.output);
+    }
+    const ended = await runChild(data, offer, faults);
+    assert.equal(ended.exitCode, 0, ended.output);
+    assert.equal(await versionOnDisk(data, known), "1.0.0");
+    const { answer } = await journalOf(data);
+    assert.deepEqual([answer?.phase, answer?.reason], ["rolled-back", "crash-loop"]);
+  });
+
+  it("leaves programs running that the next start ends", async () => {
+    const data = join(folder, "orphans");
+    const pidFile = join(folder, "orphan.pid");
+    const command = `echo $$ > ${pidFile}.next; mv ${pidFile}.next ${pidFile}; sleep 600`;
+    const release = await publish({
+      blobFolder,
+      version: "4.0.0",
+      artifacts: {},
+      steps: [{ kind: "command", run: ["/bin/sh", "-c", command] }],
+    });
+    const child = startChild({
+      data,
+      blobFolder,
+      offer: offerOf(release, 1),
+      serviceHook,
+      compileCache,
+      environment: {},
+    });
+    while (!existsSync(pidFile)) await new Promise((resolve) => setImmediate(resolve));
+    const pid = Number(await readFile(pidFile, "utf8"));
+    child.process.kill("SIGKILL");
+    await child.ended;
+    assert.equal(await isRunning(pid), true, "nobody told it");
+    const { signal } = new AbortController();
+    await endOrphans({ dataDirectory: data, clock: systemClock, logger: SILENT_LOGGER, signal });
+    assert.equal(await isRunning(pid), false);
   });
 
   describe("the checker of a disk", () => {
@@ -214,7 +266,9 @@ async function installBefore(base: string, releases: readonly FixtureRelease[]):
   }
 }
 
-/** The moments that the scenario passes, in order; the first run also shows what ends up on disk. */
+/**
+ * The moments that the scenario passes, in order; the first run also shows what ends up on disk.
+ */
 async function traceOf(scenario: Scenario, base: string): Promise<readonly string[]> {
   const data = join(folder, `${scenario.name}-reference`);
   await cp(base, data, { recursive: true, verbatimSymlinks: true });
@@ -230,7 +284,9 @@ async function traceOf(scenario: Scenario, base: string): Promise<readonly strin
   return (await readFile(traceFile, "utf8")).trim().split("\n");
 }
 
-/** The sick release's tree is gone from the disk at the end; its healthy twin's is not: measure it. */
+/**
+ * The sick release's tree is gone from the disk at the end; its healthy twin's is not: measure it.
+ */
 async function learnSickTree(): Promise<void> {
   const data = join(folder, "sick-twin");
   const manifest = { ...sick.manifest };
@@ -258,37 +314,10 @@ function chooseCuts(trace: readonly string[], repetitionCount: number): readonly
   return cuts;
 }
 
-interface ChildEnd {
-  readonly exitCode: number | null;
-  readonly signalName: string | null;
-  readonly output: string;
-}
-
 async function runChild(
   data: string,
   offer: OfferPayload,
   environment: { readonly [name: string]: string },
 ): Promise<ChildEnd> {
-  await mkdir(data, { recursive: true });
-  const child = spawn(
-    process.execPath,
-    [MAIN, data, blobFolder, JSON.stringify(offer), serviceHook],
-    {
-      env: { PATH: process.env["PATH"], NODE_COMPILE_CACHE: compileCache, ...environment },
-      stdio: ["ignore", "pipe", "pipe"],
-    },
-  );
-  let output = "";
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.on("data", (chunk: Buffer) => {
-      output += chunk.toString("utf8");
-    });
-  }
-  const timer = setTimeout(() => child.kill("SIGKILL"), CHILD_TIMEOUT_MS);
-  return new Promise((resolve) => {
-    child.once("close", (exitCode, signalName) => {
-      clearTimeout(timer);
-      resolve({ exitCode, signalName, output });
-    });
-  });
+  return startChild({ data, blobFolder, offer, serviceHook, compileCache, environment }).ended;
 }

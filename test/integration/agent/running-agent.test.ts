@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-/** The whole agent, as `muster agent` starts it, against a real enrolment listener and fake gateways. */
+/**
+ * The whole agent, as `muster agent` starts it, against a real enrolment listener and fake
+ * gateways.
+ */
 import assert from "node:assert/strict";
 import { hash } from "node:crypto";
-import { chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { it } from "node:test";
@@ -10,7 +13,6 @@ import type { TestContext } from "node:test";
 import { startAgent } from "../../../agent/main.ts";
 import type { AgentOptions, RunningAgent } from "../../../agent/main.ts";
 import { SILENT_LOGGER } from "../../../ports/logger.ts";
-import { createLogger } from "../../../runtime/pino-logger.ts";
 import { addTarget, TARGETS_LIFETIME_MS } from "../../../protocol/trust/sign-targets.ts";
 import { startCenter } from "../identity/center-fixture.ts";
 import type { CenterFixture } from "../identity/center-fixture.ts";
@@ -53,10 +55,7 @@ async function setStage(context: TestContext): Promise<Stage> {
       backoffCeilingMs: 20,
       adminPort: 0,
       version: "0.0.1",
-      logger:
-        process.env["DEBUG_LOG"] === undefined
-          ? SILENT_LOGGER
-          : createLogger({ role: "agent", level: "debug" }),
+      logger: SILENT_LOGGER,
       clock: center.clock,
       ...options,
     });
@@ -127,7 +126,7 @@ it("an agent enrols, connects, says hello and keeps a heartbeat", async (context
   assert.match(metrics, /^muster_agent_link_connected 1$/m);
 });
 
-it("a signed offer is installed and reported, and the heartbeat carries its evidence", async (context) => {
+it("a signed offer is installed, reported, and evident in the heartbeat", async (context) => {
   const { gateway, start, release, offer } = await setStage(context);
   const app = await release("1.0.0");
   await start();
@@ -170,7 +169,7 @@ it("an offer that the center never signed is dropped without a word", async (con
   assert.ok(gateway.received.reports.every((report) => report.generation === 6));
 });
 
-it("reports that nobody acknowledged go again, in order, through another gateway", async (context) => {
+it("unacknowledged reports go again, in order, through another gateway", async (context) => {
   const { center, gateway, start, release, offer } = await setStage(context);
   const other = await startFakeGateway(center, { gateway: "gw-2", device: DEVICE });
   context.after(() => other[Symbol.asyncDispose]());
@@ -189,8 +188,8 @@ it("reports that nobody acknowledged go again, in order, through another gateway
   );
 });
 
-it("unacknowledged reports survive a restart of the agent, acknowledged ones do not return", async (context) => {
-  const { gateway, start, release, offer } = await setStage(context);
+it("unacknowledged reports survive a restart, acknowledged ones are gone", async (context) => {
+  const { gateway, folder, start, release, offer } = await setStage(context);
   const app = await release("1.0.0");
   gateway.acknowledgesReports = false;
   const first = await start();
@@ -202,6 +201,7 @@ it("unacknowledged reports survive a restart of the agent, acknowledged ones do 
   gateway.acknowledgesReports = true;
   const second = await start();
   await gateway.until(({ reports }) => reports.length === before + 5);
+  await untilTrue(async () => (await readdir(join(folder, "reports"))).length === 0);
   await second.stop();
   await start();
   await gateway.until(({ hellos }) => hellos.length === 3);
@@ -210,7 +210,7 @@ it("unacknowledged reports survive a restart of the agent, acknowledged ones do 
   assert.equal(gateway.received.reports.filter(({ generation }) => generation === 4).length, 10);
 });
 
-it("a second agent in the same folder is refused, and may start after the first", async (context) => {
+it("a second agent in the folder is refused until the first has ended", async (context) => {
   const { start } = await setStage(context);
   const first = await start();
   await assert.rejects(start(), { code: "failed_precondition" });
@@ -218,7 +218,7 @@ it("a second agent in the same folder is refused, and may start after the first"
   await start();
 });
 
-it("the fourth failed connection tells the layer above, and the agent tries on", async (context) => {
+it("the fourth failed dial tells the layer above, and the agent tries on", async (context) => {
   const { center, gateway, start } = await setStage(context);
   const said = join(center.folder, "said");
   const hook = join(center.folder, "hook");
@@ -245,11 +245,12 @@ it("a certificate is renewed when less than a third of its life remains", async 
   assert.equal(await readFile(file, "utf8"), before);
   center.clock.advance(300 * 86_400_000);
   await center.trust.renewIfDue();
-  const renews = await start();
-  await gateway.until(() => true);
-  for (;;) {
-    if ((await readFile(file, "utf8")) !== before) break;
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-  await renews.stop();
+  await center.serverCertificate.renewIfDue();
+  await start();
+  await untilTrue(async () => (await readFile(file, "utf8")) !== before);
 });
+
+/** Waits for a state on disk; the test's own time-out bounds it. */
+async function untilTrue(condition: () => Promise<boolean>): Promise<void> {
+  while (!(await condition())) await new Promise((resolve) => setImmediate(resolve));
+}

@@ -206,7 +206,7 @@ describe("muster rollout", () => {
 selector    region = eu
 worst case  2 devices unproven at any moment
 in flight   at most 2 devices at once
-stops at    3 failures; the next wave needs 95 % success
+stops at    3 failed; the next wave needs 95 % success
 download    20.0 KiB at most, all devices together
 duration    about 1m 30s
 digest      ${digest}
@@ -338,7 +338,7 @@ Reports
     );
   });
 
-  test("enroll registers it when facts are given and puts the token into a private file", async () => {
+  test("enroll registers it when facts are given; its token goes into a private file", async () => {
     await using folder = await tempDir("cli");
     const registered: RegisterDevicesRequest[] = [];
     const enrolled: EnrolDevicesRequest[] = [];

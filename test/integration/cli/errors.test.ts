@@ -52,7 +52,8 @@ const OFFLINE: readonly Case[] = [
     words: ["apply"],
     status: 2,
     message:
-      "muster: required option '-f, --file <file...>' not specified\n  → see: muster apply --help\n",
+      "muster: required option '-f, --file <file...>' not specified\n" +
+      "  → see: muster apply --help\n",
   },
   {
     name: "an unknown output format",

@@ -18,8 +18,8 @@ export async function tarOf(
 ): Promise<Buffer> {
   const tar = pack();
   for (const { content, ...header } of entries) {
-    if (content === undefined) tar.entry(header as Header);
-    else tar.entry(header as Header, content);
+    if (content === undefined) tar.entry(header);
+    else tar.entry(header, content);
   }
   tar.finalize();
   const bytes = await buffer(tar);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * A center as far as a gateway sees it: GatewayLink over mutual TLS, everything that the gateway
- * said on a list, everything it hears decided by the test. It can go away and come back on its port.
+ * said on a list, everything it hears decided by the test. It can go away, and come back on the
+ * same port.
  */
 import { createSecureServer, type Http2SecureServer } from "node:http2";
 import type { Socket } from "node:net";

@@ -79,7 +79,7 @@ describe("plan leases", () => {
     assert.deepEqual(await isReturned(fixture, "l-9"), [false]);
   });
 
-  test("an attempt comes back when its session ends before the device answered", async (context) => {
+  test("an attempt comes back when its session ends unanswered", async (context) => {
     const fixture = await GatewayFixture.start(context);
     const device = await fixture.connectGranted("pump-1");
     lease(fixture, "pump-1", { id: "l-1", generation: 7 });
@@ -142,7 +142,7 @@ describe("plan leases", () => {
     assert.deepEqual(device.heardOn("offer"), [{ offer: 7 }]);
   });
 
-  test("a stop withdraws what was offered, returns the rest, and is acknowledged last", async (context) => {
+  test("a stop withdraws, returns, and is acknowledged last", async (context) => {
     const fixture = await GatewayFixture.start(context);
     const offered = await fixture.connectGranted("pump-1");
     const accepted = await fixture.connectGranted("pump-2");
@@ -192,7 +192,7 @@ describe("plan leases", () => {
     await isOffered(device, 7);
   });
 
-  test("a restart in the same boot goes on under its leases, and under its stops", async (context) => {
+  test("a restart in the same boot goes on under its leases", async (context) => {
     const fixture = await GatewayFixture.start(context);
     const first = await fixture.connectGranted("pump-1");
     await fixture.connectGranted("pump-2");

@@ -22,7 +22,7 @@ async function connectMute(
   const decoder = new PacketDecoder({ receiver: "client", protocolLevel: 5 });
   const packets: Packet[] = [];
   socket.on("error", () => {});
-  socket.on("data", (chunk) => {
+  socket.on("data", (chunk: Buffer) => {
     decoder.push(chunk);
     for (let packet = decoder.next(); packet !== null; packet = decoder.next()) {
       assert.notEqual(packet.type, MALFORMED);

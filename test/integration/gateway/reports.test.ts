@@ -110,7 +110,7 @@ describe("reports", () => {
     assert.deepEqual(fixture.center.saidOf("reports")[0]?.ordinals, [fixture.ordinalOf("pump-1")]);
   });
 
-  test("a 3.1.1 device with more reports than are held is closed and may come back", async (context) => {
+  test("a 3.1.1 device with more under way than is held is closed", async (context) => {
     const fixture = await GatewayFixture.start(context);
     fixture.center.acknowledgesReports = false;
     const device = await fixture.connect("pump-1", { protocolLevel: 4 });
@@ -131,7 +131,7 @@ describe("reports", () => {
     assert.equal((await fixture.connect("pump-1")).connack?.reasonCode, ReasonCode.Success);
   });
 
-  test("what is no report is refused at level 5, dropped at 3.1.1, and blocks nobody", async (context) => {
+  test("what is no report is refused or dropped, and blocks nobody", async (context) => {
     const fixture = await GatewayFixture.start(context);
     const malformed = [
       "no json",
@@ -204,7 +204,7 @@ describe("evidence", () => {
     ]);
   });
 
-  test("a hello follows the evidence of its slots, and both come again on a new stream", async (context) => {
+  test("a hello follows its evidence, and both come again on a new stream", async (context) => {
     const fixture = await GatewayFixture.start(context);
     const device = await fixture.connectGranted("pump-1");
     fixture.center.said.length = 0;

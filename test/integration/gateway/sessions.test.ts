@@ -44,6 +44,18 @@ describe("sessions of a gateway", () => {
     );
   });
 
+  test("a resumed TLS session is the same device", async (context) => {
+    const fixture = await GatewayFixture.start(context);
+    const first = await fixture.connect("pump-1");
+    await waitUntil("a ticket is there", () => first.tickets.length > 0);
+    const session = first.tickets[0];
+    const second = await fixture.connect("pump-1", { session });
+    assert.equal(second.socket.isSessionReused(), true);
+    assert.equal(second.connack?.reasonCode, ReasonCode.Success);
+    const third = await fixture.connect("pump-1", { session, clientId: "pump-2" });
+    assert.equal(third.connack, null);
+  });
+
   test("a device with a certificate of another authority does not get in", async (context) => {
     const fixture = await GatewayFixture.start(context);
     const stranger = await FixtureAuthority.create(fixture.folder.join("other-ca"));
@@ -67,7 +79,7 @@ describe("sessions of a gateway", () => {
   });
 
   for (const protocolLevel of [4, 5] as const) {
-    test(`a client id that is not the device's is refused at level ${protocolLevel}`, async (context) => {
+    test(`level ${protocolLevel} refuses a foreign client id`, async (context) => {
       const fixture = await GatewayFixture.start(context);
       await fixture.enrol("pump-1");
       const device = await fixture.connect("pump-1", { clientId: "pump-2", protocolLevel });

@@ -20,20 +20,26 @@ export interface TestDeviceOptions {
   readonly protocolLevel?: ProtocolLevel;
   readonly clientId?: string;
   readonly keepAliveSeconds?: number;
+  /** A TLS session to resume. */
+  readonly session?: Buffer | undefined;
 }
 
 export class TestDevice {
   /** Text of each message on `down/…`, with its channel. */
   readonly heard: { channel: DownChannel; json: unknown }[] = [];
+  /** TLS sessions with which the device could resume. */
+  readonly tickets: Buffer[];
   readonly #options: TestDeviceOptions;
   readonly session: MqttClientSession;
   readonly socket: TLSSocket;
   connack: Connack | null = null;
   closeReason: CloseReason | null = null;
 
-  private constructor(options: TestDeviceOptions, socket: TLSSocket) {
+  private constructor(options: TestDeviceOptions, opened: OpenedTls) {
+    const { socket } = opened;
     this.#options = options;
     this.socket = socket;
+    this.tickets = opened.tickets;
     this.session = new MqttClientSession({
       transport: socket,
       clock: systemClock,
@@ -82,13 +88,19 @@ export class TestDevice {
   }
 }
 
-function openTls(options: TestDeviceOptions): Promise<TLSSocket> {
+interface OpenedTls {
+  readonly socket: TLSSocket;
+  readonly tickets: Buffer[];
+}
+
+function openTls(options: TestDeviceOptions): Promise<OpenedTls> {
   const { key, cert, ca } = options.identity;
+  const tls = { host: "127.0.0.1", port: options.port, key, cert, ca };
+  const resumed = options.session === undefined ? {} : { session: options.session };
   return new Promise((resolve, reject) => {
-    const socket = connect(
-      { host: "127.0.0.1", port: options.port, key, cert, ca, minVersion: "TLSv1.3" },
-      () => resolve(socket),
-    );
+    const tickets: Buffer[] = [];
+    const socket = connect({ ...tls, ...resumed }, () => resolve({ socket, tickets }));
+    socket.on("session", (session: Buffer) => void tickets.push(session));
     socket.once("error", reject);
   });
 }

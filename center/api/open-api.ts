@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Opens the API: every method of DeployService and GatewayLink, on their listeners. */
+import type { ServiceImpl } from "@connectrpc/connect";
+import { DeployService } from "../../protocol/gen/muster/v1/deploy_pb.ts";
+import { GatewayLink, SessionRevokeReason } from "../../protocol/gen/muster/v1/gateway_pb.ts";
+import { faultPoint, isPlanted } from "../../runtime/faults.ts";
+import { DEFAULT_HEARTBEAT_MS, DEFAULT_MISSES, type CenterBase } from "../base.ts";
+import type { CenterCore } from "../core.ts";
+import { HelloKeeper } from "../devices/hello-keeper.ts";
+import { newestTrust } from "../identity-wiring.ts";
+import { gatewayLink } from "../link/gateway-link.ts";
+import { createRolloutReader } from "../rollouts/rollout-reader.ts";
+import { attemptMethods } from "./attempts.ts";
+import { callInterceptor } from "./call.ts";
+import { deviceMethods } from "./devices.ts";
+import { idempotencyInterceptor } from "./idempotency.ts";
+import { installationMethods, type InstallationOptions } from "./installation.ts";
+import type { OperatorTokens } from "./operator-tokens.ts";
+import { releaseMethods } from "./releases.ts";
+import { rolloutMethods } from "./rollouts.ts";
+import { startApiServers, type ApiServers } from "./server.ts";
+
+/** Ports of the other listeners, which the status names. */
+export interface ListenerPorts {
+  enrolment: number;
+  link: number;
+}
+
+export function openApi(
+  base: CenterBase,
+  core: CenterCore,
+  tokens: OperatorTokens,
+  ports: ListenerPorts,
+): Promise<ApiServers> {
+  const { options, store, clock, logger, identity } = base;
+  const { trust } = identity;
+  const methods = deployMethods(base, core, tokens, ports);
+  const link = linkMethods(base, core);
+  trust.onChange(() => core.hub.trustChanged(trust.currentTargets().version));
+  return startApiServers({
+    apiHost: options.apiHost ?? "127.0.0.1",
+    apiPort: options.apiPort ?? 7_070,
+    linkHost: options.host ?? "0.0.0.0",
+    linkPort: options.linkPort ?? 50_051,
+    certificate: identity.certificate,
+    interceptors: [callInterceptor({ tokens, logger }), idempotencyInterceptor({ store, clock })],
+    deployRoutes: (router) => void router.service(DeployService, methods),
+    linkRoutes: (router) => void router.service(GatewayLink, link),
+  });
+}
+
+function deployMethods(
+  base: CenterBase,
+  core: CenterCore,
+  tokens: OperatorTokens,
+  ports: ListenerPorts,
+): ServiceImpl<typeof DeployService> {
+  const { store, clock, random, artifacts, identity } = base;
+  const { registry, fleet, loop, releases, load, inbox, watchers } = core;
+  const { trust, makeToken } = identity;
+  const openRollout = loop.openRollout.bind(loop);
+  const reader = createRolloutReader({ store, openRollout });
+  const shared = {
+    store,
+    clock,
+    random,
+    releases,
+    running: () => loop.running,
+    digests: () => loop.digests,
+  };
+  return {
+    ...rolloutMethods({ ...shared, inbox, reader, watchers }),
+    ...attemptMethods({ store, openRollout, load }),
+    ...releaseMethods({ ...shared, artifacts, trust, newestTrust: () => newestTrust(trust) }),
+    ...deviceMethods({
+      ...shared,
+      fleet,
+      load,
+      makeToken,
+      openRollouts: () => loop.openRollouts,
+      gatewayName: (gatewayNumber) => registry.nameOf(gatewayNumber),
+      dropSession: (ordinal) => {
+        const { RETIRED } = SessionRevokeReason;
+        const fence = fleet.fenceOf(ordinal);
+        core.sessions.revoke(fleet.gatewayOf(ordinal), ordinal, fence, RETIRED);
+      },
+    }),
+    ...installationMethods({
+      store,
+      registry,
+      tokens,
+      makeToken,
+      status: statusOf(base, core, ports),
+    }),
+  };
+}
+
+function statusOf(
+  base: CenterBase,
+  core: CenterCore,
+  ports: ListenerPorts,
+): InstallationOptions["status"] {
+  const { options, identity } = base;
+  const [host = "localhost"] = options.hosts;
+  return () => ({
+    version: options.version,
+    caSha256: identity.authority.caSha256,
+    rootSha256: identity.trust.rootSha256,
+    onlineDevices: core.fleet.connectedCount,
+    openRollouts: [...core.loop.openRollouts].length,
+    enrolmentUrl: `https://${host}:${ports.enrolment}`,
+    linkAddress: `${host}:${ports.link}`,
+    dataDirectory: options.dataDirectory,
+  });
+}
+
+function linkMethods(base: CenterBase, core: CenterCore): ServiceImpl<typeof GatewayLink> {
+  const { options, store, log, artifacts, random, logger, identity } = base;
+  return gatewayLink({
+    ...core,
+    log,
+    artifacts,
+    faultPoint,
+    isPlanted,
+    hellos: new HelloKeeper({ store, logger }),
+    stopEpochs: () => stopEpochsOf(core),
+    trustFiles: () => identity.trust.files(),
+    logger: logger.child({ component: "gateway-link" }),
+    heartbeatIntervalMs: options.heartbeatIntervalMs ?? DEFAULT_HEARTBEAT_MS,
+    missesAllowed: options.missesAllowed ?? DEFAULT_MISSES,
+    incarnation: Buffer.from(random.bytes(9)).toString("base64url"),
+    reportsAppended: (count) => core.metrics.reportsAppended(count),
+  });
+}
+
+function stopEpochsOf(core: CenterCore): { rollout: number; stopEpoch: number }[] {
+  return Array.from(core.loop.openRollouts, ({ record }) => ({
+    rollout: record.number,
+    stopEpoch: record.progress.stopEpoch,
+  })).filter(({ stopEpoch }) => stopEpoch > 0);
+}

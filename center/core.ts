@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+/** The inside of a center: fleet, leases, sessions, and the rollout loop between them. */
+import type { Clock } from "../ports/clock.ts";
+import type { EventLog } from "../ports/event-log.ts";
+import type { Fence, Store } from "../ports/store.ts";
+import { faultPoint, isPlanted } from "../runtime/faults.ts";
+import { DEFAULT_HEARTBEAT_MS, DEFAULT_MISSES, type CenterBase } from "./base.ts";
+import { isCertificateRevoked } from "./identity/issued-certificates.ts";
+import { GatewayRegistry } from "./link/gateway-registry.ts";
+import { LinkHub } from "./link/link-hub.ts";
+import { SessionDesk } from "./link/session-desk.ts";
+import { createCenterMetrics, type CenterMetrics } from "./metrics.ts";
+import { ReleaseIndex } from "./releases/release-index.ts";
+import { LeaseDesk } from "./rollouts/lease-desk.ts";
+import { LoopInbox } from "./rollouts/loop-inbox.ts";
+import { OfferDesk } from "./rollouts/offer-desk.ts";
+import type { ReleaseByDigest } from "./rollouts/rollback-maker.ts";
+import { RolloutLoop, type LoopOutputs } from "./rollouts/rollout-loop.ts";
+import { RolloutWatchers } from "./rollouts/rollout-watchers.ts";
+import { FleetTable } from "./state/fleet-table.ts";
+
+export interface CenterCore {
+  readonly registry: GatewayRegistry;
+  readonly hub: LinkHub;
+  readonly fleet: FleetTable;
+  readonly desk: LeaseDesk;
+  readonly inbox: LoopInbox;
+  readonly watchers: RolloutWatchers;
+  readonly releases: ReleaseIndex;
+  readonly loop: RolloutLoop;
+  readonly sessions: SessionDesk;
+  readonly metrics: CenterMetrics;
+  readonly load: { store: Store; log: EventLog; clock: Clock; offerLifetimeMs: number };
+}
+
+/** Fences of one start of the center lie above those of every earlier one. */
+const FENCES_PER_START: number = 2 ** 32;
+const DEFAULT_LEASE_MS = 30_000;
+const DEFAULT_OFFER_MS = 60_000;
+
+/** Reads what the Store has; takes the leader's fence, so an earlier center can write no more. */
+export async function openCore(base: CenterBase): Promise<CenterCore> {
+  const { options, store, log, clock, random, logger, signal } = base;
+  const leaseLifetimeMs = options.leaseLifetimeMs ?? DEFAULT_LEASE_MS;
+  const offerLifetimeMs = options.offerLifetimeMs ?? DEFAULT_OFFER_MS;
+  const inbox = new LoopInbox();
+  const hub = new LinkHub({ leaseLifetimeMs });
+  const watchers = new RolloutWatchers();
+  const desk = new LeaseDesk();
+  const registry = await openRegistry(base, hub, inbox);
+  const fence = await store.acquireFence("leader", { signal });
+  const fleet = openFleet(base, registry, fence);
+  const metrics = createCenterMetrics({
+    connected: () => fleet.connectedCount,
+    gateways: () => registry.list().filter((status) => status.online).length,
+  });
+  const signer = base.identity.offerSigner;
+  const sign = signer.signOffers.bind(signer);
+  const offers = new OfferDesk({ store, clock, random, sign, offerLifetimeMs });
+  const load = { store, log, clock, offerLifetimeMs };
+  const releases = await ReleaseIndex.load(store, signal);
+  const loop = await RolloutLoop.open(
+    {
+      store,
+      load,
+      clock,
+      fence,
+      fleet,
+      desk,
+      offers,
+      inbox,
+      metrics,
+      leaseLifetimeMs,
+      faultPoint,
+      isPlanted,
+      logger: logger.child({ component: "rollout-loop" }),
+      outputs: outputsOf(hub, watchers),
+      releaseByDigest: lookupIn(releases),
+      newLeaseId: () => Buffer.from(random.bytes(9)).toString("base64url"),
+    },
+    signal,
+  );
+  const sessions = openSessions(base, fleet, hub, inbox);
+  return {
+    registry,
+    hub,
+    fleet,
+    desk,
+    inbox,
+    watchers,
+    releases,
+    loop,
+    sessions,
+    metrics,
+    load,
+  };
+}
+
+/** Heartbeat interval × misses allowed: a shorter silence breaks nothing. */
+function silenceMsOf({ options }: CenterBase): number {
+  const heartbeatMs = options.heartbeatIntervalMs ?? DEFAULT_HEARTBEAT_MS;
+  return heartbeatMs * (options.missesAllowed ?? DEFAULT_MISSES);
+}
+
+async function openRegistry(
+  base: CenterBase,
+  hub: LinkHub,
+  inbox: LoopInbox,
+): Promise<GatewayRegistry> {
+  const registry: GatewayRegistry = new GatewayRegistry({
+    store: base.store,
+    clock: base.clock,
+    silenceMs: silenceMsOf(base),
+    onChange: () => {
+      hub.tellSiblings(registry);
+      inbox.wake();
+    },
+  });
+  await registry.load(base.signal);
+  return registry;
+}
+
+function openFleet(base: CenterBase, registry: GatewayRegistry, fence: Fence): FleetTable {
+  const silenceMs = silenceMsOf(base);
+  return new FleetTable({
+    clock: base.clock,
+    isGatewayOnline: (gatewayNumber) => registry.isOnline(gatewayNumber),
+    gapMs: silenceMs,
+    settleMs: silenceMs,
+    firstFence: fence.token * FENCES_PER_START,
+  });
+}
+
+function outputsOf(hub: LinkHub, watchers: RolloutWatchers): LoopOutputs {
+  return {
+    sendLease: (message) => hub.sendLease(message),
+    raiseStopEpoch: (rollout, stopEpoch) => hub.raiseStopEpoch(rollout, stopEpoch),
+    renewLeases: (gateway, renew, forget) => hub.renewLeases(gateway, renew, forget),
+    rolloutChanged: (key) => watchers.changed(key),
+  };
+}
+
+function lookupIn(releases: ReleaseIndex): ReleaseByDigest {
+  return (digest) => {
+    const release = releases.byManifestDigest(digest);
+    if (release === undefined) return null;
+    const { name, version, manifestBytes, downloadBytes } = release;
+    return { release: `${name}@${version}`, manifestBytes, downloadBytes };
+  };
+}
+
+function openSessions(
+  base: CenterBase,
+  fleet: FleetTable,
+  hub: LinkHub,
+  inbox: LoopInbox,
+): SessionDesk {
+  const { store, clock } = base;
+  return new SessionDesk({
+    store,
+    clock,
+    fleet,
+    hub,
+    onChange: () => inbox.wake(),
+    isRevoked: ({ tenant, device }, serial, signal) => {
+      const identity = { role: "device", tenant, device } as const;
+      return isCertificateRevoked({ store, identity, serial, signal });
+    },
+  });
+}

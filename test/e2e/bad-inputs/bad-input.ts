@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * What a row of the tables of bad inputs is. A row says what is done and does it; what comes of it
+ * stands in docs/reference/errors.md alone, under the row's id (page.ts).
+ */
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { World } from "./world.ts";
+
+/** Of a page: `## title`, a sentence or two, then the cases. */
+export interface Area {
+  readonly title: string;
+  /** Markdown. */
+  readonly intro: string;
+  readonly cases: readonly BadInput[];
+}
+
+export interface BadInput {
+  /** Stable; the case's heading on the page begins with it. */
+  readonly id: string;
+  /** What is wrong, in the heading. */
+  readonly title: string;
+  /** What is done: a command or a request, in Markdown. */
+  readonly given: string;
+  /** Makes what the input needs. What it changes is not counted. `folder` is the case's own. */
+  readonly arrange?: (world: World, folder: string) => Promise<void>;
+  readonly act: (world: World, folder: string) => Promise<Observed>;
+  /** Puts back what `arrange` did, after state and processes were looked at. */
+  readonly restore?: (world: World, folder: string) => Promise<void>;
+  /** Whose state has the failure on record, as it should; every other one's stays as it was. */
+  readonly recordedBy?: readonly ("center" | "gateway")[];
+  /** It fills a disk, and so needs one that is small. */
+  readonly fillsDisk?: boolean;
+}
+
+export interface Observed {
+  /** `exit status 2`, `HTTP 401`, `CONNACK 0x85`. */
+  readonly outcome: string;
+  /** Everything that is printed or answered, word for word. */
+  readonly message: string;
+  /** What the page calls `{name}`, for what differs from run to run. */
+  readonly values?: { readonly [name: string]: string };
+}
+
+/** A command line that fails. */
+export interface BadCommand {
+  readonly id: string;
+  readonly title: string;
+  /** After `muster`; `{name}` stands for `values` of the world and of `values`. */
+  readonly words: string;
+  /** What else a reader must know, in Markdown: `where line 6 is …`. */
+  readonly where?: string;
+  /** Files of its folder, which is the working folder. */
+  readonly files?: { readonly [name: string]: string | Uint8Array };
+  /** Instead of the first operator's token; "" = none. */
+  readonly token?: (world: World) => string;
+  readonly arrange?: BadInput["arrange"];
+  readonly values?: (world: World, folder: string) => { readonly [name: string]: string };
+  /** Values found in the message itself: each pattern's first group. */
+  readonly captures?: { readonly [name: string]: RegExp };
+}
+
+/** The row of a command line. Arguments have no spaces inside, or are in single quotes. */
+export function command(row: BadCommand): BadInput {
+  const { id, title, words, where, files = {}, values, captures = {} } = row;
+  return {
+    id,
+    title,
+    given: `\`muster ${words}\`${where === undefined ? "" : `, ${where}`}`,
+    arrange: async (world, folder) => {
+      for (const [name, content] of Object.entries(files)) {
+        await writeFile(join(folder, name), content);
+      }
+      await row.arrange?.(world, folder);
+    },
+    act: async (world, folder) => {
+      const named = { ...world.values, ...values?.(world, folder) };
+      const args = splitWords(words).map((word) => fillIn(word, named));
+      const token = row.token === undefined ? world.token : row.token(world);
+      const { status, stderr } = await world.muster(args, { folder, token });
+      const found = Object.entries(captures).map(([name, pattern]) => [
+        name,
+        pattern.exec(stderr)?.[1] ?? "",
+      ]);
+      return {
+        outcome: `exit status ${status}`,
+        message: stderr,
+        values: { ...values?.(world, folder), ...Object.fromEntries(found) },
+      };
+    },
+  };
+}
+
+function splitWords(text: string): string[] {
+  return [...text.matchAll(/'([^']*)'|(\S+)/g)].map((match) => match[1] ?? match[2] ?? "");
+}
+
+/** `{name}` by its value; a name that is not known stays as it is. */
+export function fillIn(text: string, values: { readonly [name: string]: string }): string {
+  return text.replaceAll(/\{(\w+)\}/g, (whole, name: string) => values[name] ?? whole);
+}

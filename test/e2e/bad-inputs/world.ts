@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * The one installation that all bad inputs are tried on: a center, a gateway and an agent that runs
+ * `shop` 1.0.0, each its own process; two more devices that have certificates and no agent; and
+ * what a command is wrong about: a draft, a plan, a rollout that has ended.
+ */
+import assert from "node:assert/strict";
+import { chmod, mkdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { enrolInMemory, type EnrolledIdentity } from "../../../agent/trust/enrol.ts";
+import { WorkingTime } from "../../../agent/trust/working-time.ts";
+import { LocalInstallation } from "../../../cli/demo/local-installation.ts";
+import { publishDemoRelease } from "../../../cli/demo/demo-release.ts";
+import { createProgress } from "../../../cli/progress/progress.ts";
+import { RolloutState } from "../../../protocol/gen/muster/v1/deploy_pb.ts";
+import { systemClock } from "../../../runtime/system-clock.ts";
+import { testShell } from "../../helpers/shell.ts";
+import { until } from "../../helpers/until.ts";
+import { runMuster, type MusterResult } from "../../integration/cli/run-muster.ts";
+import { SmallDisks } from "./small-disks.ts";
+import { agentDigest, centerDigest, gatewayDigest } from "./state-digest.ts";
+
+/** The device with an agent. */
+export const AGENT = "till-1";
+/** A device of the same tenant, without one. */
+export const SPARE = "spare-1";
+/** A device of this tenant. */
+export const OTHER_TENANT = "other";
+export const VISITOR = "visitor-1";
+
+const SETUP_TIMEOUT_MS = 30_000;
+const SETTLE_TIMEOUT_MS = 20_000;
+/** Readings that must be equal until the state counts as at rest. */
+const EQUAL_READINGS = 5;
+
+export interface StateDigests {
+  readonly center: string;
+  readonly gateway: string;
+  readonly agent: string;
+}
+
+export class World {
+  readonly installation: LocalInstallation;
+  readonly disks: SmallDisks;
+  readonly signal: AbortSignal;
+  readonly spare: EnrolledIdentity;
+  readonly visitor: EnrolledIdentity;
+
+  constructor(options: {
+    installation: LocalInstallation;
+    disks: SmallDisks;
+    signal: AbortSignal;
+    spare: EnrolledIdentity;
+    visitor: EnrolledIdentity;
+  }) {
+    this.installation = options.installation;
+    this.disks = options.disks;
+    this.signal = options.signal;
+    this.spare = options.spare;
+    this.visitor = options.visitor;
+  }
+
+  /** The first operator's. */
+  get token(): string {
+    return this.installation.session.connection.token ?? "";
+  }
+
+  get api(): string {
+    return this.installation.session.connection.server;
+  }
+
+  get gateway(): RoleOf<"gateways"> {
+    const gateway = this.installation.gateways.get("gw-1");
+    assert.ok(gateway !== undefined, "the gateway was started");
+    return gateway;
+  }
+
+  get agent(): RoleOf<"agents"> {
+    const agent = this.installation.agents.get(AGENT);
+    assert.ok(agent !== undefined, "the agent was started");
+    return agent;
+  }
+
+  /** What differs from run to run, as the page calls it. */
+  get values(): { readonly [name: string]: string } {
+    const { center, folder } = this.installation;
+    return {
+      apiPort: String(center.port("apiPort")),
+      linkPort: String(center.port("linkPort")),
+      enrolmentPort: String(center.port("enrolmentPort")),
+      mqttsPort: String(this.gateway.port("mqttsPort")),
+      artifactsPort: String(this.gateway.port("artifactsPort")),
+      agentAdminPort: String(this.agent.port("adminPort")),
+      data: folder,
+    };
+  }
+
+  /** A command line, to its end; `token` "" = none. */
+  muster(
+    words: readonly string[],
+    options: { folder: string; token?: string; environment?: { [name: string]: string } },
+  ): Promise<MusterResult> {
+    const { token = this.token } = options;
+    const environment = {
+      MUSTER_SERVER: this.api,
+      ...(token === "" ? {} : { MUSTER_TOKEN: token }),
+      ...options.environment,
+    };
+    return runMuster(words, { cwd: options.folder, environment });
+  }
+
+  async digests(): Promise<StateDigests> {
+    const { installation } = this;
+    return {
+      center: await centerDigest(installation.at("center")),
+      gateway: await gatewayDigest(installation.at("gw-1")),
+      agent: await agentDigest(installation.at(AGENT)),
+    };
+  }
+
+  /** Resolves with the state when it has been the same for a while. */
+  async settled(): Promise<StateDigests> {
+    let last = await this.digests();
+    let equalCount = 0;
+    const isAtRest = async (): Promise<boolean> => {
+      const now = await this.digests();
+      equalCount = JSON.stringify(now) === JSON.stringify(last) ? equalCount + 1 : 0;
+      last = now;
+      return equalCount >= EQUAL_READINGS;
+    };
+    const { signal } = this;
+    await until("the state is at rest", isAtRest, { timeoutMs: SETTLE_TIMEOUT_MS, signal });
+    return last;
+  }
+
+  /** Names of the roles that do not answer on their admin port. */
+  async deadRoles(): Promise<string[]> {
+    const roles = [this.installation.center, this.gateway, this.agent];
+    const answers = await Promise.all(
+      roles.map(async (role) => {
+        const url = `http://127.0.0.1:${role.port("adminPort")}/livez`;
+        const status = await fetch(url, { signal: AbortSignal.timeout(5_000) }).then(
+          (response) => response.status,
+          () => 0,
+        );
+        return role.isRunning && status === 200 ? [] : [role.name];
+      }),
+    );
+    return answers.flat();
+  }
+}
+
+type RoleOf<Kind extends "gateways" | "agents"> = NonNullable<
+  ReturnType<LocalInstallation[Kind]["get"]>
+>;
+
+/** Starts it in `folder`, and makes what the cases are wrong about. */
+export async function openWorld(
+  folder: string,
+  stack: AsyncDisposableStack,
+  signal: AbortSignal,
+): Promise<World> {
+  const disks = stack.use(new SmallDisks());
+  await disks.mount({
+    [join(folder, "center")]: 64,
+    [join(folder, "gw-1")]: 16,
+    [join(folder, AGENT)]: 16,
+  });
+  const shell = testShell(signal);
+  const installation = new LocalInstallation({ folder, shell, heartbeat: "1s" });
+  stack.use(installation);
+  await installation.startCenter();
+  await installation.startGateway("gw-1");
+  await installation.startAgent({ id: AGENT, inventory: { hwRevision: "rev-b" } });
+  await publish(installation, "1.0.0");
+  await rollOut(installation, "shop-1.0", "shop@1.0.0", signal);
+  await publish(installation, "1.1.0");
+  const { client } = installation.session;
+  const spec = { release: "shop@1.1.0", selector: "region = local" };
+  for (const name of ["draft", "planned"]) await client.applyRollout({ name, spec });
+  await client.planRollout({ name: "planned" });
+  const spare = await enrol(installation, "default", SPARE, signal);
+  const visitor = await enrol(installation, OTHER_TENANT, VISITOR, signal);
+  return new World({ installation, disks, signal, spare, visitor });
+}
+
+export async function publish(installation: LocalInstallation, version: string): Promise<void> {
+  using progress = createProgress({
+    stream: { write: () => true } as unknown as NodeJS.WriteStream,
+    isTty: false,
+    clock: systemClock,
+  });
+  await publishDemoRelease({
+    session: installation.session,
+    folder: installation.at("releases"),
+    keyFile: installation.targetsKeyFile,
+    release: { name: "shop", version, failsOn: "" },
+    progress,
+    nowMs: systemClock.wallMs(),
+  });
+}
+
+/** Applies, plans, starts and waits for the end. */
+export async function rollOut(
+  installation: LocalInstallation,
+  name: string,
+  release: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const { client } = installation.session;
+  const selector = `id = ${AGENT}`;
+  const spec = { release, selector, soakMs: 500n, gate: { minSample: 1 } };
+  await client.applyRollout({ name, spec });
+  await client.planRollout({ name });
+  await client.startRollout({ name });
+  const hasEnded = async (): Promise<boolean> => {
+    const { rollout } = await client.getRollout({ name });
+    return rollout !== undefined && ENDED.includes(rollout.state);
+  };
+  await until(`rollout ${name} has ended`, hasEnded, { timeoutMs: SETUP_TIMEOUT_MS, signal });
+}
+
+const ENDED: readonly RolloutState[] = [
+  RolloutState.SUCCEEDED,
+  RolloutState.ROLLED_BACK,
+  RolloutState.STOPPED,
+];
+
+async function enrol(
+  installation: LocalInstallation,
+  tenant: string,
+  device: string,
+  signal: AbortSignal,
+): Promise<EnrolledIdentity> {
+  const { client } = installation.session;
+  await client.registerDevices({ tenant, devices: [{ id: device, region: "local" }] });
+  const { tokens } = await client.enrolDevices({ tenant, devices: [device] });
+  const { enrolmentUrl } = installation;
+  const workingTime = new WorkingTime({ clock: systemClock, floorMs: 0 });
+  return enrolInMemory({ token: tokens[0] ?? "", enrolmentUrl, workingTime, signal });
+}
+
+/** Writes an identity as enrolment does, into `folder/identity`. */
+export async function writeIdentity(folder: string, identity: EnrolledIdentity): Promise<void> {
+  const to = join(folder, "identity");
+  await mkdir(to, { recursive: true });
+  await writeFile(join(to, "key.pem"), identity.keyPem, { mode: 0o600 });
+  await writeFile(join(to, "cert.pem"), identity.certPem);
+  await writeFile(join(to, "ca.pem"), identity.caPem);
+  await writeFile(join(to, "root.json"), identity.root);
+  await chmod(join(to, "key.pem"), 0o600);
+}
+
+/** The log lines of a role from `offset` on, each parsed. */
+export async function logLines(
+  file: string,
+  offset: number,
+): Promise<{ readonly [field: string]: unknown }[]> {
+  const text = (await readFile(file, "utf8").catch(() => "")).slice(offset);
+  return text
+    .split("\n")
+    .filter((line) => line.startsWith("{"))
+    .map((line) => JSON.parse(line) as { readonly [field: string]: unknown });
+}
