@@ -26,7 +26,7 @@ export type Refused = {
   readonly reason: ReportReason;
   readonly detail: string;
 };
-export type Prepared = { readonly kind: "ready"; readonly steps: readonly Step[] } | Refused;
+export type Prepared = { readonly kind: "ready"; readonly target: DiffTarget } | Refused;
 
 /** Whether the operator's signed metadata names exactly this release. */
 export interface ReleaseTrust {
@@ -36,6 +36,9 @@ export interface ReleaseTrust {
 
 /** The facts of this device that releases may ask for. */
 export type Inventory = { readonly [fact: string]: string };
+
+/** The disk may have lost what an earlier life verified, or another slot's end cleaned it up. */
+const READ_TRIES = 3;
 
 export class ReleasePreparer {
   readonly #options: {
@@ -62,39 +65,33 @@ export class ReleasePreparer {
     this.#options = options;
   }
 
-  /**
-   * The steps of an offer, or why it is refused. Throws what Files throws, and the signal's reason.
-   */
+  /** What an offer leads to, or why it is refused. Throws what Files throws, and the reason. */
   async prepare(offer: OfferPayload, signal: AbortSignal): Promise<Prepared> {
-    const target = await this.#target(offer, signal);
-    if (target.kind === "refused") return target;
-    const { active, sides } = this.#options.journal.slot(offer.slot);
-    const wholeSides: Side[] = [];
-    for (const side of SIDES) {
-      if (await this.#options.evidence.isWhole(offer.slot, side, signal)) wholeSides.push(side);
-    }
-    try {
-      return { kind: "ready", steps: diff({ active, sides, wholeSides }, target.target) };
-    } catch (error) {
-      if (!isMusterError(error)) throw error;
-      return refused("untrusted-release", `${error.message} (${error.detail.field ?? "manifest"})`);
-    }
-  }
-
-  async #target(
-    offer: OfferPayload,
-    signal: AbortSignal,
-  ): Promise<{ readonly kind: "target"; readonly target: DiffTarget } | Refused> {
     const { release } = offer;
     if (offer.action === "remove" || release === undefined) {
-      return { kind: "target", target: { action: "remove" } };
+      return { kind: "ready", target: { action: "remove" } };
     }
-    const manifest = await this.#manifest(release, signal);
-    if (manifest.kind === "refused") return manifest;
-    const refusal = this.#misfit(offer, release, manifest.manifest);
+    const read = await this.#manifest(release, signal);
+    if (read.kind === "refused") return read;
+    const { manifest } = read;
+    const refusal = this.#misfit(offer, release, manifest) ?? contradictionIn(manifest);
     if (refusal !== null) return refusal;
-    const digest = release.sha256;
-    return { kind: "target", target: { action: "install", digest, manifest: manifest.manifest } };
+    return { kind: "ready", target: { action: "install", digest: release.sha256, manifest } };
+  }
+
+  /** The steps to a target from what the slot holds now; measures both sides. */
+  async plan(
+    offer: OfferPayload,
+    target: DiffTarget,
+    signal: AbortSignal,
+  ): Promise<readonly Step[]> {
+    const { journal, evidence } = this.#options;
+    const wholeSides: Side[] = [];
+    for (const side of SIDES) {
+      if (await evidence.isWhole(offer.slot, side, signal)) wholeSides.push(side);
+    }
+    const { active, sides } = journal.slot(offer.slot);
+    return diff({ active, sides, wholeSides }, target);
   }
 
   async #manifest(
@@ -108,15 +105,14 @@ export class ReleasePreparer {
     if (lengthBytes > MAX_MANIFEST_BYTES) {
       return refused("untrusted-release", `the manifest has ${lengthBytes} bytes, too many`);
     }
-    const result = await downloader.download({ sha256, lengthBytes, signal });
-    if (result.kind === "failed") return refused(result.reason, result.detail);
-    const text = (await files.readText(layout.download(sha256), MAX_MANIFEST_BYTES)) ?? "";
-    // The disk may have lost what an earlier life had verified.
-    if (createHash("sha256").update(text).digest("hex") !== sha256) {
+    for (let tryCount = 1; tryCount <= READ_TRIES; tryCount += 1) {
+      const result = await downloader.download({ sha256, lengthBytes, signal });
+      if (result.kind === "failed") return refused(result.reason, result.detail);
+      const text = (await files.readText(layout.download(sha256), MAX_MANIFEST_BYTES)) ?? "";
+      if (createHash("sha256").update(text).digest("hex") === sha256) return parseManifest(text);
       await files.remove(layout.download(sha256));
-      return refused("digest-mismatch", "the manifest on disk is damaged; it was removed");
     }
-    return parseManifest(text);
+    return refused("digest-mismatch", "the disk does not give the manifest back as it was written");
   }
 
   /** Null when the release is for this slot of this device. */
@@ -142,6 +138,18 @@ export class ReleasePreparer {
       return refused("does-not-fit", detail);
     }
     return null;
+  }
+}
+
+/** A manifest that no steps can be made of, found out before anything is accepted. */
+function contradictionIn(manifest: ReleaseManifest): Refused | null {
+  const empty = { active: "none", sides: { a: null, b: null }, wholeSides: [] } as const;
+  try {
+    diff(empty, { action: "install", digest: "", manifest });
+    return null;
+  } catch (error) {
+    if (!isMusterError(error)) throw error;
+    return refused("untrusted-release", `${error.message} (${error.detail.field ?? "manifest"})`);
   }
 }
 

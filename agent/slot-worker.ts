@@ -46,6 +46,8 @@ export class SlotWorker {
   readonly #retrier: Retrier;
   readonly #observer: OfferObserver;
   #inbox: OfferPayload | null = null;
+  /** Out of the inbox, being looked at, not yet accepted. */
+  #candidate: OfferPayload | null = null;
   /** Aborted when the inbox gets something; a new one a turn. */
   #arrival = new AbortController();
 
@@ -73,14 +75,14 @@ export class SlotWorker {
 
   /** Takes a verified offer, or answers it at once. */
   async receive(offer: OfferPayload, halt: AbortSignal): Promise<OfferVerdict> {
-    const verdict = this.#judge(offer, this.#inbox);
+    const verdict = this.#judge(offer, this.#inbox ?? this.#candidate);
     if (verdict.kind === "known" || verdict.kind === "repeat") {
       this.#observer.offerAnswered(verdict.kind);
     }
     if (verdict.kind === "repeat") {
       await this.#durably(halt, () => this.#outbox.repeat(verdict.answer));
     } else if (verdict.kind === "refuse") {
-      await this.#refuse(offer, verdict, halt);
+      await this.#refuseAsJudged(offer, verdict, halt);
     } else if (verdict.kind === "take") {
       const replaced = this.#inbox;
       this.#inbox = offer;
@@ -103,10 +105,12 @@ export class SlotWorker {
   async #turn(stop: AbortSignal, halt: AbortSignal): Promise<void> {
     const offer = this.#inbox;
     this.#inbox = null;
+    this.#candidate = offer;
     this.#arrival = new AbortController();
     const interrupt = AbortSignal.any([stop, this.#arrival.signal]);
     if (offer !== null) {
       await this.#consider(offer, { interrupt, stop, halt });
+      this.#candidate = null;
     } else if (this.#tools.journal.slot(this.#slot).attempt !== null) {
       await this.#runner.advance({ interrupt, halt });
     } else {
@@ -121,7 +125,7 @@ export class SlotWorker {
     const { interrupt, stop, halt } = signals;
     // Time has passed since it was received: an attempt may have ended, the offer expired.
     const verdict = this.#judge(offer, null);
-    if (verdict.kind === "refuse") await this.#refuse(offer, verdict, halt);
+    if (verdict.kind === "refuse") await this.#refuseAsJudged(offer, verdict, halt);
     if (verdict.kind !== "take") return;
     const prepared = await this.#prepare(offer, interrupt);
     if (prepared === null) {
@@ -131,11 +135,16 @@ export class SlotWorker {
       return;
     }
     if (prepared.kind === "refused") return this.#refuseForGood(offer, prepared, halt);
+    // It may have been withdrawn, or have expired, while the release was looked at.
+    const still = this.#judge(offer, null);
+    if (still.kind === "refuse") return this.#refuseAsJudged(offer, still, halt);
     if (this.#tools.journal.slot(this.#slot).attempt !== null) {
       const ended = await this.#runner.supersede(offer.generation, halt);
       if (ended === "interrupted") return;
     }
-    await this.#accept(offer, prepared.steps, halt);
+    // Only now: taking the older attempt back may have changed what the slot holds.
+    const steps = await this.#preparer.plan(offer, prepared.target, halt);
+    await this.#accept(offer, steps, halt);
   }
 
   /** Null when it was interrupted. */
@@ -217,6 +226,17 @@ export class SlotWorker {
     const report = await this.#durably(halt, () => this.#outbox.add(draft, { isLast: true }));
     this.#observer.offerAnswered(reason);
     return report;
+  }
+
+  /** What is late or taken back stays refused; the center draws a new generation for another try. */
+  async #refuseAsJudged(
+    offer: OfferPayload,
+    refused: { reason: NonNullable<DeviceReport["reason"]>; detail: string },
+    halt: AbortSignal,
+  ): Promise<void> {
+    const isForGood = refused.reason === "expired" || refused.reason === "withdrawn";
+    if (isForGood) await this.#refuseForGood(offer, refused, halt);
+    else await this.#refuse(offer, refused, halt);
   }
 
   /** Remembers the answer: the same generation, offered again, must not be accepted after all. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Opens what the center signs and issues with: CA, server certificate, offer key, TUF files. */
 import { join } from "node:path";
+import { OFFER_KEYS_TARGET, offerKeysSchema } from "../protocol/device/enrolment.ts";
 import type { ArtifactStore } from "../ports/artifact-store.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Logger } from "../ports/logger.ts";
@@ -48,6 +49,7 @@ export async function openCenterIdentity(options: {
     clock,
     signal,
   });
+  await checkOfferKey(trust, offerSigner, artifacts, logger, signal);
   const hosts = [...new Set(["localhost", "127.0.0.1", "::1", ...options.hosts])];
   const certificate = await createServerCertificate({ authority, hosts, clock, logger });
   const makeToken: MakeToken = ({ lifetimeMs, ...grant }) =>
@@ -60,6 +62,29 @@ export async function openCenterIdentity(options: {
       random,
     });
   return { authority, certificate, offerSigner, trust, makeToken };
+}
+
+/**
+ * Devices accept offers of announced keys only. If the key file was lost, the center has made a new
+ * one that nobody knows: it says so at every start until the operator has announced it.
+ */
+async function checkOfferKey(
+  trust: TrustRepository,
+  signer: OfferSigner,
+  artifacts: ArtifactStore,
+  logger: Logger,
+  signal: AbortSignal,
+): Promise<void> {
+  const target = trust.target(OFFER_KEYS_TARGET);
+  if (target === null) return;
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of artifacts.read(target.sha256, { signal })) chunks.push(chunk);
+  const announced = offerKeysSchema.parse(JSON.parse(Buffer.concat(chunks).toString("utf8")));
+  if (announced.keys.includes(signer.publicKeyRaw.toString("base64"))) return;
+  logger.error("the offer key is not announced: devices will refuse every offer", {
+    target: OFFER_KEYS_TARGET,
+    keyId: signer.keyId,
+  });
 }
 
 /** Newest root.json and targets.json, as signed: what an operator signs the successor of. */

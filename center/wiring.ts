@@ -24,6 +24,7 @@ import { directoryOf } from "./link/gateway-directory.ts";
 import type { GatewayRegistry } from "./link/gateway-registry.ts";
 import type { CenterOptions, RunningCenter } from "./options.ts";
 import { ensureFirstToken, loadTokenKey } from "./secrets.ts";
+import { runRecordPruner } from "./tasks/record-pruner.ts";
 
 const SILENCE_CHECK_MS = 1_000;
 
@@ -116,6 +117,7 @@ function runTasks(
   const loop = core.loop.run(signal);
   const renewal = runTrustRenewal({ repository, clock, logger, signal });
   const silence = watchSilence(core.registry, clock, signal);
+  const pruning = runRecordPruner({ store: base.store, clock, logger, signal });
   const failed = new Promise<never>((_, reject) => {
     loop.catch(reject);
   });
@@ -123,7 +125,7 @@ function runTasks(
   stack.defer(async () => {
     stop.abort();
     core.inbox.wake();
-    await Promise.allSettled([loop, renewal, silence]);
+    await Promise.allSettled([loop, renewal, silence, pruning]);
   });
   return failed;
 }

@@ -118,10 +118,18 @@ function fromTransport(server: string, cause: string, failure: ConnectError): Mu
     case "EHOSTUNREACH":
     case "ENETUNREACH":
       return unreachable("no route leads there", "check the network, then try again");
+    case "EPROTO":
+    case "ERR_SSL_WRONG_VERSION_NUMBER":
+      return unreachable("it does not speak TLS there", "check the port, or use http: on loopback");
     default:
-      return isTlsCode(cause)
-        ? untrustedServer(server, cause, failure)
-        : unreachable(cause, "run `muster doctor`");
+      if (isTlsCode(cause)) return untrustedServer(server, cause, failure);
+      if (cause.startsWith("HPE_")) {
+        return unreachable(
+          "what answers there does not speak HTTP",
+          "check the port, or use https:",
+        );
+      }
+      return unreachable(cause, "run `muster doctor`");
   }
 }
 
@@ -130,14 +138,11 @@ function isTlsCode(code: string): boolean {
 }
 
 function untrustedServer(server: string, cause: string, failure: ConnectError): MusterError {
-  const isPlain = cause === "ERR_SSL_WRONG_VERSION_NUMBER" || cause === "EPROTO";
   return new MusterError({
     code: "untrusted",
-    message: isPlain
-      ? `the center at ${server} does not speak TLS there`
-      : `the certificate of the center at ${server} did not verify (${cause})`,
+    message: `the certificate of the center at ${server} did not verify (${cause})`,
     detail: {
-      hint: "log in again with --ca-file: the center keeps its authority in its data folder",
+      hint: "log in again with --ca-file: ca/ca.pem in the center's data folder",
     },
     cause: failure,
   });

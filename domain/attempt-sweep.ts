@@ -38,6 +38,7 @@ export interface SweepContext {
   readonly stopping: boolean;
   /** An offer can be accepted for so long after it was made. */
   readonly offerLifetimeMs: number;
+  /** It is connected, and its gateway holds a lease for it: an answer would have come by now. */
   readonly isOnline: (position: number) => boolean;
   /** Test-only switches for planted bugs; false in production. */
   readonly isPlanted: (name: string) => boolean;
@@ -205,9 +206,9 @@ function sweepDecided(
   const state = page.state[cell];
   if (evidence === EVIDENCE.previous) {
     if (context.rollingBack) return settleAsRolledBack(page, cell, context);
-    flag(page, cell, CELL_FLAGS.settled);
-    return true;
+    return settleUnlessGoingOn(page, cell, context);
   }
+  page.soakingSince[cell] = 0;
   const silent = state === ATTEMPT.lost || state === ATTEMPT["timed-out"];
   if (silent && evidence === EVIDENCE.target && !context.rollingBack) {
     // It was given up and has done it after all: prove it as any other; k keeps the failure.
@@ -215,6 +216,27 @@ function sweepDecided(
     return true;
   }
   return false;
+}
+
+/**
+ * What it ran before proves nothing of a device that was given up in the midst of its work: a slow
+ * download never left it, and after a power cut an agent goes on. One that is there again for as
+ * long as an install may take and says nothing does not go on.
+ */
+function settleUnlessGoingOn(page: AttemptPage, cell: number, context: SweepContext): boolean {
+  const state = page.state[cell];
+  if (state === ATTEMPT["timed-out"]) return false;
+  if (state === ATTEMPT.lost && page.reason[cell] === reasonCode("silent-while-installing")) {
+    const since = page.soakingSince[cell] ?? 0;
+    if (since === 0) {
+      page.soakingSince[cell] = context.nowTicks + 1;
+      return true;
+    }
+    const backTicks = context.nowTicks + 1 - since;
+    if (backTicks * PAGE_TICK_MS < context.deadlines.installMs) return false;
+  }
+  flag(page, cell, CELL_FLAGS.settled);
+  return true;
 }
 
 function settleAsRolledBack(page: AttemptPage, cell: number, context: SweepContext): boolean {

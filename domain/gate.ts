@@ -48,7 +48,12 @@ export type WaveVerdict =
 export function judgeWave(
   counts: AttemptCounts,
   policy: GatePolicy,
-  options: { openForMs: number; reachMs: number },
+  options: {
+    openForMs: number;
+    reachMs: number;
+    /** Failures of the rollout that no operator has resumed over. */
+    unforgivenFailures: number;
+  },
 ): WaveVerdict {
   const of = (state: keyof typeof ATTEMPT): number => counts.byState[ATTEMPT[state]] ?? 0;
   const notReached = of("pending") + of("offered");
@@ -58,16 +63,15 @@ export function judgeWave(
     return { kind: "waiting", why: `${notReached} devices not reached yet` };
   }
   const succeeded = of("succeeded");
-  const decided = succeeded + of("failed") + of("rolled-back") + of("timed-out") + of("lost");
-  // Few decided attempts prove nothing: of three devices one failure is 33 %.
-  const enough = decided >= Math.min(policy.minSample, decided + notReached);
-  if (decided > 0 && enough && succeeded * 100 < policy.minSuccessPercent * decided) {
-    return {
-      kind: "stop",
-      why:
-        `${succeeded} of ${decided} decided attempts succeeded; ` +
-        `the gate wants ${policy.minSuccessPercent} %`,
-    };
+  const failed = of("failed") + of("rolled-back") + of("timed-out") + of("lost");
+  const decided = succeeded + Math.min(failed, options.unforgivenFailures);
+  if (succeeded * 100 >= policy.minSuccessPercent * decided) return { kind: "passed" };
+  const why =
+    `${succeeded} of ${decided} decided attempts succeeded; ` +
+    `the gate wants ${policy.minSuccessPercent} %`;
+  // Few decided attempts prove nothing: of three devices one failure is 33 %. Nor do they pass.
+  if (decided < policy.minSample && notReached > 0) {
+    return { kind: "waiting", why: `${why}, judged from ${policy.minSample} on` };
   }
-  return { kind: "passed" };
+  return { kind: "stop", why };
 }

@@ -100,9 +100,8 @@ export function planRollout(
 function exclusionOf(device: DeviceFacts, intent: PlanIntent): ExclusionReason | null {
   if (device.retired) return "retired";
   for (const [fact, values] of Object.entries(intent.release.fits)) {
-    const value = device.inventory[fact];
-    if (value === undefined) return "fit-unknown";
-    if (!values.includes(value)) return "does-not-fit";
+    if (!Object.hasOwn(device.inventory, fact)) return "fit-unknown";
+    if (!values.includes(device.inventory[fact] ?? "")) return "does-not-fit";
   }
   return intent.runsRelease(device) ? "already-running" : null;
 }

@@ -69,8 +69,14 @@ export function stepRollout(
       return pause(progress, event.why);
     case "resume": {
       assert(progress.state === "paused", "only a paused rollout resumes");
-      const forgivenFailures = sumCounts(counts).failures;
-      return keep({ ...progress, state: "running", stateReason: "resumed", forgivenFailures });
+      return keep({
+        ...progress,
+        state: "running",
+        stateReason: "resumed",
+        forgivenFailures: sumCounts(counts).failures,
+        // Nobody could be reached meanwhile: the reach window begins anew.
+        waveOpenedAtMs: progress.clockMs,
+      });
     }
     case "stop":
       assert(mayStop(progress.state, event.rollback), "a rollout that may be stopped is stopped");
@@ -83,10 +89,12 @@ export function stepRollout(
   }
 }
 
-/** A rollout that ended may still be rolled back; one that was rolled back may not. */
+/**
+ * A rollout that ended, or is stopping, may still be rolled back; one that was rolled back may not.
+ */
 export function mayStop(state: RolloutState, rollback: boolean): boolean {
   if (state === "running" || state === "paused") return true;
-  return rollback && (state === "succeeded" || state === "stopped");
+  return rollback && (state === "succeeded" || state === "stopped" || state === "stopping");
 }
 
 function keep(progress: RolloutProgress): RolloutStep {
@@ -169,6 +177,7 @@ function advance(
   const wave = judgeWave(current, frame.spec.gate, {
     openForMs: progress.clockMs - progress.waveOpenedAtMs,
     reachMs: frame.spec.deadlines.reachMs,
+    unforgivenFailures: failures,
   });
   if (wave.kind === "stop") return stopByPolicy(frame, progress, wave.why);
   const filled = blastRadiusFilled(frame, total);
@@ -202,7 +211,7 @@ function stopByPolicy(frame: RolloutFrame, progress: RolloutProgress, why: strin
 
 /** Nothing can be offered any more because those given up fill the budget: a person must decide. */
 function blastRadiusFilled(frame: RolloutFrame, total: AttemptCounts): string | null {
-  if (frame.isRollback) return null;
+  if (frame.isRollback || total.byState[ATTEMPT.pending] === 0) return null;
   const givenUp = total.unproven - total.inFlight;
   if (givenUp < frame.limits.blastRadius) return null;
   return (

@@ -7,6 +7,7 @@
  *                          │        │
  *                          └→ stopping → stopped | rolling-back → rolled-back | stopped
  *
+ * One that ended as succeeded or stopped may still be rolled back: it is `stopping` again.
  * `stopping`: the stop epoch has been raised, nothing new is offered, offers that left are awaited.
  * `rolling-back`: a child rollout puts each exposed device back to what it ran before.
  */
@@ -26,7 +27,7 @@ export const ROLLOUT_STATES = [
 ] as const;
 export type RolloutState = (typeof ROLLOUT_STATES)[number];
 
-/** No event leads out of these. */
+/** Nothing more happens by itself; only an operator's rollback leads out. */
 export function isEnded(state: RolloutState): boolean {
   return (
     state === "succeeded" || state === "stopped" || state === "rolled-back" || state === "expired"

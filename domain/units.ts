@@ -32,13 +32,18 @@ export function formatAmount(amount: Amount): string {
 export function limitOf(amount: Amount, total: number): number {
   if ("count" in amount) return amount.count;
   if (amount.percent === 0 || total === 0) return 0;
-  return Math.max(1, Math.floor((amount.percent * total) / 100));
+  return Math.max(1, Math.floor(shareOf(amount.percent, total)));
 }
 
 /** How many of `total` an amount means, as a size: a percentage rounds up; never above `total`. */
 export function sizeOf(amount: Amount, total: number): number {
-  const size = "count" in amount ? amount.count : Math.ceil((amount.percent * total) / 100);
+  const size = "count" in amount ? amount.count : Math.ceil(shareOf(amount.percent, total));
   return Math.min(size, total);
+}
+
+/** To a millionth of a device: 1.1 % of 1,000 is 11, and not 11.000000000000002. */
+function shareOf(percent: number, total: number): number {
+  return Math.round(percent * total * 10_000) / 1_000_000;
 }
 
 const UNIT_MS: ReadonlyMap<string, number> = new Map([

@@ -62,6 +62,7 @@ export class ArtifactDownloader implements Downloader {
    * The end of the line of downloads: one at a time, as one gateway and one disk serve them all.
    */
   #line: Promise<unknown> = Promise.resolve();
+  #activeDigest: string | null = null;
 
   constructor(options: ArtifactDownloaderOptions) {
     this.#options = options;
@@ -75,9 +76,18 @@ export class ArtifactDownloader implements Downloader {
     return result;
   }
 
+  activeDigest(): string | null {
+    return this.#activeDigest;
+  }
+
   async #inTurn(turn: Promise<unknown>, request: DownloadRequest): Promise<DownloadResult> {
     await settledOrAborted(turn, request.signal);
-    return this.#fetch(request);
+    this.#activeDigest = request.sha256;
+    try {
+      return await this.#fetch(request);
+    } finally {
+      this.#activeDigest = null;
+    }
   }
 
   async #fetch(request: DownloadRequest): Promise<DownloadResult> {

@@ -21,4 +21,6 @@ export interface Downloader {
    * digest share one download. Throws the signal's reason when it aborts.
    */
   download(request: DownloadRequest): Promise<DownloadResult>;
+  /** The digest that is being fetched now; its files are not to be touched. */
+  activeDigest(): string | null;
 }

@@ -12,6 +12,7 @@
 import { join } from "node:path";
 import type { Logger } from "../../ports/logger.ts";
 import type { DeviceReport } from "../../protocol/device/report.ts";
+import { faultPoint } from "../../runtime/faults.ts";
 import type { Files } from "../files/files.ts";
 import { readChecksummed, writeChecksummed } from "../state/checksummed-text.ts";
 import {
@@ -125,9 +126,11 @@ export class Outbox {
       const { next, answer } = change(before);
       const path = join(this.#folder, `${key}.json`);
       if (next.isClosed && next.pending.length === 0) {
+        faultPoint(`${point}.before`);
         await this.#files.remove(path);
         await this.#files.synchronise(this.#folder);
         this.#records.delete(key);
+        faultPoint(`${point}.after`);
       } else {
         const text = writeChecksummed(REPORT_RECORD_SCHEMA_NAME, next);
         await this.#files.writeAtomically({ path, text, point });

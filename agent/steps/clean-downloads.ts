@@ -9,9 +9,9 @@ import { knownSlots } from "../state/journal-state.ts";
 import type { StepTools } from "./step-context.ts";
 
 export async function removeUnusedDownloads(
-  tools: Pick<StepTools, "files" | "layout" | "journal" | "logger">,
+  tools: Pick<StepTools, "files" | "layout" | "journal" | "downloader" | "logger">,
 ): Promise<void> {
-  const { files, layout, journal, logger } = tools;
+  const { files, layout, journal, downloader, logger } = tools;
   faultPoint("agent.clean-downloads.before");
   const needed = new Set<string>();
   for (const slot of knownSlots(journal.state)) {
@@ -23,7 +23,8 @@ export async function removeUnusedDownloads(
   }
   try {
     for (const name of (await files.list(layout.downloads)) ?? []) {
-      if (needed.has(name.replace(/\.part$/, ""))) continue;
+      const digest = name.replace(/\.part$/, "");
+      if (needed.has(digest) || digest === downloader.activeDigest()) continue;
       await files.remove(join(layout.downloads, name));
       faultPoint("agent.clean-downloads.middle");
     }

@@ -129,7 +129,10 @@ function linkMethods(base: CenterBase, core: CenterCore): ServiceImpl<typeof Gat
     heartbeatIntervalMs: options.heartbeatIntervalMs ?? DEFAULT_HEARTBEAT_MS,
     missesAllowed: options.missesAllowed ?? DEFAULT_MISSES,
     incarnation: Buffer.from(random.bytes(9)).toString("base64url"),
-    reportsAppended: (count) => core.metrics.reportsAppended(count),
+    reportsAppended: (count) => {
+      core.metrics.reportsAppended(count);
+      core.loop.reportsAppended();
+    },
   });
 }
 

@@ -15,6 +15,7 @@ import {
   makePlan,
   type PlanMakerOptions,
 } from "../rollouts/plan-maker.ts";
+import { ROLLBACK_SUFFIX } from "../rollouts/rollback-maker.ts";
 import { readRollout, rolloutKey, toJson, type RolloutRecord } from "../rollouts/rollout-record.ts";
 import type { RolloutReader } from "../rollouts/rollout-reader.ts";
 import type { RolloutWatchers } from "../rollouts/rollout-watchers.ts";
@@ -54,6 +55,7 @@ export function rolloutMethods(
     applyRollout: async (request, context) => {
       const tenant = authorize(context, request.tenant, "operator");
       checkName(request.name, "rollout name", "metadata.name");
+      checkNotReserved(request.name);
       const spec = readSpec(request.spec);
       findRelease(options.releases, { tenant, spec });
       const who = { actor: actorOf(context), reason: reasonOf(request.mutation) };
@@ -220,6 +222,15 @@ function auditOf(
 } {
   const { release, selector } = spec;
   return { tenant, ...who, action, subject: `rollout/${key}`, detail: { release, selector } };
+}
+
+function checkNotReserved(name: string): void {
+  if (!name.endsWith(ROLLBACK_SUFFIX)) return;
+  throw new MusterError({
+    code: "invalid_argument",
+    message: `rollout name ${JSON.stringify(name)} ends in ${ROLLBACK_SUFFIX}`,
+    detail: { field: "metadata.name", hint: "such names are kept for the rollbacks of rollouts" },
+  });
 }
 
 /** Hands a command to the loop and answers when it is stored. */

@@ -18,12 +18,16 @@ export class ReportConsumer {
   private readonly log: EventLog;
   private offsets: number[];
   private taken: number[];
+  private readonly trimmed: number[];
   private revision: number;
+  /** Something may have been appended since the last look. */
+  private isBehind = true;
 
   private constructor(log: EventLog, offsets: number[], revision: number) {
     this.log = log;
     this.offsets = offsets;
     this.taken = [...offsets];
+    this.trimmed = [...offsets];
     this.revision = revision;
   }
 
@@ -34,8 +38,15 @@ export class ReportConsumer {
     return new ReportConsumer(log, offsets, document?.revision ?? 0);
   }
 
+  /** An append has returned: the next look reads again. */
+  notify(): void {
+    this.isBehind = true;
+  }
+
   /** The next reports of every partition; empty when ingest is up to date. */
   async take(signal: AbortSignal): Promise<FiledReport[]> {
+    if (!this.isBehind) return [];
+    this.isBehind = false;
     const reports: FiledReport[] = [];
     for (let partition = 0; partition < this.log.partitionCount; partition++) {
       const afterOffset = this.taken[partition] ?? 0;
@@ -44,6 +55,7 @@ export class ReportConsumer {
         limit: READ_RECORDS,
         signal,
       });
+      if (records.length > 0) this.isBehind = true; // there may be more behind these
       for (const record of records) {
         reports.push(...readRecord(record.bytes));
         this.taken[partition] = record.offset;
@@ -63,13 +75,18 @@ export class ReportConsumer {
     };
   }
 
-  /** The commit that held `pendingWrite` succeeded: those records are not needed any more. */
-  async committed(signal: AbortSignal): Promise<void> {
+  /** The commit that held `pendingWrite` succeeded. */
+  committed(): void {
     this.revision++;
-    const moved = this.taken
-      .map((offset, partition) => ({ offset, partition }))
-      .filter(({ offset, partition }) => offset !== this.offsets[partition]);
     this.offsets = [...this.taken];
-    for (const { offset, partition } of moved) await this.log.trim(partition, offset, { signal });
+  }
+
+  /** Forgets what has taken effect. When it fails, the next time forgets that too. */
+  async trim(signal: AbortSignal): Promise<void> {
+    for (const [partition, offset] of this.offsets.entries()) {
+      if (offset === this.trimmed[partition]) continue;
+      await this.log.trim(partition, offset, { signal });
+      this.trimmed[partition] = offset;
+    }
   }
 }

@@ -277,10 +277,9 @@ async function takeReports(
   if (options.isPlanted("reports.acknowledge-early")) acknowledge();
   await options.log.append(recordsOf(batch, options.log.partitionCount), { signal });
   options.faultPoint("center.reports.appended");
-  acknowledge();
   options.reportsAppended(batch.ordinals.length);
+  acknowledge();
   options.faultPoint("center.reports.acknowledged");
-  options.inbox.wake();
 }
 
 function takeReturns(options: GatewayLinkOptions, batch: LeaseReturn): void {

@@ -59,6 +59,8 @@ const MAX_GATEWAYS = 10_000;
 export class GatewayRegistry {
   private readonly entries = new Map<string, Entry>();
   private readonly byNumber = new Map<number, Entry>();
+  /** Highest number given out: two gateways that register at once get two. */
+  private lastNumber = 0;
   private readonly store: Store;
   private readonly clock: Clock;
   private readonly silenceMs: number;
@@ -102,7 +104,7 @@ export class GatewayRegistry {
     }
     const record: GatewayRecord = {
       ...hello,
-      number: known?.record.number ?? this.entries.size + 1,
+      number: known?.record.number ?? ++this.lastNumber,
       registeredAtMs: known?.record.registeredAtMs ?? this.clock.wallMs(),
     };
     if (JSON.stringify(known?.record) !== JSON.stringify(record)) {
@@ -159,6 +161,7 @@ export class GatewayRegistry {
     };
     this.entries.set(record.gateway, entry);
     this.byNumber.set(record.number, entry);
+    this.lastNumber = Math.max(this.lastNumber, record.number);
   }
 
   heard(gateway: string, connectedDevices: number): void {

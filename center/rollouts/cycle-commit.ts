@@ -19,6 +19,8 @@ export interface DetailWrite {
 
 /** Failure texts kept of one rollout: enough to see a pattern, bounded when a million fail. */
 const MAX_DETAILS = 1_000;
+/** Texts kept in one cycle, of all rollouts: a commit holds 2,000 writes, and has others to hold. */
+const MAX_CYCLE_DETAILS = 1_000;
 
 export class CycleCommit {
   private readonly state: LoopState;
@@ -56,7 +58,7 @@ export class CycleCommit {
 
   private addDetail(rollout: OpenRollout, report: FiledReport): void {
     const { record } = rollout;
-    if (record.detailCount >= MAX_DETAILS) return;
+    if (record.detailCount >= MAX_DETAILS || this.documents.length >= MAX_CYCLE_DETAILS) return;
     rollout.record = { ...record, detailCount: record.detailCount + 1 };
     this.documents.push({
       kind: "attempt-detail",
@@ -93,7 +95,7 @@ export class CycleCommit {
     running.committed(runningWrites);
     if (digestWrite !== null) digests.committed();
     for (const { rollout, writes } of rollouts) rollout.committed(writes);
-    if (offsetWrite !== null) await consumer.committed(signal);
+    if (offsetWrite !== null) consumer.committed();
     return { changedKeys: rollouts.map(({ rollout }) => rollout.key) };
   }
 }

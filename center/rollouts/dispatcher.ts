@@ -30,10 +30,12 @@ export function dispatch(rollout: OpenRollout, dispatcher: Dispatcher): Lease[] 
   for (const position of rollout.candidates()) {
     const isOffered = rollout.stateAt(position) === ATTEMPT.offered;
     if (!isOffered && budget <= 0) continue;
-    if (dispatcher.desk.covers(record.number, position)) continue;
     const ordinal = rollout.ordinalAt(position);
     const gatewayNumber = dispatcher.fleet.reachableThrough(ordinal);
     if (gatewayNumber === 0 || !dispatcher.fleet.hasGreeted(ordinal)) continue;
+    if (dispatcher.desk.coveredBy(record.number, position) === gatewayNumber) continue;
+    // A gateway that hangs gives nothing back: its device has moved on, so its lease is void.
+    dispatcher.desk.release(record.number, position);
     if (!isOffered) budget--;
     const generation = lease(rollout, position, ordinal, dispatcher);
     addToLease(rollout, byGateway, gatewayNumber, position, generation, dispatcher.newLeaseId);

@@ -3,6 +3,7 @@
 import { UNKNOWN_RELEASE } from "../../domain/attempt-page.ts";
 import { EVIDENCE } from "../../domain/attempt-sweep.ts";
 import type { FleetTable } from "../state/fleet-table.ts";
+import type { LeaseDesk } from "./lease-desk.ts";
 import type { LoopState } from "./loop-state.ts";
 import type { OpenRollout, SweepView } from "./open-rollout.ts";
 
@@ -11,10 +12,16 @@ export function createEvidence(
   rollout: OpenRollout,
   state: Pick<LoopState, "running" | "digests">,
   fleet: FleetTable,
+  desk: LeaseDesk,
 ): Pick<SweepView, "evidence" | "isOnline"> {
   const targets = rollout.plan.targets.map((target) => state.digests.indexOf(target.digest));
   return {
-    isOnline: (position) => fleet.presence(rollout.ordinalAt(position)) === "online",
+    // Without a lease at its gateway its answer may still be on the way.
+    isOnline: (position) => {
+      const gatewayNumber = fleet.reachableThrough(rollout.ordinalAt(position));
+      if (gatewayNumber === 0) return false;
+      return desk.coveredBy(rollout.record.number, position) === gatewayNumber;
+    },
     evidence: (position, previous) => {
       const ordinal = rollout.ordinalAt(position);
       const presence = fleet.presence(ordinal);

@@ -33,8 +33,9 @@ export class LeaseDesk {
     for (const position of lease.entries.keys()) positions.set(position, lease);
   }
 
-  covers(rolloutNumber: number, position: number): boolean {
-    return this.covering.get(rolloutNumber)?.has(position) === true;
+  /** The gateway (by number) whose lease covers the position; 0 = none. */
+  coveredBy(rolloutNumber: number, position: number): number {
+    return this.covering.get(rolloutNumber)?.get(position)?.gatewayNumber ?? 0;
   }
 
   /** True when this lease covers the position under this generation: only then a return counts. */
@@ -69,6 +70,12 @@ export class LeaseDesk {
       if (lease.rolloutNumber === rolloutNumber) this.drop(lease);
     }
     this.covering.delete(rolloutNumber);
+  }
+
+  /** Nothing is covered any more. */
+  dropAll(): void {
+    this.leases.clear();
+    this.covering.clear();
   }
 
   /** By gateway: leases to renew, and those with nothing left in them, which are dropped. */

@@ -64,6 +64,11 @@ export class LoopInbox {
     this.wake();
   }
 
+  /** What could not be stored, in front of everything that came since. */
+  putBack(items: readonly InboxItem[]): void {
+    this.items = [...items, ...this.items];
+  }
+
   /** Resolves at once while there is room. */
   whenRoom(): Promise<void> {
     if (this.items.length < MAX_ITEMS) return Promise.resolve();

@@ -86,10 +86,15 @@ export function makeRollback(options: {
   });
 }
 
-/** `app-2` → `app-2-rollback`, within the limit of names. */
-export function rollbackName(parent: string): string {
-  const suffix = "-rollback";
-  return parent.slice(0, MAX_NAME_CHARACTERS - suffix.length) + suffix;
+/** What no operator may name a rollout: two of one name would hold up the loop. */
+export const ROLLBACK_SUFFIX = "-rollback";
+
+/** `app-2` → `app-2-rollback`; a long name is cut, and the number keeps it apart from others. */
+export function rollbackName(parent: string, number: number): string {
+  const name = parent + ROLLBACK_SUFFIX;
+  if (name.length <= MAX_NAME_CHARACTERS) return name;
+  const end = `-${number}${ROLLBACK_SUFFIX}`;
+  return parent.slice(0, MAX_NAME_CHARACTERS - end.length) + end;
 }
 
 function excluded(deviceCount: number): PlanRecord["exclusions"][number] {
@@ -134,8 +139,10 @@ function choose(options: {
 }
 
 function needsRollback(state: number, flags: number): boolean {
-  if (state === ATTEMPT.offered) return true; // it may have accepted: nobody knows
-  return (flags & CELL_FLAGS.exposed) !== 0 && (flags & CELL_FLAGS.settled) === 0;
+  if ((flags & CELL_FLAGS.exposed) !== 0) return (flags & CELL_FLAGS.settled) === 0;
+  // The offer was out when it was closed: it may have been accepted, nobody knows.
+  const isClosed = state === ATTEMPT.cancelled || state === ATTEMPT.unreachable;
+  return state === ATTEMPT.offered || (isClosed && (flags & CELL_FLAGS.sent) !== 0);
 }
 
 function targetFor(
@@ -149,7 +156,8 @@ function targetFor(
   if (previous === UNKNOWN_RELEASE) return null;
   const digest = options.digests.digestOf(previous);
   const release = digest === "" ? null : options.releaseByDigest(digest);
-  if (digest !== "" && release === null) return null;
+  // Only index 0 is "nothing installed"; any other that names no published release is unknown.
+  if (previous !== 0 && release === null) return null;
   const target: PlanTarget = {
     release: release?.release ?? "",
     digest,

@@ -47,7 +47,9 @@ function start(command: CommandItem, rollout: OpenRollout): RolloutEvent | null 
 function stop(command: CommandItem, rollout: OpenRollout, why: string): RolloutEvent | null {
   const { state } = rollout.record.progress;
   const rollback = command.action === "rollback";
-  if (state === "stopping" || state === "rolling-back") return null;
+  const { rollbackWanted } = rollout.record.progress;
+  if (state === "rolling-back") return null;
+  if (state === "stopping" && (!rollback || rollbackWanted)) return null;
   if (mayStop(state, rollback)) {
     if (rollback && rollout.frame.isRollback) {
       throw refusal(command, state, "it is itself a rollback");

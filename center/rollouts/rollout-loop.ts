@@ -95,6 +95,12 @@ export class RolloutLoop {
     return this.state.open.values();
   }
 
+  /** Reports were appended to the EventLog: the next cycle reads them. */
+  reportsAppended(): void {
+    this.state.consumer.notify();
+    this.options.inbox.wake();
+  }
+
   get running(): LoopState["running"] {
     return this.state.running;
   }
@@ -116,8 +122,21 @@ export class RolloutLoop {
         logger.error("a cycle of the rollout loop could not be stored; it is repeated", { error });
         await delay(clock, RETRY_MS, signal).catch(() => undefined);
         if (signal.aborted) return;
-        this.state = await loadLoopState({ ...this.options.load, signal });
+        await this.reload(signal);
       }
+    }
+  }
+
+  /**
+   * Whether the commit took place may be unknown. So no lease counts as given: offers are leased
+   * again, under their generation. And gateways are told every stop epoch again.
+   */
+  private async reload(signal: AbortSignal): Promise<void> {
+    this.state = await loadLoopState({ ...this.options.load, signal });
+    this.options.desk.dropAll();
+    for (const [number, { record }] of this.state.open) {
+      const { stopEpoch } = record.progress;
+      if (stopEpoch > 0) this.options.outputs.raiseStopEpoch(number, stopEpoch);
     }
   }
 
@@ -137,13 +156,14 @@ export class RolloutLoop {
       const stepper = this.stepper(commit);
       const answers = commands.map((command) => this.carryOut(command, stepper));
       stepper.advance(elapsedMs);
+      for (const { rollout } of stepper.stopEpochs) desk.dropRollout(rollout);
       const leases = this.dispatchAll();
       faultPoint("center.loop.decided");
       const stored = await commit.store(store, signal);
+      items.length = 0;
       faultPoint("center.loop.persisted");
       for (const answer of answers) answer();
       for (const { rollout, stopEpoch } of stepper.stopEpochs) {
-        desk.dropRollout(rollout);
         this.options.outputs.raiseStopEpoch(rollout, stopEpoch);
       }
       await this.send(leases, signal);
@@ -151,8 +171,11 @@ export class RolloutLoop {
       this.renewLeases(startedAtMs);
       for (const key of stored.changedKeys) this.options.outputs.rolloutChanged(key);
       this.closeEnded();
+      await this.state.consumer.trim(signal);
     } catch (error) {
       for (const command of commands) command.reject(error);
+      // Gateways tell a device's state once: what was not stored is taken again.
+      this.options.inbox.putBack(items.filter((item) => item.kind !== "command"));
       throw error;
     }
     metrics.openRollouts(this.state.open.size);
@@ -160,7 +183,7 @@ export class RolloutLoop {
   }
 
   private stepper(commit: CycleCommit): RolloutStepper {
-    const { clock, releaseByDigest, load, isPlanted, fleet } = this.options;
+    const { clock, releaseByDigest, load, isPlanted, fleet, desk } = this.options;
     return new RolloutStepper({
       state: this.state,
       commit,
@@ -168,7 +191,7 @@ export class RolloutLoop {
       releaseByDigest,
       offerLifetimeMs: load.offerLifetimeMs,
       view: (rollout) => ({
-        ...createEvidence(rollout, this.state, fleet),
+        ...createEvidence(rollout, this.state, fleet, desk),
         isPlanted,
       }),
     });

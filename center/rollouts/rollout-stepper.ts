@@ -102,17 +102,22 @@ export class RolloutStepper {
     const rollback = makeRollback({
       parent,
       number,
-      name: rollbackName(parent.record.name),
+      name: rollbackName(parent.record.name, number),
       digests: state.digests,
       releaseByDigest,
       clock,
       offerLifetimeMs,
     });
     if (rollback === null) {
+      const unsettled = countUnsettled(parent);
+      const outcome =
+        unsettled === 0
+          ? "no device had to go back"
+          : `what ${unsettled} devices ran before is unknown, none can be put back`;
       this.step(parent, {
         kind: "rollback-ended",
-        succeeded: true,
-        why: `${parent.record.progress.stateReason}; no device had to go back`,
+        succeeded: unsettled === 0,
+        why: `${parent.record.progress.stateReason}; ${outcome}`,
       });
       return;
     }

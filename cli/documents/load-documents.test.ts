@@ -131,7 +131,7 @@ const BAD: readonly (readonly [name: string, text: string, message: string])[] =
   [
     "a wrong selector in a block",
     withLine("region = eu", "|\n    region = eu and\n    sight = x"),
-    'rollout.yaml:9:5 (spec.selector): selector, column 1: "sight" is not a field\n' +
+    'rollout.yaml:9:5 (spec.selector): selector, line 2, column 1: "sight" is not a field\n' +
       "  → fields are id, region, site, serviceLevel, critical, label.NAME and inventory.NAME",
   ],
   [

@@ -37,7 +37,7 @@ export function selectorError(
   const { line, column } = placeOf(text, offset);
   return new MusterError({
     code: "invalid_argument",
-    message: `selector, column ${column}: ${problem}`,
+    message: `selector, ${line === 1 ? "" : `line ${line}, `}column ${column}: ${problem}`,
     detail: { field: "selector", line, column, ...(hint === undefined ? {} : { hint }) },
   });
 }

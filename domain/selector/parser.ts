@@ -16,7 +16,7 @@
  * equals nothing: `label.ring != canary` is true for a device without the label.
  */
 import type { Token } from "./lexer.ts";
-import { selectorError, tokenize } from "./lexer.ts";
+import { placeOf, selectorError, tokenize } from "./lexer.ts";
 
 export type Field =
   | { readonly of: "id" | "region" | "site" | "serviceLevel" | "critical" }
@@ -89,7 +89,9 @@ class Parser {
       if (token.kind === "open") {
         this.index++;
         const inner = this.or();
-        this.expect("close", `the "(" at column ${token.offset + 1} is not closed`);
+        const { line, column } = placeOf(this.text, token.offset);
+        const place = line === 1 ? `column ${column}` : `line ${line}, column ${column}`;
+        this.expect("close", `the "(" at ${place} is not closed`);
         return inner;
       }
       return this.comparison();

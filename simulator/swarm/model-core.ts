@@ -3,6 +3,7 @@
 import type { Clock } from "../../ports/clock.ts";
 import type { OfferPayload } from "../../protocol/device/offer.ts";
 import type { DeviceReport, ReportPhase, ReportReason } from "../../protocol/device/report.ts";
+import type { Slot } from "../../protocol/device/status.ts";
 import { ActivationLedger } from "./activation-ledger.ts";
 import type { Behaviour } from "./behaviour.ts";
 import type { Effect, ModelTimer, Operation } from "./model-effects.ts";
@@ -40,8 +41,14 @@ export class ModelCore {
   readonly ledger: ActivationLedger = new ActivationLedger();
   /** Rollouts of which this device accepted an attempt. */
   readonly exposedRollouts: Set<number> = new Set();
-  /** The phase after whose acknowledgement a silent device falls silent; null = it does not. */
+  /** The phase after which a silent device falls silent; null = it does not. */
   readonly lastPhase: ReportPhase | null;
+  /** Whose acknowledgement is the last that a silent device takes. */
+  silence: {
+    readonly slot: Slot;
+    readonly generation: number;
+    readonly phase: ReportPhase;
+  } | null = null;
   readonly #withdrawn = new Set<number>();
   #effects: Effect[] = [];
 

@@ -36,8 +36,8 @@ export interface SlotMemory {
   readonly running: Installed;
   readonly other: Installed;
   readonly answer: DeviceReport | null;
-  /** Accepted, and not ended. */
-  readonly open: { readonly offer: OfferPayload; readonly isActivated: boolean } | null;
+  /** Accepted, and not ended; `former` is what ran before its switch, null = not switched yet. */
+  readonly open: { readonly offer: OfferPayload; readonly former: Installed | null } | null;
 }
 
 interface Attempt {
@@ -45,6 +45,8 @@ interface Attempt {
   /** Null for a removal. */
   readonly manifest: ReleaseManifest | null;
   readonly plan: "confirm" | "switch" | "stage";
+  /** It was accepted before the device was started again. */
+  readonly isReopened: boolean;
   stage: "downloading" | "installing" | "checking" | "recovering";
   /** What ran before the switch; null = not switched yet. */
   former: Installed | null;
@@ -78,10 +80,6 @@ export class SlotModel {
   get status(): SlotStatus {
     const { digest, version, generation, isProven } = this.#running;
     return { digest, version, generation, health: isProven ? "healthy" : "unknown" };
-  }
-
-  get highestGeneration(): number {
-    return this.#highestGeneration;
   }
 
   /** After a start: prepares again what was under way. */
@@ -156,13 +154,15 @@ export class SlotModel {
     return misfit(offer, release.manifest, inventory);
   }
 
-  /** Ends what was being prepared: refused, or failed where it had been accepted before. */
+  /** Ends what was being prepared; what had been accepted before a restart ends as an attempt. */
   #giveUp(offer: OfferPayload, refusal: RefusedWork): void {
-    const isOwed = this.#reopened?.offer.generation === offer.generation;
-    if (isOwed) this.#reopened = null;
-    if (!isOwed) return this.#refuse(offer, refusal, true);
+    const reopened = this.#reopened;
+    if (reopened?.offer.generation !== offer.generation) return this.#refuse(offer, refusal, true);
+    this.#reopened = null;
+    if (reopened.former !== null) this.#restore(offer, reopened.former);
     const { reason, detail } = refusal;
-    this.#answer = this.#say(offer, "failed", { reason, detail }, true);
+    const phase = reason === "older-generation" ? "superseded" : "failed";
+    this.#answer = this.#say(offer, phase, { reason, detail }, true);
   }
 
   /** `forGood`: the same generation, offered again, gets the same answer. */
@@ -183,18 +183,20 @@ export class SlotModel {
     this.#answer = null;
     this.#core.exposedRollouts.add(offer.rollout);
     const plan = this.#planOf(offer);
-    const attempt: Attempt = { offer, manifest, plan, stage: "downloading", former: null };
+    const isReopened = reopened !== null;
+    const fresh = { stage: "downloading", former: null } as const;
+    const attempt: Attempt = { offer, manifest, plan, isReopened, ...fresh };
     this.#attempt = attempt;
     if (reopened === null) {
       const { rollout, position, generation, slot } = offer;
       this.#core.record({ op: "accept", slot, rollout, position, generation, offer });
       this.#say(offer, "accepted");
     }
-    if (reopened?.isActivated === true) {
-      attempt.former = this.#other;
+    if (reopened !== null && reopened.former !== null) {
+      attempt.former = reopened.former;
       return this.#check(attempt);
     }
-    if (this.#core.lastPhase === "accepted" && reopened === null) return; // It falls silent.
+    if (this.#fallsSilent(attempt, "accepted")) return;
     if (plan === "confirm") return this.#check(attempt);
     if (plan === "switch" || manifest === null) return this.#install(attempt);
     this.#say(offer, "downloading");
@@ -212,20 +214,27 @@ export class SlotModel {
   #install(attempt: Attempt): void {
     attempt.stage = "installing";
     this.#say(attempt.offer, "installing");
-    if (this.#core.lastPhase === "installing") return; // It falls silent.
+    if (this.#fallsSilent(attempt, "installing")) return;
     this.#wait(attempt, "install", this.#core.drawMs(this.#core.facts.pace.installMs));
+  }
+
+  /** A silent device goes no further, and is muted when that report was heard. */
+  #fallsSilent(attempt: Attempt, phase: ReportPhase): boolean {
+    if (this.#core.lastPhase !== phase || attempt.isReopened) return false;
+    this.#core.silence = { slot: this.#slot, generation: attempt.offer.generation, phase };
+    return true;
   }
 
   #installed(attempt: Attempt): void {
     const { behaviour, pace } = this.#core.facts;
     if (behaviour === "crashing" && attempt.plan === "stage") {
       attempt.stage = "recovering";
-      this.#record(attempt, "crash");
+      this.#record(attempt.offer, "crash");
       const pauseMs = this.#core.drawMs(pace.rebootMs);
       this.#core.emit({ kind: "drop", pauseMs });
       return this.#wait(attempt, "recover", pauseMs);
     }
-    if (behaviour === "lying") this.#record(attempt, "lie");
+    if (behaviour === "lying") this.#record(attempt.offer, "lie");
     else this.#activate(attempt);
     this.#check(attempt);
   }
@@ -239,17 +248,17 @@ export class SlotModel {
     if (this.#running.digest !== "") this.#other = this.#running;
     this.#running = { digest, version, generation, isProven: digest === "" };
     this.#core.ledger.add({ kind: "activate", slot: this.#slot, digest, generation, rollout });
-    this.#record(attempt, "activate");
+    this.#record(offer, "activate");
     this.#core.emit({ kind: "evidence" });
   }
 
-  #restore(attempt: Attempt, former: Installed): void {
-    const { generation, rollout } = attempt.offer;
+  #restore(offer: OfferPayload, former: Installed): void {
+    const { generation, rollout } = offer;
     this.#running = former;
     this.#other = NOTHING;
     const { digest } = former;
     this.#core.ledger.add({ kind: "restore", slot: this.#slot, digest, generation, rollout });
-    this.#record(attempt, "restore");
+    this.#record(offer, "restore");
   }
 
   #check(attempt: Attempt): void {
@@ -262,7 +271,7 @@ export class SlotModel {
     const { inventory } = this.#core.facts;
     const run = manifest?.healthCheck?.run ?? [];
     if (former !== null && failsHealthCheck(run, inventory)) {
-      this.#restore(attempt, former);
+      this.#restore(offer, former);
       const detail = `${run.join(" ")} ended with status 1`;
       const reason: ReportReason = "health-check-failed";
       return this.#end(attempt, { phase: "rolled-back", reason, detail });
@@ -270,13 +279,13 @@ export class SlotModel {
     const digest = targetDigest(offer);
     if (this.#running.digest === digest) {
       this.#running = { ...this.#running, generation: offer.generation, isProven: true };
-      if (former === null) this.#record(attempt, "confirm");
+      if (former === null) this.#record(offer, "confirm");
     }
     this.#end(attempt, { phase: "installed", digest });
   }
 
   #supersede(attempt: Attempt, by: number): void {
-    if (attempt.former !== null) this.#restore(attempt, attempt.former);
+    if (attempt.former !== null) this.#restore(attempt.offer, attempt.former);
     const detail = `generation ${by} was accepted for the slot`;
     this.#end(attempt, { phase: "superseded", detail });
   }
@@ -290,7 +299,9 @@ export class SlotModel {
     const why = reason === undefined ? {} : { reason };
     const words = detail === undefined ? {} : { detail };
     const said = { ...why, ...words, ...(digest === undefined ? {} : { digest }) };
-    this.#answer = this.#say(attempt.offer, phase, said, true);
+    const answer = this.#say(attempt.offer, phase, said, true);
+    // Newer work may have been refused for good meanwhile; that answer stays.
+    if (answer.generation > (this.#answer?.generation ?? 0)) this.#answer = answer;
     this.#attempt = null;
   }
 
@@ -308,8 +319,8 @@ export class SlotModel {
     this.#core.wait({ kind: "attempt", slot: this.#slot, generation, step }, delayMs);
   }
 
-  #record(attempt: Attempt, op: Exclude<Operation["op"], "accept" | "report" | "ack">): void {
-    const { rollout, position, generation } = attempt.offer;
+  #record(offer: OfferPayload, op: Exclude<Operation["op"], "accept" | "report" | "ack">): void {
+    const { rollout, position, generation } = offer;
     const { digest, version } = this.#running;
     const slot = this.#slot;
     this.#core.record({ op, slot, rollout, position, generation, digest, version });

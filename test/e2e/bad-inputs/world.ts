@@ -5,9 +5,10 @@
  * what a command is wrong about: a draft, a plan, a rollout that has ended.
  */
 import assert from "node:assert/strict";
-import { chmod, mkdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { enrolInMemory, type EnrolledIdentity } from "../../../agent/trust/enrol.ts";
+import { IdentityFiles } from "../../../agent/trust/identity-files.ts";
 import { WorkingTime } from "../../../agent/trust/working-time.ts";
 import { LocalInstallation } from "../../../cli/demo/local-installation.ts";
 import { publishDemoRelease } from "../../../cli/demo/demo-release.ts";
@@ -240,15 +241,11 @@ async function enrol(
   return enrolInMemory({ token: tokens[0] ?? "", enrolmentUrl, workingTime, signal });
 }
 
-/** Writes an identity as enrolment does, into `folder/identity`. */
+/** Writes an identity into a data folder as enrolment does. */
 export async function writeIdentity(folder: string, identity: EnrolledIdentity): Promise<void> {
-  const to = join(folder, "identity");
-  await mkdir(to, { recursive: true });
-  await writeFile(join(to, "key.pem"), identity.keyPem, { mode: 0o600 });
-  await writeFile(join(to, "cert.pem"), identity.certPem);
-  await writeFile(join(to, "ca.pem"), identity.caPem);
-  await writeFile(join(to, "root.json"), identity.root);
-  await chmod(join(to, "key.pem"), 0o600);
+  await mkdir(join(folder, "identity"), { recursive: true, mode: 0o700 });
+  await writeFile(join(folder, "identity", "key.pem"), identity.keyPem, { mode: 0o600 });
+  await new IdentityFiles({ directory: folder }).save(identity);
 }
 
 /** The log lines of a role from `offset` on, each parsed. */

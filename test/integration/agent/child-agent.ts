@@ -25,6 +25,8 @@ export interface ChildOptions {
   readonly serviceHook: string;
   /** Spares each of the many processes most of its start. */
   readonly compileCache: string;
+  /** The center takes all reports at the end. */
+  readonly isAcknowledged?: boolean;
   readonly environment: { readonly [name: string]: string };
 }
 
@@ -36,7 +38,14 @@ export function startChild(options: ChildOptions): {
   mkdirSync(data, { recursive: true });
   const child = spawn(
     process.execPath,
-    [MAIN, data, blobFolder, JSON.stringify(offer), serviceHook],
+    [
+      MAIN,
+      data,
+      blobFolder,
+      JSON.stringify(offer),
+      serviceHook,
+      options.isAcknowledged === true ? "acknowledge" : "",
+    ],
     {
       env: { PATH: process.env["PATH"], NODE_COMPILE_CACHE: compileCache, ...environment },
       stdio: ["ignore", "pipe", "pipe"],

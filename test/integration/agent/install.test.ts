@@ -246,6 +246,71 @@ describe("an offer", () => {
   });
 });
 
+describe("newer work", () => {
+  it("takes back a release that was switched to and is not yet proven", async () => {
+    const one = await publishApp({ blobFolder, version: "1.0.0" });
+    const slow = await publish({
+      blobFolder,
+      version: "2.0.0",
+      artifacts: {},
+      steps: [{ kind: "command", run: ["/bin/true"] }],
+      healthCheck: { run: ["sleep", "600"], timeoutMs: 600_000, attempts: 1, intervalMs: 0 },
+    });
+    const three = await publishApp({ blobFolder, version: "3.0.0" });
+    await start();
+    await agent.offer(offerOf(one, 1));
+    const { promise: switched, resolve } = Promise.withResolvers<void>();
+    agent.evidence.onChange(() => {
+      if (agent.evidence.status("app").digest === slow.digest) resolve();
+    });
+    await agent.send(offerOf(slow, 2));
+    await switched;
+    const installed = agent.until("installed");
+    await agent.send(offerOf(three, 3));
+    await installed;
+    assert.equal(lastReport(2)?.phase, "superseded");
+    assert.equal(lastReport(2)?.digest, one.digest, "it was back on what was proven in between");
+    assert.equal(agent.evidence.status("app").digest, three.digest);
+  });
+
+  it("leaves an attempt alone when it is not fit to be accepted", async () => {
+    const busy = await scriptedHook("busy", 75);
+    const one = await publishApp({ blobFolder, version: "1.0.0" });
+    const misfit = await publish({
+      blobFolder,
+      version: "2.0.0",
+      artifacts: {},
+      steps: [{ kind: "command", run: ["/bin/true"] }],
+      fits: { hwRevision: ["rev-z"] },
+    });
+    await start({ hookPrograms: { busy } });
+    const accepted = agent.until("accepted");
+    await agent.send(offerOf(one, 1));
+    await accepted;
+    const refused = agent.until("does-not-fit");
+    await agent.send(offerOf(misfit, 2));
+    await refused;
+    await agent.stop();
+    await writeFile(`${busy}.exit`, "0");
+    await start({ hookPrograms: { busy } });
+    if (agent.journal.slot("app").attempt !== null) await agent.until("installed");
+    assert.equal(agent.evidence.status("app").digest, one.digest);
+    assert.equal(lastReport(2)?.reason, "does-not-fit");
+  });
+
+  it("offered twice while it is looked at is begun once, and not refused", async () => {
+    const one = await publishApp({ blobFolder, version: "1.0.0" });
+    await start();
+    const installed = agent.until("installed");
+    await Promise.all([1, 2, 3].map(() => agent.send(offerOf(one, 1))));
+    await installed;
+    assert.deepEqual(
+      agent.outbox.pending().map((report) => report.phase),
+      ["accepted", "downloading", "downloaded", "installing", "installed"],
+    );
+  });
+});
+
 describe("evidence", () => {
   it("vanishes when what runs is no longer what was installed", async () => {
     const one = await publishApp({ blobFolder, version: "1.0.0" });

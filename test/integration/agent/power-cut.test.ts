@@ -85,7 +85,7 @@ describe("power", () => {
       });
     });
 
-    it("while a sick release is tried leaves one version whole, then the previous one", async () => {
+    it("while a sick release is tried leaves one version whole, then the former", async () => {
       await runScenario({
         name: "sick",
         installedBefore: [good],
@@ -132,6 +132,28 @@ describe("power", () => {
     assert.equal(await versionOnDisk(data, known), "1.0.0");
     const { answer } = await journalOf(data);
     assert.deepEqual([answer?.phase, answer?.reason], ["rolled-back", "crash-loop"]);
+  });
+
+  it("between a report's acknowledgement and its removal leaves it whole, or gone", async () => {
+    for (const cut of ["before#2", "middle", "after#2", "before#5", "after#5"]) {
+      const data = await mkdtemp(join(folder, "acknowledge-"));
+      const environment = { MUSTER_FAULTS: `crash:agent.acknowledge.${cut}` };
+      const offer = offerOf(good, 1);
+      const ended = await startChild({
+        data,
+        blobFolder,
+        offer,
+        serviceHook,
+        compileCache,
+        isAcknowledged: true,
+        environment,
+      }).ended;
+      assert.equal(ended.signalName, "SIGKILL", ended.output);
+      const left = (await reportsOf(data)).flatMap((record) => record.pending);
+      const sequences = left.map((report) => report.sequence);
+      assert.deepEqual(sequences, [1, 2, 3, 4, 5].slice(5 - sequences.length), cut);
+      assert.equal((await journalOf(data)).answer?.sequence, 5);
+    }
   });
 
   it("leaves programs running that the next start ends", async () => {

@@ -3,7 +3,8 @@
  * A center as the command line sees it: DeployService over Connect on a port of its own, answering
  * what a test tells it to, remembering what it was asked.
  */
-import { createServer, type Server } from "node:http";
+import { createServer } from "node:http";
+import { createServer as createTlsServer } from "node:https";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
@@ -30,7 +31,12 @@ export interface FakeCenter extends AsyncDisposable {
 /** The token that the fake center takes. */
 export const TOKEN = "muster-operator.test";
 
-export async function startFakeCenter(answers: Answers, port = 0): Promise<FakeCenter> {
+/** `tls`: its key and certificate, else it speaks plain HTTP. */
+export async function startFakeCenter(
+  answers: Answers,
+  port = 0,
+  tls?: { readonly key: string; readonly cert: string },
+): Promise<FakeCenter> {
   const authorizations: (string | null)[] = [];
   const adapter = connectNodeAdapter({
     interceptors: [
@@ -44,9 +50,9 @@ export async function startFakeCenter(answers: Answers, port = 0): Promise<FakeC
       router.service(DeployService, answers);
     },
   });
-  const server: Server = createServer(adapter);
+  const server = tls === undefined ? createServer(adapter) : createTlsServer(tls, adapter);
   const bound = await listen(server, { what: "the fake center", host: "127.0.0.1", port });
-  const url = `http://127.0.0.1:${bound}`;
+  const url = `${tls === undefined ? "http" : "https"}://127.0.0.1:${bound}`;
   return {
     url,
     port: bound,

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { chmod, mkdir, readFile, stat, writeFile } from "node:fs/promises";
 import { describe, test } from "node:test";
 import { tempDir } from "../../helpers/temp-dir.ts";
+import { FixtureAuthority } from "../gateway/fixture-authority.ts";
 import { startFakeCenter, TOKEN } from "./fake-center.ts";
 import { runMuster } from "./run-muster.ts";
 
@@ -53,6 +54,48 @@ describe("muster login", () => {
     const result = await runMuster(["login", center.url, "--token-file", "-"], options);
     assert.equal(result.status, 1);
     await assert.rejects(stat(folder.join(".config", "muster", "context.json")));
+  });
+});
+
+describe("a center with a certificate of its own authority", () => {
+  test("is trusted with that authority, which the login keeps", async () => {
+    await using folder = await tempDir("cli");
+    const authority = await FixtureAuthority.create(folder.join("authority"));
+    await using center = await startFakeCenter(STATUS, 0, await authority.center());
+    await writeFile(folder.join("ca.pem"), authority.ca);
+    const login = ["login", center.url, "--token-file", "-", "--ca-file", "ca.pem"];
+    const result = await runMuster(login, { cwd: folder.path, stdin: TOKEN });
+    assert.equal(result.stderr.split("\n")[0]?.slice(0, 12), "Logged in to");
+    const listed = await runMuster(["get", "gateways"], { cwd: folder.path });
+    assert.equal(listed.status, 0);
+  });
+
+  test("is refused without it, and with another", async () => {
+    await using folder = await tempDir("cli");
+    const authority = await FixtureAuthority.create(folder.join("authority"));
+    const other = await FixtureAuthority.create(folder.join("other"));
+    await using center = await startFakeCenter(STATUS, 0, await authority.center());
+    await writeFile(folder.join("ca.pem"), other.ca);
+    const options = { cwd: folder.path, environment: center.environment };
+    for (const more of [[], ["--ca-file", "ca.pem"]]) {
+      const { status, stderr } = await runMuster(["get", "gateways", ...more], options);
+      assert.equal(status, 1);
+      assert.match(stderr, /^muster: the certificate of the center at https:\S+ did not verify/);
+      assert.match(stderr, /→ log in again with --ca-file/);
+    }
+    assert.deepEqual(center.authorizations, []);
+  });
+
+  test("that speaks no TLS there is told from one with a wrong certificate", async () => {
+    await using folder = await tempDir("cli");
+    await using center = await startFakeCenter(STATUS);
+    const url = center.url.replace("http:", "https:");
+    const environment = { MUSTER_SERVER: url, MUSTER_TOKEN: TOKEN };
+    const { stderr } = await runMuster(["get", "gateways"], { cwd: folder.path, environment });
+    assert.match(
+      stderr,
+      /^muster: cannot reach the center at https:\S+: it does not speak TLS there$/m,
+    );
   });
 });
 
