@@ -228,7 +228,9 @@ export class SlotWorker {
     return report;
   }
 
-  /** What is late or taken back stays refused; the center draws a new generation for another try. */
+  /**
+   * What is late or taken back stays refused; the center draws a new generation for another try.
+   */
   async #refuseAsJudged(
     offer: OfferPayload,
     refused: { reason: NonNullable<DeviceReport["reason"]>; detail: string },

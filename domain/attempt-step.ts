@@ -99,7 +99,8 @@ function lease(
 ): StepOutcome {
   if (page.state[cell] === ATTEMPT.offered && page.generation[cell] === event.generation) {
     flag(page, cell, CELL_FLAGS.doubtful);
-    page.enteredAt[cell] = context.nowTicks; // the same generation again, under a fresh expiry
+    // The same generation again, under a fresh expiry. What became of the lease before is not known.
+    page.enteredAt[cell] = context.nowTicks;
     return "changed";
   }
   if (page.state[cell] !== ATTEMPT.pending) return "duplicate";

@@ -49,7 +49,7 @@ export const CELL_FLAGS = {
   failed: 2,
   /** With evidence: it runs what it ran before (or what the rollback wanted). */
   settled: 4,
-  /** The offer left the gateway: the device may have it even if it never answered. */
+  /** It was leased, and no gateway has said that its offer stayed there: the device may have it. */
   sent: 8,
   /** It was leased again before an earlier lease of this generation came back: that one may have
    * been accepted, so an unsent return of the later one proves nothing. */

@@ -4,6 +4,7 @@
  * the uplink, which announces the ports that the listeners have.
  */
 import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
 import { create } from "@bufbuild/protobuf";
 import { collectDefaultMetrics, Registry } from "prom-client";
 import {
@@ -12,6 +13,8 @@ import {
   type GatewayHello,
 } from "../protocol/gen/muster/v1/gateway_pb.ts";
 import { startAdminServer, type AdminServer } from "../runtime/admin-server.ts";
+import { fileFailure } from "../runtime/file-failure.ts";
+import { lockFile } from "../runtime/sqlite-lock.ts";
 import { systemClock } from "../runtime/system-clock.ts";
 import { systemRandom } from "../runtime/system-random.ts";
 import { startArtifactServer, type ArtifactServer } from "./artifacts/artifact-server.ts";
@@ -47,13 +50,17 @@ interface Wiring {
 /**
  * Starts a gateway. Resolves when the listeners are open, whether or not the center is there.
  * Throws `invalid_argument`; `not_found`, `corrupt` and `untrusted` for the identity's files;
- * `failed_precondition` when a port is taken.
+ * `failed_precondition` when a port is taken or another gateway has the folder.
  */
 export async function startGateway(given: GatewayOptions): Promise<RunningGateway> {
   const options = resolveOptions(given, { clock: systemClock, random: systemRandom });
   const { gatewayId, region, dataDirectory, identityDirectory, clock } = options;
   const identity = await readIdentity({ directory: identityDirectory, gatewayId, region });
-  await mkdir(dataDirectory, { recursive: true, mode: 0o700 });
+  await makeDataFolder(dataDirectory);
+  // Two gateways on one folder would each believe that the leases in it are theirs.
+  await using held = new AsyncDisposableStack();
+  const lock = lockFile({ path: join(dataDirectory, "gateway"), attempted: "start the gateway" });
+  held.defer(() => lock.release());
   const registry = new Registry();
   const core = buildCore({ options, identity, registry, bootId: await readBootId(options.random) });
   await core.journal.restore(clock.monotonicMs());
@@ -70,11 +77,14 @@ export async function startGateway(given: GatewayOptions): Promise<RunningGatewa
   const uplinkAbort = new AbortController();
   const uplinkEnded = uplink.run(uplinkAbort.signal);
   const parts = { core, ...listeners, uplink, uplinkEnded, uplinkAbort, options };
+  const kept = held.move();
   let stopping: Promise<void> | null = null;
   const stopped = Promise.withResolvers<void>();
   const stop = (): Promise<void> => {
     notReady.add("the gateway is shutting down");
-    stopping ??= drainGateway(parts).then(stopped.resolve, stopped.reject);
+    stopping ??= drainGateway(parts)
+      .finally(() => kept.disposeAsync())
+      .then(stopped.resolve, stopped.reject);
     return stopped.promise;
   };
   given.signal?.addEventListener("abort", () => void stop(), { once: true });
@@ -91,6 +101,14 @@ export async function startGateway(given: GatewayOptions): Promise<RunningGatewa
     stopped: stopped.promise,
     [Symbol.asyncDispose]: stop,
   };
+}
+
+async function makeDataFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw fileFailure(error, "make the data folder", path);
+  }
 }
 
 /** All of them or none: when one cannot open, those before it close. */

@@ -239,7 +239,9 @@ export class RolloutLoop {
     const { desk } = this.options;
     for (const item of items) {
       if (item.kind !== "return") continue;
-      if (!desk.isCurrent(item.leaseId, item.position, item.generation)) continue;
+      const isCurrent = desk.isCurrent(item.leaseId, item.position, item.generation);
+      // Of a lease before the one that covers it now: the newer one decides.
+      if (!isCurrent && desk.coveredBy(item.rollout, item.position) !== 0) continue;
       desk.release(item.rollout, item.position);
       this.state.open.get(item.rollout)?.step(
         {

@@ -16,7 +16,7 @@ export interface Token {
 export const MAX_SELECTOR_CHARACTERS = 8_192;
 
 const SPACE = /[ \t\r\n]+/y;
-const WORD = /[A-Za-z0-9_][A-Za-z0-9_.:/*?-]*/y;
+const WORD = /[A-Za-z0-9_*?][A-Za-z0-9_.:/*?-]*/y;
 const OPERATOR = /!=|=|~/y;
 const STRING = /"((?:[^"\\]|\\["\\])*)"/y;
 

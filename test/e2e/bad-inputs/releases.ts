@@ -4,22 +4,10 @@ import { readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { generateEd25519Pem } from "../../../protocol/trust/ed25519.ts";
-import { tarOf, type TarEntry } from "../../integration/cli/release-fixture.ts";
+import type { TarEntry } from "../../integration/cli/release-fixture.ts";
 import { command, type Area, type BadCommand, type BadInput } from "./bad-input.ts";
+import { makeBundle, writeRelease } from "./bundles.ts";
 import { RELEASE, withLine } from "./sample-documents.ts";
-import type { World } from "./world.ts";
-
-const ENTRIES: readonly TarEntry[] = [{ name: "VERSION", content: "1.2.0\n" }];
-
-/** Writes the sample release and its archive of `entries`. */
-async function writeRelease(
-  folder: string,
-  options: { entries?: readonly TarEntry[]; document?: string } = {},
-): Promise<void> {
-  const { entries = ENTRIES, document = RELEASE } = options;
-  await writeFile(join(folder, "app.tar.gz"), await tarOf(entries, { gzip: true }));
-  await writeFile(join(folder, "release.yaml"), document);
-}
 
 /** `muster release create` of the sample with one line replaced. */
 function wrongLine(id: string, title: string, number: number, line: string): BadInput {
@@ -48,28 +36,6 @@ function wrongArchive(
     captures: { folder: /^muster: (.*)\/app\.tar\.gz/ },
     arrange: (_world, folder) => writeRelease(folder, { entries }),
   });
-}
-
-/** Makes the bundle `shop-1.2.0.muster`, and signs it unless told otherwise. */
-async function makeBundle(
-  world: World,
-  folder: string,
-  options: { document?: string; sign?: boolean } = {},
-): Promise<void> {
-  await writeRelease(folder, options);
-  await run(world, folder, ["release", "create", "release.yaml"]);
-  if (options.sign !== false) await sign(world, folder);
-}
-
-async function sign(world: World, folder: string): Promise<void> {
-  const [bundle = ""] = (await readdir(folder)).filter((name) => name.endsWith(".muster"));
-  const key = world.installation.targetsKeyFile;
-  await run(world, folder, ["release", "sign", bundle, "--key", key]);
-}
-
-async function run(world: World, folder: string, words: readonly string[]): Promise<void> {
-  const { status, stderr } = await world.muster(words, { folder });
-  if (status !== 0) throw new Error(`muster ${words.join(" ")}: ${stderr}`);
 }
 
 /** `muster apply` of a bundle that is made first. */
@@ -101,7 +67,7 @@ A device checks archives and signatures again: see [on the device](#on-the-devic
     wrongLine("step-unknown", "The kind of a step is misspelt", 11, "    - { kind: archiv, artifact: app }"),
     wrongLine("step-leaves", "A step leaves the slot", 11, "    - { kind: archive, artifact: app, to: ../etc }"),
     wrongArchive("archive-parent", 'An archive leaves its folder by ".."', "where the archive has the entry `../evil`", [
-      ...ENTRIES,
+      { name: "VERSION", content: "1" },
       { name: "../evil", content: "x" },
     ]),
     wrongArchive("archive-absolute", "An archive has an absolute path", "where the archive has the entry `/etc/evil`", [

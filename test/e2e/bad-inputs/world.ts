@@ -7,14 +7,21 @@
 import assert from "node:assert/strict";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import type { ConnectionOptions } from "node:tls";
+import { SignJWT } from "jose";
 import { enrolInMemory, type EnrolledIdentity } from "../../../agent/trust/enrol.ts";
 import { IdentityFiles } from "../../../agent/trust/identity-files.ts";
 import { WorkingTime } from "../../../agent/trust/working-time.ts";
 import { LocalInstallation } from "../../../cli/demo/local-installation.ts";
 import { publishDemoRelease } from "../../../cli/demo/demo-release.ts";
+import type { Bundle } from "../../../cli/release/bundle.ts";
 import { createProgress } from "../../../cli/progress/progress.ts";
-import { RolloutState } from "../../../protocol/gen/muster/v1/deploy_pb.ts";
+import {
+  RolloutState,
+  type CreateTokenResponse,
+} from "../../../protocol/gen/muster/v1/deploy_pb.ts";
 import { systemClock } from "../../../runtime/system-clock.ts";
+import { systemRandom } from "../../../runtime/system-random.ts";
 import { testShell } from "../../helpers/shell.ts";
 import { until } from "../../helpers/until.ts";
 import { runMuster, type MusterResult } from "../../integration/cli/run-muster.ts";
@@ -34,6 +41,17 @@ const SETTLE_TIMEOUT_MS = 20_000;
 /** Readings that must be equal until the state counts as at rest. */
 const EQUAL_READINGS = 5;
 
+/** Operator tokens that are good for little or nothing. */
+export interface OperatorTokens {
+  readonly viewer: string;
+  /** For the tenant `default` only. */
+  readonly operator: string;
+  readonly expired: string;
+  readonly revoked: string;
+  /** Of another installation. */
+  readonly foreign: string;
+}
+
 export interface StateDigests {
   readonly center: string;
   readonly gateway: string;
@@ -46,6 +64,12 @@ export class World {
   readonly signal: AbortSignal;
   readonly spare: EnrolledIdentity;
   readonly visitor: EnrolledIdentity;
+  readonly tokens: OperatorTokens;
+  /** Of `gw-1`: certificate, key and authority. */
+  readonly gatewayTls: ConnectionOptions;
+  /** SHA-256 of an artifact that the center has and the gateway has not. */
+  readonly appDigest: string;
+  #publishedCount = 0;
 
   constructor(options: {
     installation: LocalInstallation;
@@ -53,12 +77,18 @@ export class World {
     signal: AbortSignal;
     spare: EnrolledIdentity;
     visitor: EnrolledIdentity;
+    tokens: OperatorTokens;
+    gatewayTls: ConnectionOptions;
+    appDigest: string;
   }) {
     this.installation = options.installation;
     this.disks = options.disks;
     this.signal = options.signal;
     this.spare = options.spare;
     this.visitor = options.visitor;
+    this.tokens = options.tokens;
+    this.gatewayTls = options.gatewayTls;
+    this.appDigest = options.appDigest;
   }
 
   /** The first operator's. */
@@ -108,6 +138,12 @@ export class World {
       ...options.environment,
     };
     return runMuster(words, { cwd: options.folder, environment });
+  }
+
+  /** Publishes one more version, so that the center's targets move on. */
+  async publishNext(): Promise<void> {
+    this.#publishedCount += 1;
+    await publish(this.installation, `1.9.${this.#publishedCount}`);
   }
 
   async digests(): Promise<StateDigests> {
@@ -175,23 +211,55 @@ export async function openWorld(
   await installation.startAgent({ id: AGENT, inventory: { hwRevision: "rev-b" } });
   await publish(installation, "1.0.0");
   await rollOut(installation, "shop-1.0", "shop@1.0.0", signal);
-  await publish(installation, "1.1.0");
+  const { manifest } = await publish(installation, "1.1.0");
   const { client } = installation.session;
   const spec = { release: "shop@1.1.0", selector: "region = local" };
   for (const name of ["draft", "planned"]) await client.applyRollout({ name, spec });
   await client.planRollout({ name: "planned" });
   const spare = await enrol(installation, "default", SPARE, signal);
   const visitor = await enrol(installation, OTHER_TENANT, VISITOR, signal);
-  return new World({ installation, disks, signal, spare, visitor });
+  const tokens = await makeTokens(installation);
+  const identity = (name: string): Promise<string> =>
+    readFile(installation.at(`gw-1/identity/${name}.pem`), "utf8");
+  const gatewayTls = {
+    cert: await identity("cert"),
+    key: await identity("key"),
+    ca: await identity("ca"),
+  };
+  const appDigest = manifest.artifacts[0]?.sha256 ?? "";
+  const made = { installation, disks, signal, spare, visitor };
+  return new World({ ...made, tokens, gatewayTls, appDigest });
 }
 
-export async function publish(installation: LocalInstallation, version: string): Promise<void> {
+async function makeTokens(installation: LocalInstallation): Promise<OperatorTokens> {
+  const { client } = installation.session;
+  const make = async (name: string, role: string, lifetimeMs = 0n): Promise<CreateTokenResponse> =>
+    client.createToken({ name, role, tenant: "default", lifetimeMs });
+  const revoked = await make("revoked", "viewer");
+  await client.revokeToken({ id: revoked.record?.id ?? "" });
+  const foreign = await new SignJWT({ tenant: "*", role: "admin" })
+    .setProtectedHeader({ alg: "HS256" })
+    .setIssuer("muster")
+    .setSubject("first")
+    .setJti("0123456789")
+    .setExpirationTime("1h")
+    .sign(systemRandom.bytes(32));
+  return {
+    viewer: (await make("viewer", "viewer")).token,
+    operator: (await make("operator", "operator")).token,
+    expired: (await make("expired", "viewer", 1n)).token,
+    revoked: revoked.token,
+    foreign,
+  };
+}
+
+export async function publish(installation: LocalInstallation, version: string): Promise<Bundle> {
   using progress = createProgress({
     stream: { write: () => true } as unknown as NodeJS.WriteStream,
     isTty: false,
     clock: systemClock,
   });
-  await publishDemoRelease({
+  return publishDemoRelease({
     session: installation.session,
     folder: installation.at("releases"),
     keyFile: installation.targetsKeyFile,

@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * A center of a few pages of code for histories and transcripts: it drives the attempt step, the
+ * sweep, the engine and its budget exactly in the order of the rollout loop, and does their effects
+ * in memory. What it would tell gateways and people is called back.
+ */
+import { assert } from "../assert.ts";
+import { ATTEMPT } from "../attempt.ts";
+import { UNKNOWN_RELEASE } from "../attempt-page.ts";
+import {
+  closeUnaccepted,
+  stepAttempt,
+  type AttemptEvent,
+  type ReportedPhase,
+  type StepOutcome,
+} from "../attempt-step.ts";
+import { EVIDENCE, sweepPage } from "../attempt-sweep.ts";
+import {
+  offerBudget,
+  stepRollout,
+  type RolloutEffect,
+  type RolloutEvent,
+} from "../rollout-engine.ts";
+import { isEnded, isOpen } from "../rollout.ts";
+import { needsRollback, PureRollout } from "./pure-rollout.ts";
+
+export interface Offer {
+  readonly rollout: PureRollout;
+  readonly position: number;
+  readonly device: number;
+  readonly generation: number;
+  readonly stopEpoch: number;
+  /** On the clock of the world. */
+  readonly expiresAtMs: number;
+}
+
+/** What the center was last told of a device. */
+export interface Told {
+  presence: "online" | "offline" | "unknown";
+  release: number;
+  healthy: boolean;
+}
+
+export interface CenterHooks {
+  offered(offer: Offer): void;
+  effect(rollout: PureRollout, effect: RolloutEffect): void;
+  /** Before and after each step of the engine. */
+  stepped(rollout: PureRollout, before: PureRollout["progress"], event: RolloutEvent): void;
+}
+
+const isPlanted = (): boolean => false;
+
+export class PureCenter {
+  readonly rollouts: PureRollout[] = [];
+  readonly told: Told[];
+  readonly lastGeneration: number[];
+  nowMs = 0;
+  private readonly hooks: CenterHooks;
+  /** By rollout and position: the offer whose lease is at the device's gateway. */
+  private readonly leased = new Map<string, Offer>();
+
+  constructor(options: { releases: readonly number[]; hooks: CenterHooks }) {
+    this.hooks = options.hooks;
+    this.told = options.releases.map((release) => ({ presence: "online", release, healthy: true }));
+    this.lastGeneration = options.releases.map(() => 0);
+  }
+
+  /** A second of the loop, or any other time: sweep, engine, dispatch. */
+  tick(elapsedMs: number): void {
+    this.nowMs += elapsedMs;
+    for (const rollout of Array.from(this.rollouts)) {
+      if (!isOpen(rollout.progress.state)) continue;
+      this.sweep(rollout);
+      this.step(rollout, { kind: "tick", elapsedMs });
+      for (let steps = 0; steps < 64 && !isEnded(rollout.progress.state); steps++) {
+        const { state, waveCount } = rollout.progress;
+        this.step(rollout, { kind: "tick", elapsedMs: 0 });
+        if (rollout.progress.state === state && rollout.progress.waveCount === waveCount) break;
+      }
+    }
+    for (const rollout of this.rollouts) this.dispatch(rollout);
+  }
+
+  step(rollout: PureRollout, event: RolloutEvent): void {
+    const before = rollout.progress;
+    const { progress, effects } = stepRollout(rollout.frame, before, rollout.counts, event);
+    rollout.progress = progress;
+    this.hooks.stepped(rollout, before, event);
+    for (const effect of effects) this.carryOut(rollout, effect);
+  }
+
+  report(
+    rollout: PureRollout,
+    position: number,
+    report: { generation: number; sequence: number; phase: ReportedPhase; reason?: string },
+  ): StepOutcome {
+    const { reason = "", ...rest } = report;
+    const outcome = this.stepCell(rollout, { kind: "reported", position, reason, ...rest });
+    if (outcome === "changed") this.forget(rollout, position);
+    return outcome;
+  }
+
+  giveBack(offer: Offer, sent: boolean): StepOutcome {
+    const { rollout, position, generation } = offer;
+    const key = `${rollout.number}/${position}`;
+    if (this.leased.get(key) !== offer) return "stale"; // of a lease that is void already
+    this.leased.delete(key);
+    return this.stepCell(rollout, { kind: "returned", position, generation, sent });
+  }
+
+  /** Its gateway is gone, or another one: the lease is void, nobody gave it back. */
+  forget(rollout: PureRollout, position: number): void {
+    this.leased.delete(`${rollout.number}/${position}`);
+  }
+
+  private stepCell(rollout: PureRollout, event: AttemptEvent): StepOutcome {
+    const { nowTicks, isStopping: stopping } = rollout;
+    if (!isOpen(rollout.progress.state)) return "stale"; // of a rollout that is not open
+    return stepAttempt(rollout.page, event, { nowTicks, stopping, isPlanted });
+  }
+
+  private sweep(rollout: PureRollout): void {
+    const { page, nowTicks, frame, progress } = rollout;
+    const elapsedTicks = nowTicks - rollout.sweptAtTicks;
+    rollout.sweptAtTicks = nowTicks;
+    sweepPage(page, {
+      nowTicks,
+      elapsedTicks,
+      deadlines: frame.spec.deadlines,
+      soakMs: frame.spec.soakMs,
+      rollingBack: progress.state === "rolling-back",
+      stopping: rollout.isStopping,
+      offerLifetimeMs: frame.offerLifetimeMs,
+      evidence: (position, previous) => this.evidence(rollout, position, previous),
+      isOnline: (position) =>
+        this.toldOf(rollout, position).presence === "online" &&
+        this.leased.has(`${rollout.number}/${position}`),
+      isPlanted,
+    });
+  }
+
+  private evidence(rollout: PureRollout, position: number, previous: number): number {
+    const { presence, release, healthy } = this.toldOf(rollout, position);
+    if (presence === "unknown") return EVIDENCE.unknown;
+    if (presence === "offline") return EVIDENCE.none;
+    const target = rollout.targets[position];
+    if (release === target) return healthy || target === 0 ? EVIDENCE.target : EVIDENCE.none;
+    return previous !== UNKNOWN_RELEASE && release === previous ? EVIDENCE.previous : EVIDENCE.none;
+  }
+
+  private toldOf(rollout: PureRollout, position: number): Told {
+    const told = this.told[rollout.devices[position] ?? -1];
+    assert(told !== undefined, "every position has a device");
+    return told;
+  }
+
+  private dispatch(rollout: PureRollout): void {
+    if (rollout.progress.state !== "running") return;
+    let budget = offerBudget(rollout.frame, rollout.progress, rollout.total);
+    const { page, devices } = rollout;
+    for (let position = 0; position < rollout.releasedEnd; position++) {
+      const isOffered = page.state[position] === ATTEMPT.offered;
+      if (!isOffered && (page.state[position] !== ATTEMPT.pending || budget <= 0)) continue;
+      const key = `${rollout.number}/${position}`;
+      const told = this.toldOf(rollout, position);
+      if (told.presence !== "online" || this.leased.has(key)) continue;
+      if (!isOffered) budget--;
+      const device = devices[position] ?? -1;
+      const held = page.generation[position] ?? 0;
+      const generation = held === 0 ? this.draw(device) : held;
+      this.stepCell(rollout, { kind: "leased", position, generation, previous: told.release });
+      const { stopEpoch } = rollout.progress;
+      const expiresAtMs = this.nowMs + rollout.frame.offerLifetimeMs;
+      const offer = { rollout, position, device, generation, stopEpoch, expiresAtMs };
+      this.leased.set(key, offer);
+      this.hooks.offered(offer);
+    }
+  }
+
+  private draw(device: number): number {
+    const generation = (this.lastGeneration[device] ?? 0) + 1;
+    this.lastGeneration[device] = generation;
+    return generation;
+  }
+
+  private carryOut(rollout: PureRollout, effect: RolloutEffect): void {
+    this.hooks.effect(rollout, effect);
+    switch (effect.kind) {
+      case "open-wave":
+        break;
+      case "raise-stop-epoch":
+        rollout.devices.forEach((_, position) => this.forget(rollout, position));
+        break;
+      case "cancel-pending":
+        this.close(rollout, [ATTEMPT.pending], ATTEMPT.cancelled, "rollout-stopped");
+        break;
+      case "close-unaccepted": {
+        const reason = effect.as === "cancelled" ? "rollout-stopped" : "never-reached";
+        this.close(rollout, [ATTEMPT.pending, ATTEMPT.offered], ATTEMPT[effect.as], reason);
+        break;
+      }
+      case "begin-rollback":
+        this.beginRollback(rollout);
+        break;
+      case "ended":
+        this.end(rollout);
+    }
+  }
+
+  private close(rollout: PureRollout, from: number[], to: number, reason: string): void {
+    closeUnaccepted(rollout.page, { from, to, reason, nowTicks: rollout.nowTicks });
+  }
+
+  private beginRollback(parent: PureRollout): void {
+    const positions = parent.devices.flatMap((_, position) =>
+      needsRollback(parent, position) ? [position] : [],
+    );
+    const count = positions.length;
+    const why = parent.progress.stateReason;
+    if (count === 0) {
+      this.step(parent, { kind: "rollback-ended", succeeded: true, why });
+      return;
+    }
+    const gate = { maxFailures: { count }, minSuccessPercent: 0, minSample: 1 };
+    const child = new PureRollout({
+      number: parent.number + 1,
+      spec: { ...parent.frame.spec, waves: [], gate, soakMs: 0, onStop: "pause" },
+      waves: [{ start: 0, end: count }],
+      limits: { maxInFlight: count, blastRadius: count, maxFailures: count },
+      devices: positions.map((position) => parent.devices[position] ?? -1),
+      targets: positions.map((position) => parent.page.previous[position] ?? 0),
+      parent,
+      offerLifetimeMs: parent.frame.offerLifetimeMs,
+    });
+    parent.child = child;
+    this.rollouts.push(child);
+    this.step(child, { kind: "start" });
+  }
+
+  private end(rollout: PureRollout): void {
+    const underWay = [];
+    for (let state = ATTEMPT.accepted; state <= ATTEMPT.verifying; state++) underWay.push(state);
+    this.close(rollout, underWay, ATTEMPT.superseded, "rollout-stopped");
+    const { parent } = rollout;
+    if (parent === null || parent.progress.state !== "rolling-back") return;
+    this.sweep(parent);
+    const unsettled = parent.devices.filter((_, position) => {
+      const flags = parent.page.flags[position] ?? 0;
+      return (flags & 1) !== 0 && (flags & 4) === 0;
+    }).length;
+    const succeeded = rollout.progress.state === "succeeded" && unsettled === 0;
+    const why = `${parent.progress.stateReason}; ${unsettled} are not back`;
+    this.step(parent, { kind: "rollback-ended", succeeded, why });
+  }
+}

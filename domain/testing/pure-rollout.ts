@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * One rollout as the center holds it, without a center: a page of attempts, the engine's progress
+ * and nothing else. At most 4,096 devices, so one page is all there is.
+ */
+import { ATTEMPT, ATTEMPT_STATES } from "../attempt.ts";
+import { countPage, sumCounts, type AttemptCounts } from "../attempt-counts.ts";
+import { createAttemptPage, PAGE_TICK_MS, type AttemptPage } from "../attempt-page.ts";
+import type { RolloutFrame } from "../rollout-engine.ts";
+import {
+  DEFAULT_SPEC,
+  INITIAL_PROGRESS,
+  type PlanLimits,
+  type RolloutProgress,
+  type RolloutSpec,
+  type WaveRange,
+} from "../rollout.ts";
+
+export interface PureRolloutOptions {
+  readonly number: number;
+  readonly spec: RolloutSpec;
+  readonly waves: readonly WaveRange[];
+  readonly limits: PlanLimits;
+  /** Device by position. */
+  readonly devices: readonly number[];
+  /** Release that each position is to run; 0 = nothing. */
+  readonly targets: readonly number[];
+  readonly parent: PureRollout | null;
+  readonly offerLifetimeMs: number;
+}
+
+export class PureRollout {
+  readonly number: number;
+  readonly frame: RolloutFrame;
+  readonly waves: readonly WaveRange[];
+  readonly devices: readonly number[];
+  readonly targets: readonly number[];
+  readonly parent: PureRollout | null;
+  readonly page: AttemptPage;
+  child: PureRollout | null = null;
+  progress: RolloutProgress = { ...INITIAL_PROGRESS, state: "planned" };
+  sweptAtTicks = 0;
+
+  constructor(options: PureRolloutOptions) {
+    this.number = options.number;
+    this.waves = options.waves;
+    this.devices = options.devices;
+    this.targets = options.targets;
+    this.parent = options.parent;
+    this.page = createAttemptPage(0, options.devices.length);
+    this.frame = {
+      spec: options.spec,
+      limits: options.limits,
+      waveTotal: options.waves.length,
+      isRollback: options.parent !== null,
+      offerLifetimeMs: options.offerLifetimeMs,
+    };
+  }
+
+  get nowTicks(): number {
+    return Math.floor(this.progress.clockMs / PAGE_TICK_MS);
+  }
+
+  get counts(): AttemptCounts[] {
+    return countPage(this.page, this.waves);
+  }
+
+  get total(): AttemptCounts {
+    return sumCounts(this.counts);
+  }
+
+  get releasedEnd(): number {
+    return this.waves[this.progress.waveCount - 1]?.end ?? 0;
+  }
+
+  get isStopping(): boolean {
+    return this.progress.state === "stopping" || this.progress.state === "rolling-back";
+  }
+
+  stateOf(position: number): string {
+    return ATTEMPT_STATES[this.page.state[position] ?? 0] ?? "";
+  }
+}
+
+/** `overrides` over a spec with short, round deadlines: a minute where nothing else is said. */
+export function specOf(overrides: Partial<RolloutSpec> = {}): RolloutSpec {
+  return {
+    ...DEFAULT_SPEC,
+    release: "app@2",
+    selector: "",
+    waves: [],
+    soakMs: 10_000,
+    deadlines: {
+      reachMs: 60_000,
+      downloadMs: 60_000,
+      waitingMs: 60_000,
+      installMs: 60_000,
+      verifyMs: 60_000,
+      offlineGraceMs: 600_000,
+    },
+    ...overrides,
+  };
+}
+
+/** For a rollback: every position that accepted, or may have, and is not back. */
+export function needsRollback(rollout: PureRollout, position: number): boolean {
+  const flags = rollout.page.flags[position] ?? 0;
+  if ((flags & 1) !== 0) return (flags & 4) === 0;
+  return rollout.page.state[position] === ATTEMPT.offered;
+}

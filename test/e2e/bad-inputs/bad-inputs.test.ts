@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * Every bad input of the tables on one real installation: what a person or a program is told is word
+ * for word what docs/reference/errors.md says, the processes live on, and nothing was changed.
+ *
+ * `UPDATE_ERRORS_PAGE=1` writes what was said into the page instead: read the difference before you
+ * believe it.
+ */
+import assert from "node:assert/strict";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { root } from "../../../scripts/stage.ts";
+import { tempDir } from "../../helpers/temp-dir.ts";
+import { CALLERS, REQUESTS } from "./api.ts";
+import type { Area, BadInput, Observed } from "./bad-input.ts";
+import { DOCUMENTS, SELECTORS } from "./documents.ts";
+import { ENROLMENT } from "./enrolment.ts";
+import { INSTALLS } from "./installs.ts";
+import { LINKS } from "./links.ts";
+import { CSV, ROLLOUTS } from "./operations.ts";
+import { ERRORS_PAGE, expectedCase, readCases, renderCase } from "./page.ts";
+import { rewritePage, withPlaceholders } from "./page.ts";
+import { RELEASES } from "./releases.ts";
+import { STARTS } from "./starts.ts";
+import { CLOCKS, DISKS } from "./troubles.ts";
+import { openWorld, type StateDigests, type World } from "./world.ts";
+
+/** In the order of the page. */
+const AREAS: readonly Area[] = [
+  DOCUMENTS,
+  SELECTORS,
+  RELEASES,
+  ROLLOUTS,
+  CSV,
+  CALLERS,
+  REQUESTS,
+  ENROLMENT,
+  LINKS,
+  STARTS,
+  CLOCKS,
+  DISKS,
+  INSTALLS,
+];
+const CASES: readonly BadInput[] = AREAS.flatMap(({ cases }) => cases);
+
+const CASES_MIN = 40;
+const TIMEOUT_MS = 180_000;
+const updates = process.env["UPDATE_ERRORS_PAGE"] === "1";
+const pageFile = join(root, ERRORS_PAGE);
+
+describe("every bad input", { timeout: TIMEOUT_MS }, () => {
+  const stack = new AsyncDisposableStack();
+  const stop = new AbortController();
+  const written = new Map<string, string>();
+  let page: ReadonlyMap<string, string> = new Map();
+  let world: World;
+  let rest: StateDigests;
+
+  before(async () => {
+    page = readCases(await readFile(pageFile, "utf8"));
+    const folder = stack.use(await tempDir("bad-inputs"));
+    world = await openWorld(folder.path, stack, stop.signal);
+    rest = await world.settled();
+  });
+
+  after(async () => {
+    if (updates) {
+      const text = await readFile(pageFile, "utf8");
+      await writeFile(pageFile, rewritePage(text, AREAS, written));
+    }
+    await stack.disposeAsync();
+    stop.abort();
+  });
+
+  test("has a case of its own on the page, and the page has no others", () => {
+    const ids = CASES.map(({ id }) => id);
+    assert.ok(ids.length >= CASES_MIN, `${ids.length} bad inputs`);
+    assert.equal(new Set(ids).size, ids.length, "an id is there twice");
+    if (!updates) assert.deepEqual([...page.keys()].toSorted(), ids.toSorted());
+  });
+
+  for (const input of CASES) {
+    test(`${input.id}: ${input.title}`, async (context) => {
+      if (input.fillsDisk === true && world.disks.missing !== null) {
+        context.skip(world.disks.missing);
+        return;
+      }
+      const folder = world.installation.at(`cases/${input.id}`);
+      await mkdir(folder, { recursive: true });
+      const observed = await tryInput(input, folder);
+      check(input, observed, { ...world.values, folder, ...observed.values });
+    });
+  }
+
+  /** Does it; fails when a process has ended or anything was changed. */
+  async function tryInput(input: BadInput, folder: string): Promise<Observed> {
+    await input.arrange?.(world, folder);
+    const arranged = await world.digests();
+    const state = isSame(arranged, rest) ? arranged : await world.settled();
+    try {
+      const observed = await input.act(world, folder);
+      assert.deepEqual(await world.deadRoles(), [], "no process has ended");
+      const now = await world.digests();
+      const records = input.recordedBy ?? [];
+      const unchanged = Object.keys(now).filter((role) => !records.includes(role as "center"));
+      for (const role of unchanged) {
+        const key = role as keyof StateDigests;
+        assert.equal(now[key], state[key], `the state of the ${role} has changed`);
+      }
+      return observed;
+    } finally {
+      await input.restore?.(world, folder);
+      rest = records(input) ? await world.settled() : await world.digests();
+    }
+  }
+
+  /** Word for word what the page says. */
+  function check(
+    input: BadInput,
+    observed: Observed,
+    values: { readonly [name: string]: string },
+  ): void {
+    const section = renderCase(input, observed);
+    assert.doesNotMatch(section, /^\s+at .+:\d+:\d+\)?$/m, "a stack trace leaks");
+    if (updates) written.set(input.id, withPlaceholders(section, values));
+    else assert.equal(section, expectedCase(page.get(input.id) ?? "(not on the page)", values));
+  }
+});
+
+function records(input: BadInput): boolean {
+  return input.recordedBy !== undefined;
+}
+
+function isSame(left: StateDigests, right: StateDigests): boolean {
+  return JSON.stringify(left) === JSON.stringify(right);
+}
