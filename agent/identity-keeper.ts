@@ -144,7 +144,8 @@ async function enrolAtLast(
   for (;;) {
     try {
       const directory = dataDirectory;
-      const enrolled = await enrol({ directory, enrolmentUrl, token, workingTime, signal });
+      const shared = { directory, enrolmentUrl, workingTime, signal };
+      const enrolled = await enrol({ ...shared, token, role: "device" });
       logger.info("Enrolled the device.", { identity: enrolled.identity });
       return enrolled;
     } catch (error) {

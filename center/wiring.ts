@@ -11,6 +11,7 @@ import { openSqliteStore } from "../engines/sqlite/worker-store.ts";
 import { delay, type Clock } from "../ports/clock.ts";
 import type { Random } from "../ports/random.ts";
 import { startAdminServer } from "../runtime/admin-server.ts";
+import { fileFailure } from "../runtime/file-failure.ts";
 import { systemClock } from "../runtime/system-clock.ts";
 import { systemRandom } from "../runtime/system-random.ts";
 import { openApi } from "./api/open-api.ts";
@@ -74,7 +75,7 @@ async function openBase(
   const { dataDirectory, logger } = options;
   const clock: Clock = options.clock ?? systemClock;
   const random: Random = options.random ?? systemRandom;
-  await mkdir(dataDirectory, { recursive: true, mode: 0o700 });
+  await makeDataFolder(dataDirectory);
   const at = (name: string): string => join(dataDirectory, name);
   const store = await openSqliteStore({ path: at("store.db"), clock, logger, signal });
   stack.defer(() => store.close());
@@ -138,5 +139,13 @@ async function watchSilence(
   while (!signal.aborted) {
     registry.checkSilence();
     await delay(clock, SILENCE_CHECK_MS, signal).catch(() => undefined); // ended: the loop ends
+  }
+}
+
+async function makeDataFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw fileFailure(error, "make the data folder", path);
   }
 }

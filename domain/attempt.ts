@@ -71,9 +71,8 @@ export function isTerminal(state: number): boolean {
   return state >= ATTEMPT.succeeded;
 }
 
-/** Why a cell is in its state; stored codes, new ones at the end. The first are the device's. */
-export const CELL_REASONS = [
-  "",
+/** Why a device says that an attempt failed or was rejected: the wire has the same words. */
+export const DEVICE_REASONS = [
   "expired",
   "withdrawn",
   "older-generation",
@@ -93,6 +92,12 @@ export const CELL_REASONS = [
   "health-check-timed-out",
   "crash-loop",
   "internal",
+] as const;
+
+/** Why a cell is in its state; stored codes, new ones at the end. */
+export const CELL_REASONS: readonly string[] = [
+  "",
+  ...DEVICE_REASONS,
   "silent-while-installing",
   "no-evidence",
   "evidence-contradicts",
@@ -101,11 +106,10 @@ export const CELL_REASONS = [
   "install-too-slow",
   "rollout-stopped",
   "never-reached",
-] as const;
-export type CellReason = (typeof CELL_REASONS)[number];
+];
 
 /** The stored code of a reason; unknown texts become `internal`. */
 export function reasonCode(reason: string): number {
-  const code = CELL_REASONS.indexOf(reason as CellReason);
+  const code = CELL_REASONS.indexOf(reason);
   return code === -1 ? CELL_REASONS.indexOf("internal") : code;
 }

@@ -102,7 +102,7 @@ export function resolveOptions(
     throw new MusterError({
       code: "invalid_argument",
       message: `the center's address ${JSON.stringify(resolved.centerAddress)} is not host:port`,
-      detail: { field: "centerAddress" },
+      detail: { field: "centerAddress", hint: "give it as HOST:50051, a name in its certificate" },
     });
   }
   checkRange(resolved, "heartbeatIntervalMs", 100, 3_600_000);

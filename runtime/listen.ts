@@ -41,9 +41,11 @@ function listenError(
       detail: { hint: "choose a port above 1023 or grant CAP_NET_BIND_SERVICE" },
     });
   }
+  const isForeign = error.code === "EADDRNOTAVAIL" || error.code === "ENOTFOUND";
+  const wrong = isForeign ? "this machine has no such address" : (error.code ?? "unknown error");
   return new MusterError({
     code: "failed_precondition",
-    message: `cannot open ${options.what} on ${where}: ${error.code ?? "unknown error"}`,
+    message: `cannot open ${options.what} on ${where}: ${wrong}`,
     detail: { hint: "check the address: it must belong to this machine" },
     cause: error,
   });

@@ -74,15 +74,26 @@ export async function enrolInMemory(
   return { keyPem, certPem: certificate.toString(), caPem, root, identity: expected };
 }
 
-/** Enrols and stores the identity below `directory` (see identity-files.ts for the layout). */
+/**
+ * Enrols and stores the identity below `directory` (see identity-files.ts for the layout). `role`: what
+ * the holder is; a token for the other one is refused before it is used up.
+ */
 export async function enrol(
   options: CenterAddress & {
     readonly token: string;
     readonly directory: string;
     readonly workingTime: WorkingTime;
+    readonly role?: EnrolmentTokenClaims["role"];
   },
 ): Promise<EnrolledIdentity> {
-  readClaims(options.token);
+  const { role, scope, id } = readClaims(options.token);
+  if (options.role !== undefined && role !== options.role) {
+    throw new MusterError({
+      code: "invalid_argument",
+      message: `the enrolment token is for the ${role} ${scope}/${id}, not for a ${options.role}`,
+      detail: { field: "token", hint: `make one with: muster ${options.role} enroll` },
+    });
+  }
   const files = new IdentityFiles(options);
   const keyPem = await files.loadOrCreateKey();
   const enrolled = await enrolInMemory({ ...options, keyPem });

@@ -196,10 +196,25 @@ function unreachable(options: TlsTarget, cause: Error | undefined): MusterError 
   const code = cause !== undefined && "code" in cause ? String(cause.code) : "closed by the peer";
   return new MusterError({
     code: "unavailable",
-    message: `cannot connect to ${options.what} at ${options.host}:${options.port}: ${code}`,
+    message:
+      `cannot connect to ${options.what} at ${options.host}:${options.port}: ` +
+      (UNREACHABLE[code] ?? code),
+    detail: { hint: "check address and port, and that it runs" },
     cause,
   });
 }
+
+/** Codes of the socket and of TLS in words. */
+const UNREACHABLE: { readonly [code: string]: string } = {
+  ECONNREFUSED: "nothing answers there",
+  ECONNRESET: "the connection broke",
+  ENOTFOUND: "that name has no address",
+  EAI_AGAIN: "that name has no address",
+  EHOSTUNREACH: "no route leads there",
+  ENETUNREACH: "no route leads there",
+  ETIMEDOUT: "no route leads there",
+  ERR_SSL_WRONG_VERSION_NUMBER: "what answers there does not speak TLS",
+};
 
 function timedOut(options: TlsTarget): MusterError {
   const { what, host, port, timeoutMs } = options;

@@ -97,7 +97,7 @@ export function authorize(context: HandlerContext, tenant: string, role: Role): 
   const wanted = tenant === "" ? tenantOf(operator) : tenant;
   checkTenant(wanted, "tenant");
   if (operator.tenant !== "*" && operator.tenant !== wanted) {
-    throw denied(`${operator.name} may not act in tenant ${wanted}`);
+    throw denied(`the token ${operator.name} may not act in tenant ${wanted}`);
   }
   requireRole(operator, role);
   return wanted;
@@ -107,14 +107,14 @@ export function authorize(context: HandlerContext, tenant: string, role: Role): 
 export function authorizeAll(context: HandlerContext, role: Role): void {
   const operator = operatorOf(context);
   if (operator.tenant !== "*") {
-    throw denied(`${operator.name} may act in tenant ${operator.tenant} only`);
+    throw denied(`the token ${operator.name} may act in tenant ${operator.tenant} only`);
   }
   requireRole(operator, role);
 }
 
 function requireRole(operator: Operator, role: Role): void {
   if (RANK[operator.role] >= RANK[role]) return;
-  throw denied(`${operator.name} is ${operator.role}; this needs ${role}`);
+  throw denied(`the token ${operator.name} has the role ${operator.role}; this needs ${role}`);
 }
 
 function tenantOf(operator: Operator): string {

@@ -37,6 +37,7 @@ const stored: z.ZodType<TokenRecord> = z.object({
 });
 
 const ISSUER = "muster";
+const OUR_TOKENS = "use one that was made here: muster token create; the first is in its operator folder";
 export const DEFAULT_LIFETIME_MS: number = 90 * 86_400_000;
 
 export class OperatorTokens {
@@ -99,7 +100,7 @@ export class OperatorTokens {
             "the operator token has expired",
             "ask for a new one: muster token create",
           )
-        : unauthenticated("the operator token is not one of this installation", "muster login");
+        : unauthenticated("the operator token is not one of this installation", OUR_TOKENS);
     });
     const record = await this.find(verified.payload.jti ?? "", signal);
     if (record === null || record.revoked) {

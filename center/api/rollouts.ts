@@ -16,6 +16,7 @@ import {
   type PlanMakerOptions,
 } from "../rollouts/plan-maker.ts";
 import { ROLLBACK_SUFFIX } from "../rollouts/rollback-maker.ts";
+import { wordOf } from "../rollouts/rollout-commands.ts";
 import { readRollout, rolloutKey, toJson, type RolloutRecord } from "../rollouts/rollout-record.ts";
 import type { RolloutReader } from "../rollouts/rollout-reader.ts";
 import type { RolloutWatchers } from "../rollouts/rollout-watchers.ts";
@@ -247,7 +248,7 @@ async function command(
   if (readRollout(document).progress.state === "draft") {
     throw new MusterError({
       code: "failed_precondition",
-      message: `cannot ${action} rollout ${name}: it is draft; it has no plan yet`,
+      message: `cannot ${wordOf(action)} rollout ${name}: it is draft; it has no plan yet`,
       detail: { hint: `freeze its plan first: muster rollout plan ${name}` },
     });
   }
@@ -291,6 +292,10 @@ async function show(
 }
 
 function notFound(name: string): MusterError {
+  if (name === "") {
+    const message = "the name of the rollout is missing";
+    return new MusterError({ code: "invalid_argument", message, detail: { field: "name" } });
+  }
   return new MusterError({
     code: "not_found",
     message: `there is no rollout ${name}`,

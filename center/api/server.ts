@@ -14,7 +14,7 @@ import {
   type ContextValues,
   type Interceptor,
 } from "@connectrpc/connect";
-import { connectNodeAdapter } from "@connectrpc/connect-node";
+import { connectNodeAdapter, type ConnectNodeAdapterOptions } from "@connectrpc/connect-node";
 import type { ServerCertificate } from "../identity/server-certificate.ts";
 import { TLS_CIPHERS, TLS_MIN_VERSION } from "../../protocol/trust/tls-policy.ts";
 import { listen } from "../../runtime/listen.ts";
@@ -44,6 +44,7 @@ export async function startApiServers(options: ApiServersOptions): Promise<ApiSe
     interceptors: options.interceptors,
     readMaxBytes: MAX_MESSAGE_BYTES,
     writeMaxBytes: MAX_MESSAGE_BYTES,
+    fallback: sayNothingHere,
   };
   const apiHandler = connectNodeAdapter({ ...common, routes: options.deployRoutes });
   const api = isLoopback(options.apiHost)
@@ -88,6 +89,12 @@ export async function startApiServers(options: ApiServersOptions): Promise<ApiSe
     },
   };
 }
+
+const sayNothingHere: NonNullable<ConnectNodeAdapterOptions["fallback"]> = (_request, response) => {
+  const text = "there is nothing at this path; a method is at /muster.v1.DeployService/METHOD\n";
+  response.writeHead(404, { "content-type": "text/plain; charset=utf-8" });
+  response.end(text);
+};
 
 /** True for addresses that nothing outside this machine reaches. */
 export function isLoopback(host: string): boolean {

@@ -108,14 +108,18 @@ async function named(
   const key = rolloutKey(device.tenant, name);
   const document = await options.store.getDocument("rollout", key, { signal });
   if (document === null) {
-    throw new MusterError({ code: "not_found", message: `there is no rollout ${name}` });
+    throw new MusterError({
+      code: "not_found",
+      message: `there is no rollout ${name}`,
+      detail: { hint: "see what there is: muster get rollouts" },
+    });
   }
   const record = readRollout(document);
   if (record.progress.state === "draft") {
     throw new MusterError({
       code: "failed_precondition",
       message: `rollout ${name} is draft: it has no plan to look the device up in`,
-      detail: { hint: `muster rollout plan ${name}` },
+      detail: { hint: `freeze its plan first: muster rollout plan ${name}` },
     });
   }
   return loadRollout({ ...options.load, signal }, record, document.revision);

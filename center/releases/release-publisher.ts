@@ -5,7 +5,7 @@
  * point ends in the same state.
  */
 import { createHash } from "node:crypto";
-import { MusterError } from "../../domain/errors.ts";
+import { isMusterError, MusterError } from "../../domain/errors.ts";
 import type { ArtifactStore } from "../../ports/artifact-store.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Json, Store } from "../../ports/store.ts";
@@ -15,6 +15,8 @@ import {
   releaseTarget,
   type ReleaseManifest,
 } from "../../protocol/device/release-manifest.ts";
+import { parseMetadata, untrusted } from "../../protocol/trust/tuf-metadata.ts";
+import { findTarget } from "../../protocol/trust/tuf-targets.ts";
 import type { PublishResult } from "../identity/trust-repository.ts";
 import {
   MAX_RELEASES,
@@ -152,21 +154,37 @@ async function publishTarget(
   if (trust.target(path)?.sha256 === sha256) return; // published before a crash
   const { version } = trust.currentTargets();
   const bytes = publication.targets;
-  const published = await trust.publishTargets({ bytes, expectedVersion: version, signal });
+  const published = await signAgainIfUntrusted(async () => {
+    const signed = parseMetadata("targets", Buffer.from(bytes), "the signed targets").signed;
+    if (findTarget(signed, path)?.sha256 !== sha256) {
+      throw untrusted(`the signed targets do not name this manifest under ${path}`);
+    }
+    return trust.publishTargets({ bytes, expectedVersion: version, signal });
+  });
   if (!published.ok) {
     throw new MusterError({
       code: "conflict",
       message:
         `the signed targets are not the successor of version ${published.currentVersion}: ` +
         "somebody published in between",
-      detail: { hint: "sign the bundle again: muster release sign BUNDLE --key FILE" },
+      detail: { hint: SIGN_AGAIN },
     });
   }
-  if (trust.target(path)?.sha256 !== sha256) {
+}
+
+const SIGN_AGAIN = "sign the bundle again: muster release sign BUNDLE --key FILE";
+
+/** What does not verify was signed with another key, or changed since: signing again helps. */
+async function signAgainIfUntrusted<Value>(publish: () => Promise<Value>): Promise<Value> {
+  try {
+    return await publish();
+  } catch (error) {
+    if (!isMusterError(error) || error.code !== "untrusted") throw error;
     throw new MusterError({
       code: "untrusted",
-      message: `the signed targets do not name this manifest under ${path}`,
-      detail: { hint: "sign the bundle again: muster release sign BUNDLE --key FILE" },
+      message: error.message,
+      detail: { hint: SIGN_AGAIN, ...error.detail },
+      cause: error,
     });
   }
 }

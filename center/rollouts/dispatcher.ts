@@ -33,8 +33,9 @@ export function dispatch(rollout: OpenRollout, dispatcher: Dispatcher): Lease[] 
     const ordinal = rollout.ordinalAt(position);
     const gatewayNumber = dispatcher.fleet.reachableThrough(ordinal);
     if (gatewayNumber === 0 || !dispatcher.fleet.hasGreeted(ordinal)) continue;
-    if (dispatcher.desk.coveredBy(record.number, position) === gatewayNumber) continue;
-    // A gateway that hangs gives nothing back: its device has moved on, so its lease is void.
+    const held = rollout.generationAt(position);
+    if (dispatcher.desk.coveredBy(record.number, position, held) === gatewayNumber) continue;
+    // Nobody gave it back: its offer expired unanswered, or its device left a gateway that hangs.
     dispatcher.desk.release(record.number, position);
     if (!isOffered) budget--;
     const generation = lease(rollout, position, ordinal, dispatcher);

@@ -20,7 +20,8 @@ export function createEvidence(
     isOnline: (position) => {
       const gatewayNumber = fleet.reachableThrough(rollout.ordinalAt(position));
       if (gatewayNumber === 0) return false;
-      return desk.coveredBy(rollout.record.number, position) === gatewayNumber;
+      const generation = rollout.generationAt(position);
+      return desk.coveredBy(rollout.record.number, position, generation) === gatewayNumber;
     },
     evidence: (position, previous) => {
       const ordinal = rollout.ordinalAt(position);

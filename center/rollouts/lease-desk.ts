@@ -33,9 +33,10 @@ export class LeaseDesk {
     for (const position of lease.entries.keys()) positions.set(position, lease);
   }
 
-  /** The gateway (by number) whose lease covers the position; 0 = none. */
-  coveredBy(rolloutNumber: number, position: number): number {
-    return this.covering.get(rolloutNumber)?.get(position)?.gatewayNumber ?? 0;
+  /** The gateway (by number) whose lease has the position under this generation; 0 = none. */
+  coveredBy(rolloutNumber: number, position: number, generation: number): number {
+    const lease = this.covering.get(rolloutNumber)?.get(position);
+    return lease?.entries.get(position) === generation ? lease.gatewayNumber : 0;
   }
 
   /** True when this lease covers the position under this generation: only then a return counts. */

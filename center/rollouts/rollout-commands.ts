@@ -70,7 +70,12 @@ export function refusal(
 ): MusterError {
   return new MusterError({
     code: "failed_precondition",
-    message: `cannot ${command.action} rollout ${command.name}: it is ${state}; ${problem}`,
+    message: `cannot ${wordOf(command.action)} rollout ${command.name}: it is ${state}; ${problem}`,
     detail: { hint: `see it with: muster get rollouts ${command.name}` },
   });
+}
+
+/** A command in a sentence. */
+export function wordOf(action: CommandItem["action"]): string {
+  return action === "rollback" ? "roll back" : action;
 }

@@ -241,7 +241,9 @@ export class RolloutLoop {
       if (item.kind !== "return") continue;
       const isCurrent = desk.isCurrent(item.leaseId, item.position, item.generation);
       // Of a lease before the one that covers it now: the newer one decides.
-      if (!isCurrent && desk.coveredBy(item.rollout, item.position) !== 0) continue;
+      if (!isCurrent && desk.coveredBy(item.rollout, item.position, item.generation) !== 0) {
+        continue;
+      }
       desk.release(item.rollout, item.position);
       this.state.open.get(item.rollout)?.step(
         {

@@ -10,6 +10,7 @@ import { RolloutState, type Rollout } from "../../protocol/gen/muster/v1/deploy_
 import type { Session } from "../client.ts";
 import type { Bar, Progress } from "../progress/progress.ts";
 import { required } from "../required.ts";
+import { ENDED_ATTEMPTS } from "../views/rollouts.ts";
 import type { ActResult } from "./demo-result.ts";
 
 /** What a device itself says it runs. */
@@ -181,25 +182,13 @@ async function countUnaccounted(
     for (const { device, state } of page.attempts) {
       const runs = after.get(device)?.digest;
       const wanted = state === "succeeded" ? plan.digest : before.get(device)?.digest;
-      const isEnd = TERMINAL.has(state);
+      const isEnd = ENDED_ATTEMPTS.includes(state);
       if (!isEnd || runs === undefined || runs !== wanted) unaccounted++;
     }
     pageToken = page.nextPageToken;
   } while (pageToken !== "");
   return unaccounted;
 }
-
-const TERMINAL: ReadonlySet<string> = new Set([
-  "succeeded",
-  "failed",
-  "rolled-back",
-  "timed-out",
-  "lost",
-  "rejected",
-  "superseded",
-  "cancelled",
-  "unreachable",
-]);
 
 function sum(
   after: ReadonlyMap<string, DeviceTruth>,

@@ -238,14 +238,8 @@ class Stage {
   /** What every device says of itself, pretended or real. */
   private async truth(): Promise<ReadonlyMap<string, DeviceTruth>> {
     const truth = new Map<string, DeviceTruth>();
-    for (const device of this.swarm.devices()) {
-      const seen = new Set<string>();
-      for (const { digest, generation } of device.activations) seen.add(`${digest}/${generation}`);
-      truth.set(device.id, {
-        id: device.id,
-        digest: device.digest,
-        doubleActivations: device.activations.length - seen.size,
-      });
+    for (const { id, digest, doubleActivations } of this.swarm.devices()) {
+      truth.set(id, { id, digest, doubleActivations });
     }
     for (const { id } of AGENTS) {
       const { digest } = await readAgentDisk(this.installation.at(id));

@@ -81,8 +81,7 @@ export const percentField: z.ZodType<number> = parsed((text) => {
   });
 });
 
-/** A semantic version, written in full. */
-export const versionField: z.ZodType<string> = z.string().superRefine((text, context) => {
+const semanticVersion = z.string().superRefine((text, context) => {
   if (text.length <= 128 && validVersion(text) === text.replace(/\+.*$/, "")) return;
   context.addIssue({
     code: "custom",
@@ -90,6 +89,12 @@ export const versionField: z.ZodType<string> = z.string().superRefine((text, con
     params: { hint: VERSION_HINT },
   });
 });
+
+/** A semantic version, written in full. To YAML `1.2` is a number: quotes would not help it. */
+export const versionField: z.ZodType<string> = z.preprocess(
+  (input) => (typeof input === "number" ? String(input) : input),
+  semanticVersion,
+);
 
 const VERSION_HINT = "write three numbers, as in 1.4.0 or 1.4.0-rc.1 (semver.org)";
 

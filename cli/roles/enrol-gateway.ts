@@ -4,12 +4,16 @@
  * at the first start. Its id and region are the certificate's and never an option's.
  */
 import { join } from "node:path";
-import { enrol } from "../../agent/trust/enrol.ts";
+import { enrol, reenrol } from "../../agent/trust/enrol.ts";
 import { IdentityFiles } from "../../agent/trust/identity-files.ts";
 import { WorkingTime } from "../../agent/trust/working-time.ts";
-import { MusterError } from "../../domain/errors.ts";
+import { isMusterError, MusterError } from "../../domain/errors.ts";
 import type { Clock } from "../../ports/clock.ts";
-import { certificateIdentity, readCertificate } from "../../protocol/trust/certificate-identity.ts";
+import {
+  certificateDates,
+  certificateIdentity,
+  readCertificate,
+} from "../../protocol/trust/certificate-identity.ts";
 
 export interface EnrolledGateway {
   readonly gateway: string;
@@ -39,12 +43,40 @@ export async function enrolGateway(options: {
       directory: dataDirectory,
       enrolmentUrl,
       token,
+      role: "gateway",
       workingTime,
       signal,
     });
     return gatewayOf(enrolled.certPem, identityDirectory);
   }
-  return gatewayOf(stored.certPem, identityDirectory);
+  const certPem = await renewIfDue({ ...options, certPem: stored.certPem });
+  return gatewayOf(certPem, identityDirectory);
+}
+
+/**
+ * Renewed at a start when less than a third of its life is left: gateways are restarted by their
+ * upgrades. Without an enrolment address, or while the center is away, the old one serves on.
+ */
+async function renewIfDue(options: {
+  dataDirectory: string;
+  enrolmentUrl: string | undefined;
+  certPem: string;
+  clock: Clock;
+  signal: AbortSignal;
+}): Promise<string> {
+  const { certPem, clock, enrolmentUrl, signal } = options;
+  const certificate = readCertificate(certPem, "the gateway's certificate");
+  const { notBeforeMs, notAfterMs } = certificateDates(certificate);
+  const leftMs = notAfterMs - clock.wallMs();
+  if (leftMs > (notAfterMs - notBeforeMs) / 3 || enrolmentUrl === undefined) return certPem;
+  try {
+    const directory = options.dataDirectory;
+    const workingTime = new WorkingTime({ clock, floorMs: notBeforeMs });
+    return (await reenrol({ directory, enrolmentUrl, workingTime, signal })).certPem;
+  } catch (error) {
+    if (leftMs > 0 && isMusterError(error) && error.code === "unavailable") return certPem;
+    throw error;
+  }
 }
 
 function gatewayOf(certPem: string, identityDirectory: string): EnrolledGateway {

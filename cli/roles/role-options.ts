@@ -128,6 +128,8 @@ function parseText(source: YamlSource, option: Option, text: string, previous: u
     return option.parseArg(text, previous);
   } catch (error) {
     if (!(error instanceof InvalidArgumentError)) throw error;
-    throw fieldError(source, [name], { message: `${JSON.stringify(text)}: ${error.message}` });
+    const quoted = JSON.stringify(text);
+    const message = error.message.startsWith(quoted) ? error.message : `${quoted}: ${error.message}`;
+    throw fieldError(source, [name], { message });
   }
 }

@@ -20,7 +20,7 @@ const TICK_MS = 5_000;
 const OFFER_LIFETIME_MS = 20_000;
 const EVENTS = 250;
 /** Longest that what is left can take: the offline grace, and a rollback's. */
-const LAST_TICKS = 600;
+const LAST_TICKS = 3_000;
 
 export interface Told {
   readonly state: string;
@@ -157,7 +157,7 @@ class History {
       if (center.rollouts.every(({ progress }) => isEnded(progress.state))) break;
       for (const rollout of center.rollouts) {
         if (rollout.progress.state !== "paused") continue;
-        if (tick < LAST_TICKS / 4) center.step(rollout, { kind: "resume" });
+        if (tick < 150) center.step(rollout, { kind: "resume" });
         else center.step(rollout, { kind: "stop", why: "by hand", rollback: true });
       }
       for (const gateway of world.gateways) {

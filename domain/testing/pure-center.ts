@@ -133,10 +133,14 @@ export class PureCenter {
       offerLifetimeMs: frame.offerLifetimeMs,
       evidence: (position, previous) => this.evidence(rollout, position, previous),
       isOnline: (position) =>
-        this.toldOf(rollout, position).presence === "online" &&
-        this.leased.has(`${rollout.number}/${position}`),
+        this.toldOf(rollout, position).presence === "online" && this.isLeased(rollout, position),
       isPlanted,
     });
+  }
+
+  /** Its present generation: one that expired unanswered does not count. */
+  private isLeased({ number, page }: PureRollout, position: number): boolean {
+    return this.leased.get(`${number}/${position}`)?.generation === page.generation[position];
   }
 
   private evidence(rollout: PureRollout, position: number, previous: number): number {
@@ -161,9 +165,8 @@ export class PureCenter {
     for (let position = 0; position < rollout.releasedEnd; position++) {
       const isOffered = page.state[position] === ATTEMPT.offered;
       if (!isOffered && (page.state[position] !== ATTEMPT.pending || budget <= 0)) continue;
-      const key = `${rollout.number}/${position}`;
       const told = this.toldOf(rollout, position);
-      if (told.presence !== "online" || this.leased.has(key)) continue;
+      if (told.presence !== "online" || this.isLeased(rollout, position)) continue;
       if (!isOffered) budget--;
       const device = devices[position] ?? -1;
       const held = page.generation[position] ?? 0;
@@ -172,7 +175,7 @@ export class PureCenter {
       const { stopEpoch } = rollout.progress;
       const expiresAtMs = this.nowMs + rollout.frame.offerLifetimeMs;
       const offer = { rollout, position, device, generation, stopEpoch, expiresAtMs };
-      this.leased.set(key, offer);
+      this.leased.set(`${rollout.number}/${position}`, offer);
       this.hooks.offered(offer);
     }
   }

@@ -6,6 +6,7 @@
  * effect. The gateway acknowledges (PUBACK) when the center holds it durably.
  */
 import { z } from "zod";
+import { DEVICE_REASONS } from "../../domain/attempt.ts";
 
 /**
  * Phases in the order in which an attempt goes through them; the number is the wire code of
@@ -41,27 +42,7 @@ export function reportPhaseOf(code: number): ReportPhase | null {
 }
 
 /** Why an attempt failed or was rejected. */
-export const REPORT_REASONS = [
-  "expired",
-  "withdrawn",
-  "older-generation",
-  "not-for-this-device",
-  "untrusted-offer",
-  "untrusted-release",
-  "does-not-fit",
-  "busy",
-  "download-failed",
-  "digest-mismatch",
-  "no-space",
-  "unsafe-archive",
-  "archive-too-large",
-  "step-failed",
-  "step-timed-out",
-  "health-check-failed",
-  "health-check-timed-out",
-  "crash-loop",
-  "internal",
-] as const;
+export const REPORT_REASONS: typeof DEVICE_REASONS = DEVICE_REASONS;
 export type ReportReason = (typeof REPORT_REASONS)[number];
 
 /** Longest `detail`; the rest is cut by the sender. */

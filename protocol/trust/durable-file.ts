@@ -118,6 +118,14 @@ function fileError(message: string, file: string, cause: unknown): MusterError {
       cause,
     });
   }
+  if (code === "ENOTDIR" || code === "EEXIST") {
+    return new MusterError({
+      code: "failed_precondition",
+      message: `${message}: a part of the path is not a folder`,
+      detail: { file, hint: "check the path" },
+      cause,
+    });
+  }
   return new MusterError({
     code: "internal",
     message: code === "" ? message : `${message}: ${code}`,

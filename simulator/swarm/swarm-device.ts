@@ -186,6 +186,7 @@ export class SwarmDevice implements WheelMember, Receiver, Pick<Clock, "setTimer
         });
         this.#transport = dialled.transport;
         this.#resumption?.keepFrom(dialled.transport, name, resumed);
+        if (dialled.transport.isSessionReused()) this.#context.counts.resumedConnections += 1;
         const serverMs = dialled.serverKeepAliveMs;
         // The server counts three misses: its keep alive is three of our intervals.
         this.heartbeatIntervalMs =

@@ -9,6 +9,8 @@ export interface SwarmStats {
   /** Connected now; a silent device whose socket is open is not. */
   readonly connected: number;
   readonly connections: number;
+  /** Of those, with a resumed TLS session. */
+  readonly resumedConnections: number;
   readonly failedConnections: number;
   readonly disconnections: number;
   readonly heartbeats: number;
@@ -46,6 +48,7 @@ export function zeroCounts(): SwarmCounts {
     enrolled: 0,
     connected: 0,
     connections: 0,
+    resumedConnections: 0,
     failedConnections: 0,
     disconnections: 0,
     heartbeats: 0,

@@ -29,7 +29,11 @@ export function declare(command: Command, shell: Shell): void {
     const response = await session.client.listGateways({}, session.call);
     const gateways = response.gateways.filter((gateway) => id === undefined || gateway.id === id);
     if (id !== undefined && gateways.length === 0) {
-      throw new MusterError({ code: "not_found", message: `there is no gateway ${id}` });
+      throw new MusterError({
+        code: "not_found",
+        message: `there is no gateway ${id}`,
+        detail: { hint: "see what there is: muster get gateways" },
+      });
     }
     await printList({
       shell,

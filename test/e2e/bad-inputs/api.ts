@@ -15,17 +15,18 @@ interface BadRequest {
   readonly where?: string;
   /** Default: the first operator's. */
   readonly authorization?: (world: World) => string | null;
-  readonly contentType?: string;
   readonly arrange?: BadInput["arrange"];
+  readonly alone?: boolean;
 }
 
 /** A request over the API's JSON form (Connect), as `curl` would send it. */
 function request(row: BadRequest): BadInput {
-  const { id, title, method, body, where, contentType = "application/json" } = row;
+  const { id, title, method, body, where, alone = false } = row;
   const shown = typeof body === "string" ? ` with \`${body}\`` : "";
   return {
     id,
     title,
+    alone,
     given: `\`POST /${SERVICE}/${method}\`${shown}${where === undefined ? "" : `, ${where}`}`,
     ...(row.arrange === undefined ? {} : { arrange: row.arrange }),
     act: async (world): Promise<Observed> => {
@@ -34,7 +35,7 @@ function request(row: BadRequest): BadInput {
       const response = await fetch(`${world.api}/${SERVICE}/${method}`, {
         method: "POST",
         headers: {
-          "content-type": contentType,
+          "content-type": "application/json",
           ...(authorization === null ? {} : { authorization }),
         },
         body: typeof body === "string" ? body : body(world),
@@ -211,6 +212,7 @@ export const REQUESTS: Area = {
     }),
     request({
       id: "key-reused",
+      alone: true,
       title: "An idempotency key is used for something else",
       method: "ApplyRollout",
       body: `${RENEWED}{"release":"shop@1.1.0","selector":"site = b"}}`,

@@ -13,6 +13,8 @@ export interface Area {
   /** Markdown. */
   readonly intro: string;
   readonly cases: readonly BadInput[];
+  /** All of its cases are. */
+  readonly alone?: boolean;
 }
 
 export interface BadInput {
@@ -29,6 +31,8 @@ export interface BadInput {
   readonly restore?: (world: World, folder: string) => Promise<void>;
   /** Whose state has the failure on record, as it should; every other one's stays as it was. */
   readonly recordedBy?: readonly ("center" | "gateway")[];
+  /** What it arranges changes the installation: nothing else is tried meanwhile. */
+  readonly alone?: boolean;
   /** It fills a disk, and so needs one that is small. */
   readonly fillsDisk?: boolean;
 }
@@ -55,6 +59,7 @@ export interface BadCommand {
   /** Instead of the first operator's token; "" = none. */
   readonly token?: (world: World) => string;
   readonly arrange?: BadInput["arrange"];
+  readonly alone?: boolean;
   readonly values?: (world: World, folder: string) => { readonly [name: string]: string };
   /** Values found in the message itself: each pattern's first group. */
   readonly captures?: { readonly [name: string]: RegExp };
@@ -62,10 +67,11 @@ export interface BadCommand {
 
 /** The row of a command line. Arguments have no spaces inside, or are in single quotes. */
 export function command(row: BadCommand): BadInput {
-  const { id, title, words, where, files = {}, values, captures = {} } = row;
+  const { id, title, words, where, files = {}, values, captures = {}, alone = false } = row;
   return {
     id,
     title,
+    alone,
     given: `\`muster ${words}\`${where === undefined ? "" : `, ${where}`}`,
     arrange: async (world, folder) => {
       for (const [name, content] of Object.entries(files)) {
@@ -84,11 +90,16 @@ export function command(row: BadCommand): BadInput {
       ]);
       return {
         outcome: `exit status ${status}`,
-        message: stderr,
+        message: withoutProgress(stderr),
         values: { ...values?.(world, folder), ...Object.fromEntries(found) },
       };
     },
   };
+}
+
+/** Progress is no part of what is said about a failure: it has rates and times. */
+function withoutProgress(stderr: string): string {
+  return stderr.replaceAll(/^(?:upload|import)\b.* \(\d+ %\).*\n/gm, "");
 }
 
 function splitWords(text: string): string[] {

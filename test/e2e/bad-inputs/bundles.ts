@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Release bundles for the cases, made by the command line as their author would. */
-import { readdir, writeFile } from "node:fs/promises";
+/** Release bundles for the cases, by the same code as `muster release create`, `sign` and `apply`. */
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { readBundle, type Bundle } from "../../../cli/release/bundle.ts";
+import { createBundle } from "../../../cli/release/create-bundle.ts";
+import { publishBundle } from "../../../cli/release/publish-bundle.ts";
+import { signBundle } from "../../../cli/release/sign-bundle.ts";
+import { systemClock } from "../../../runtime/system-clock.ts";
 import { tarOf, type TarEntry } from "../../integration/cli/release-fixture.ts";
-import type { MusterResult } from "../../integration/cli/run-muster.ts";
 import { RELEASE } from "./sample-documents.ts";
-import type { World } from "./world.ts";
+import { quietProgress, type World } from "./world.ts";
 
 const ENTRIES: readonly TarEntry[] = [{ name: "VERSION", content: "1.2.0\n" }];
 
@@ -19,41 +23,31 @@ export async function writeRelease(
   await writeFile(join(folder, "release.yaml"), document);
 }
 
-/** Makes the bundle of `writeRelease`, and signs it unless told otherwise. */
+/** Makes the bundle of `writeRelease`, `shop-VERSION.muster`, and signs it unless told otherwise. */
 export async function makeBundle(
   world: World,
   folder: string,
   options: { document?: string; entries?: readonly TarEntry[]; sign?: boolean } = {},
 ): Promise<void> {
   await writeRelease(folder, options);
-  await runWell(world, folder, ["release", "create", "release.yaml"]);
-  if (options.sign !== false) await signBundle(world, folder);
+  const documentFile = join(folder, "release.yaml");
+  const { signal } = world;
+  const bundle = await createBundle({ documentFile, out: null, folder, signal });
+  if (options.sign !== false) await sign(world, bundle);
 }
 
-/** Signs the one bundle of the folder with the operator's key. */
-export async function signBundle(world: World, folder: string): Promise<void> {
-  const key = world.installation.targetsKeyFile;
-  await runWell(world, folder, ["release", "sign", await bundleIn(folder), "--key", key]);
+/** Signs a bundle with the operator's key and publishes it. */
+export async function publish(world: World, bundleFolder: string): Promise<void> {
+  const bundle = await readBundle(bundleFolder);
+  await sign(world, bundle);
+  const { session } = world.installation;
+  await publishBundle({ session, bundle, reason: "test", progress: quietProgress() });
 }
 
-/** Signs the one bundle of the folder and publishes it. */
-export async function publishBundle(world: World, folder: string): Promise<void> {
-  await signBundle(world, folder);
-  await runWell(world, folder, ["apply", "-f", await bundleIn(folder)]);
-}
-
-/** A command that must not fail. */
-export async function runWell(
-  world: World,
-  folder: string,
-  words: readonly string[],
-): Promise<MusterResult> {
-  const result = await world.muster(words, { folder });
-  if (result.status === 0) return result;
-  throw new Error(`muster ${words.join(" ")}: ${result.stderr}`);
-}
-
-async function bundleIn(folder: string): Promise<string> {
-  const [bundle = ""] = (await readdir(folder)).filter((name) => name.endsWith(".muster"));
-  return bundle;
+async function sign(world: World, bundle: Bundle): Promise<void> {
+  const { session, targetsKeyFile: keyFile } = world.installation;
+  const { root, targets } = await session.client.getTrust({});
+  const trust = { rootBytes: root, targetsBytes: targets };
+  const keyPem = await readFile(keyFile, "utf8");
+  await signBundle({ bundle, trust, keyPem, keyFile, nowMs: systemClock.wallMs() });
 }

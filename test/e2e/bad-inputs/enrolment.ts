@@ -8,7 +8,6 @@ import { createEnrolmentToken } from "../../../center/identity/enrolment-tokens.
 import { ENROLMENT_TOKEN_PREFIX } from "../../../protocol/device/enrolment.ts";
 import { systemClock } from "../../../runtime/system-clock.ts";
 import { systemRandom } from "../../../runtime/system-random.ts";
-import { until } from "../../helpers/until.ts";
 import { command, type Area, type BadCommand, type BadInput } from "./bad-input.ts";
 import { SPARE, type World } from "./world.ts";
 
@@ -20,22 +19,18 @@ const ENROL =
 function enrolment(
   row: Pick<BadCommand, "id" | "title" | "where" | "captures"> & {
     words?: string;
-    token: (world: World) => string | Promise<string>;
+    token: (world: World) => string;
   },
 ): BadInput {
   const { token, ...rest } = row;
   return command({
     words: ENROL,
     ...rest,
-    arrange: async (world, folder) => writeFile(join(folder, "token"), await token(world)),
+    arrange: async (world, folder) => writeFile(join(folder, "token"), token(world)),
   });
 }
 
-async function newToken(world: World, lifetimeMs = 0n): Promise<string> {
-  const { client } = world.installation.session;
-  const { tokens } = await client.enrolDevices({ devices: [SPARE], lifetimeMs });
-  return tokens[0] ?? "";
-}
+const good = (world: World): string => world.enrolmentTokens.good;
 
 /** A token like ours that pins another authority. */
 function foreignToken(): string {
@@ -84,19 +79,16 @@ function estRequest(row: {
   id: string;
   title: string;
   given: string;
-  authorization?: (world: World) => Promise<string>;
+  authorization?: (world: World) => string;
   body: () => string | Promise<string>;
 }): BadInput {
   const { id, title, given } = row;
-  let authorization: string | undefined;
   return {
     id,
     title,
     given,
-    arrange: async (world) => {
-      authorization = await row.authorization?.(world);
-    },
     act: async (world) => {
+      const authorization = row.authorization?.(world);
       const body = await row.body();
       const { status, text } = await simpleEnrol(world, {
         body,
@@ -119,15 +111,14 @@ export const ENROLMENT: Area = {
       id: "enrol-token-none",
       title: "There is neither certificate nor token",
       words: "agent --data device --enrolment-url https://localhost:{enrolmentPort} --admin-port 0",
-      captures: { device: /^muster: (.*): this device/ },
     }),
     enrolment({ id: "enrol-malformed", title: "The token is none", token: () => "hello" }),
     enrolment({
       id: "enrol-unknown",
       title: "The token is not known here",
       where: "where the token's last character was changed",
-      token: async (world) => {
-        const token = await newToken(world);
+      token: (world) => {
+        const token = good(world);
         return `${token.slice(0, -2)}${token.at(-2) === "A" ? "B" : "A"}${token.at(-1) ?? ""}`;
       },
     }),
@@ -135,27 +126,13 @@ export const ENROLMENT: Area = {
       id: "enrol-expired",
       title: "The token has expired",
       captures: { time: /expired at ([0-9T:.Z-]+)/ },
-      token: async (world) => {
-        const token = await newToken(world, 1n);
-        const { signal } = world;
-        const endMs = systemClock.wallMs() + 1_000;
-        const isOver = (): boolean => systemClock.wallMs() > endMs;
-        await until("the token has expired", isOver, { timeoutMs: 5_000, signal });
-        return token;
-      },
+      token: (world) => world.enrolmentTokens.expired,
     }),
     enrolment({
       id: "enrol-used",
       title: "The token was used by another machine",
       captures: { time: /another key at ([0-9T:.Z-]+)/ },
-      token: async (world) => {
-        const token = await newToken(world);
-        const authorization = `Bearer ${token}`;
-        const body = await certificateRequest(generateDeviceKey());
-        const { status, text } = await simpleEnrol(world, { authorization, body });
-        if (status !== 200) throw new Error(text);
-        return token;
-      },
+      token: (world) => world.enrolmentTokens.used,
     }),
     enrolment({
       id: "enrol-authority",
@@ -166,7 +143,7 @@ export const ENROLMENT: Area = {
       id: "enrol-url",
       title: "The address is none",
       words: "agent --data device --enrolment-url localhost:7443 --enrol-token-file token --admin-port 0",
-      token: newToken,
+      token: good,
     }),
     enrolment({
       id: "enrol-wrong-port",
@@ -174,7 +151,7 @@ export const ENROLMENT: Area = {
       words:
         "gateway --data device --center localhost:{linkPort} --admin-port 0 " +
         "--enrolment-url https://localhost:{apiPort} --enrol-token-file token",
-      token: newToken,
+      token: good,
     }),
     enrolment({
       id: "enrol-role",
@@ -182,7 +159,7 @@ export const ENROLMENT: Area = {
       words:
         "gateway --data device --center localhost:{linkPort} --admin-port 0 " +
         "--enrolment-url https://localhost:{enrolmentPort} --enrol-token-file token",
-      token: newToken,
+      token: good,
     }),
     enrolment({
       id: "enrol-center-away",
@@ -190,7 +167,7 @@ export const ENROLMENT: Area = {
       words:
         "gateway --data device --center localhost:9 --admin-port 0 " +
         "--enrolment-url https://localhost:9 --enrol-token-file token",
-      token: newToken,
+      token: good,
     }),
     estRequest({
       id: "est-token-none",
@@ -202,21 +179,21 @@ export const ENROLMENT: Area = {
       id: "est-token-malformed",
       title: "EST with something that is no token",
       given: `${POST} with \`Authorization: Bearer ${ENROLMENT_TOKEN_PREFIX}x.y\``,
-      authorization: async () => `Bearer ${ENROLMENT_TOKEN_PREFIX}x.y`,
+      authorization: () => `Bearer ${ENROLMENT_TOKEN_PREFIX}x.y`,
       body: () => certificateRequest(generateDeviceKey()),
     }),
     estRequest({
       id: "est-request",
       title: "The certificate request is none",
       given: `${POST} with a good token and the body \`hello\``,
-      authorization: async (world) => `Bearer ${await newToken(world)}`,
+      authorization: (world) => `Bearer ${good(world)}`,
       body: () => "hello",
     }),
     estRequest({
       id: "est-large",
       title: "The body is too large",
       given: `${POST} with 128 KiB`,
-      authorization: async (world) => `Bearer ${await newToken(world)}`,
+      authorization: (world) => `Bearer ${good(world)}`,
       body: () => "A".repeat(131_072),
     }),
   ],

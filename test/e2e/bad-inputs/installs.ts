@@ -9,7 +9,7 @@ import { join } from "node:path";
 import type { ReleaseManifest } from "../../../protocol/device/release-manifest.ts";
 import { tarOf, type TarEntry } from "../../integration/cli/release-fixture.ts";
 import type { Area, BadInput } from "./bad-input.ts";
-import { makeBundle, publishBundle, runWell } from "./bundles.ts";
+import { makeBundle, publish } from "./bundles.ts";
 import { RELEASE, withLine } from "./sample-documents.ts";
 import { AGENT, rollOut, type World } from "./world.ts";
 
@@ -37,7 +37,7 @@ function install(row: BadRelease): BadInput {
       await makeBundle(world, folder, { document, sign: false });
       const bundle = join(folder, `shop-${version}.muster`);
       await replaceArchive(bundle, await tarOf(row.entries, { gzip: true }), row.unpackedBytes);
-      await publishBundle(world, folder);
+      await publish(world, bundle);
     },
     act: (world, folder) => tryOut(world, folder, name, `shop@${version}`),
   };
@@ -51,8 +51,9 @@ export async function tryOut(
   release: string,
 ): Promise<Awaited<ReturnType<BadInput["act"]>>> {
   await rollOut(world.installation, name, release, world.signal);
-  const { stdout, status } = await runWell(world, folder, ["get", "attempts", name]);
-  const generation = /(?:^|\s)(\d+)\s+(?:\S+-)/m.exec(stdout)?.[1] ?? "";
+  const { stdout, status } = await world.muster(["get", "attempts", name], { folder });
+  const [, row = ""] = stdout.split("\n");
+  const generation = row.split(/\s+/)[3] ?? "";
   return { outcome: `exit status ${status}`, message: stdout, values: { generation } };
 }
 
@@ -80,6 +81,7 @@ async function replaceArchive(
 const ZEROS_BYTES = 8 * 2 ** 20;
 
 export const INSTALLS: Area = {
+  alone: true,
   title: "On the device",
   intro: `A release that was signed with the operator's key by other tools, so that nobody before the
 device could know. \`${AGENT}\` runs what it ran before, and the rollout has the reason on record.`,

@@ -90,18 +90,12 @@ function publish(options: {
   return encodePublish(level, { ...message, qos: 1 });
 }
 
+const NOTHING = new Uint8Array(0);
 const SPARE_UP = `muster/v1/default/${SPARE}/up`;
 const AGENT_UP = `muster/v1/default/${AGENT}/up`;
 
 /** GET from the artifact listener. */
-function download(row: {
-  id: string;
-  title: string;
-  path: string;
-  arrange?: BadInput["arrange"];
-  restore?: BadInput["restore"];
-  fillsDisk?: boolean;
-}): BadInput {
+function download(row: Omit<BadInput, "given" | "act"> & { path: string }): BadInput {
   const { path, ...rest } = row;
   return {
     ...rest,
@@ -130,6 +124,7 @@ function get(world: World, path: string): Promise<{ status: number; text: string
 }
 
 export const LINKS: Area = {
+  alone: true,
   title: "Devices at a gateway",
   intro: `The device is \`${SPARE}\` of the tenant \`default\`, speaks MQTT 5 over TLS 1.3, and has its
 certificate, unless a case says otherwise. MQTT answers with a reason code; the gateway's log says
@@ -244,6 +239,7 @@ the rest. A 3.1.1 client has no reason codes: its connection is closed.`,
       id: "tls-authority",
       title: "The certificate is by another authority",
       given: `The certificate names \`muster://default/${AGENT}\`, and another authority signed it`,
+      insteadOfConnect: NOTHING,
       clientId: AGENT,
       tls: ofForeignAuthority,
     }),
@@ -251,6 +247,7 @@ the rest. A 3.1.1 client has no reason codes: its connection is closed.`,
       id: "tls-certificate-none",
       title: "There is no certificate",
       given: "CONNECT without a client certificate",
+      insteadOfConnect: NOTHING,
       clientId: SPARE,
       tls: (world) => ({ ca: world.spare.caPem }),
     }),

@@ -8,6 +8,7 @@ import type { MalformedPacket, Packet } from "../../../protocol/mqtt/packets.ts"
 import { reasonCodeName } from "../../../protocol/mqtt/reason-codes.ts";
 
 const TIMEOUT_MS = 10_000;
+const CLOSED = "connection closed";
 
 export interface Probe {
   readonly port: number;
@@ -41,8 +42,10 @@ export function probe(options: Probe): Promise<string> {
       socket.destroy();
       reject(new Error(`the gateway said nothing within ${TIMEOUT_MS} ms`));
     });
-    socket.once("error", (error: NodeJS.ErrnoException) => end(`TLS ${error.code ?? "failure"}`));
-    socket.once("close", () => end("connection closed"));
+    socket.once("error", ({ code = "failure" }: NodeJS.ErrnoException) => {
+      end(code === "ECONNRESET" || code === "EPIPE" ? CLOSED : `TLS ${code}`);
+    });
+    socket.once("close", () => end(CLOSED));
     socket.once("secureConnect", () => {
       const hello = encodeConnect({
         protocolLevel: level,
@@ -50,7 +53,9 @@ export function probe(options: Probe): Promise<string> {
         cleanStart: true,
         keepAliveSeconds: 10,
       });
-      socket.write(options.insteadOfConnect ?? hello);
+      const first = options.insteadOfConnect ?? hello;
+      // What the gateway never reads would reset the connection, and its last word with it.
+      if (first.byteLength > 0) socket.write(first);
     });
     socket.on("data", (chunk: Buffer) => {
       decoder.push(chunk);

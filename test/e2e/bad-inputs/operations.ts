@@ -18,6 +18,7 @@ export const ROLLOUTS: Area = {
     }),
     command({
       id: "rollout-nobody",
+      alone: true,
       title: "The selector matches nobody",
       words: "rollout plan nobody",
       where: "of a rollout with `selector: region = mars`",

@@ -15,7 +15,6 @@
  *     ```
  */
 import type { Area, BadInput, Observed } from "./bad-input.ts";
-import { fillIn } from "./bad-input.ts";
 
 /** Where the page is, from the root. */
 export const ERRORS_PAGE = "docs/reference/errors.md";
@@ -23,8 +22,11 @@ export const ERRORS_PAGE = "docs/reference/errors.md";
 /** Above it people write. */
 const CASES = "<!-- Below: test/e2e/bad-inputs, with UPDATE_ERRORS_PAGE=1. -->\n";
 
-/** A case as the page has it, but with the values themselves. */
-export function renderCase(input: BadInput, observed: Observed): string {
+/** A case as the page has it. */
+export function renderCase(
+  input: Pick<BadInput, "id" | "title" | "given">,
+  observed: Pick<Observed, "outcome" | "message">,
+): string {
   const { outcome, message } = observed;
   const capital = outcome.charAt(0).toUpperCase() + outcome.slice(1);
   return (
@@ -45,11 +47,6 @@ export function readCases(page: string): ReadonlyMap<string, string> {
   );
 }
 
-/** A section of the page with every `{name}` that is known replaced by its value. */
-export function expectedCase(section: string, values: { readonly [name: string]: string }): string {
-  return fillIn(section, values);
-}
-
 /** What differs from run to run replaced by its `{name}`, the longest first. */
 export function withPlaceholders(
   text: string,
@@ -58,7 +55,11 @@ export function withPlaceholders(
   return Object.entries(values)
     .filter(([, value]) => value !== "")
     .toSorted(([, left], [, right]) => right.length - left.length)
-    .reduce((result, [name, value]) => result.replaceAll(value, `{${name}}`), text);
+    .reduce((result, [name, value]) => {
+      const escaped = value.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&");
+      const whole = new RegExp(`(?<![\\w.-])${escaped}(?![\\w-])`, "g");
+      return result.replaceAll(whole, `{${name}}`);
+    }, text);
 }
 
 /** The page with its cases written anew; a case that is not in `sections` stays as it was. */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What may be wrong with a release on its way from the author's files to the center. */
-import { readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { copyFile, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { generateEd25519Pem } from "../../../protocol/trust/ed25519.ts";
@@ -33,14 +33,13 @@ function wrongArchive(
     title,
     words: "release create release.yaml",
     where,
-    captures: { folder: /^muster: (.*)\/app\.tar\.gz/ },
     arrange: (_world, folder) => writeRelease(folder, { entries }),
   });
 }
 
 /** `muster apply` of a bundle that is made first. */
 function wrongBundle(
-  row: Pick<BadCommand, "id" | "title" | "where" | "captures" | "token"> & {
+  row: Pick<BadCommand, "id" | "title" | "where" | "captures" | "token" | "alone"> & {
     words?: string;
     arrange: NonNullable<BadCommand["arrange"]>;
   },
@@ -48,7 +47,9 @@ function wrongBundle(
   return command({ words: "apply -f shop-1.2.0.muster", ...row });
 }
 
-const BOMB_BYTES = 96 * 2 ** 20;
+const TAKEN = withLine(RELEASE, 5, "  version: 1.0.0");
+
+const BOMB_BYTES = 68 * 2 ** 20;
 
 export const RELEASES: Area = {
   title: "Releases",
@@ -84,7 +85,7 @@ A device checks archives and signatures again: see [on the device](#on-the-devic
     wrongArchive("archive-setuid", "An archive has a setuid program", "where the archive has `bin/su` with mode 4755", [
       { name: "bin/su", mode: 0o4755, content: "x" },
     ]),
-    wrongArchive("archive-bomb", "An archive is a decompression bomb", "where 96 MiB of zeros are packed to less than 100 KiB", [
+    wrongArchive("archive-bomb", "An archive is a decompression bomb", "where 68 MiB of zeros are packed to less than 100 KiB", [
       { name: "zeros", content: "\0".repeat(BOMB_BYTES) },
     ]),
     command({
@@ -92,8 +93,7 @@ A device checks archives and signatures again: see [on the device](#on-the-devic
       title: "The file is no archive",
       words: "release create release.yaml",
       where: "where `app.tar.gz` is compressed text",
-      captures: { folder: /^muster: (.*)\/app\.tar\.gz/ },
-      arrange: async (_world, folder) => {
+        arrange: async (_world, folder) => {
         await writeRelease(folder);
         await writeFile(join(folder, "app.tar.gz"), gzipSync("not a tar archive"));
       },
@@ -161,16 +161,27 @@ A device checks archives and signatures again: see [on the device](#on-the-devic
       },
     }),
     wrongBundle({
-      id: "release-changed",
-      title: "A release is published again with other content",
-      words: "apply -f shop-1.0.0.muster",
+      id: "release-signed-again",
+      title: "Other content is signed under a version that is taken",
+      words: "release sign shop-1.0.0.muster --key {data}/center/operator/targets.key.pem",
       where: "where `shop` 1.0.0 is published already",
+      arrange: (world, folder) => makeBundle(world, folder, { document: TAKEN, sign: false }),
+    }),
+    wrongBundle({
+      id: "release-changed",
+      title: "Other content is published under a version that is taken",
+      words: "apply -f shop-1.0.0.muster",
+      where: "with the signature that was published with `shop` 1.0.0",
       arrange: async (world, folder) => {
-        await makeBundle(world, folder, { document: withLine(RELEASE, 5, "  version: 1.0.0") });
+        await makeBundle(world, folder, { document: TAKEN, sign: false });
+        const published = world.installation.at("releases/shop-1.0.0/shop-1.0.0.muster");
+        const signature = join("shop-1.0.0.muster", "targets.json");
+        await copyFile(join(published, "targets.json"), join(folder, signature));
       },
     }),
     wrongBundle({
       id: "targets-moved",
+      alone: true,
       title: "Somebody published since the bundle was signed",
       arrange: async (world, folder) => {
         await makeBundle(world, folder);

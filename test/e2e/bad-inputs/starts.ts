@@ -16,11 +16,7 @@ type Row = Pick<BadCommand, "id" | "title" | "words" | "where" | "files" | "capt
 
 /** A start; its log goes to a file, so that the message is what a person reads. */
 function start(row: Row): BadInput {
-  return command({
-    captures: { folder: /(\/[^\s:]*)\/data/ },
-    ...row,
-    words: `${row.words}${QUIET}`,
-  });
+  return command({ ...row, words: `${row.words}${QUIET}` });
 }
 
 /** A start of a center over a database that `make` leaves in the data folder. */
@@ -97,6 +93,12 @@ export const STARTS: Area = {
       title: "The data folder is a file",
       words: CENTER,
       files: { data: "a file\n" },
+    }),
+    start({
+      id: "folder-file-gateway",
+      title: "The data folder is below a file",
+      words: `${GATEWAY.replace("--data data", "--data file/data")} --admin-port 0`,
+      files: { file: "a file\n" },
     }),
     database({
       id: "database-text",

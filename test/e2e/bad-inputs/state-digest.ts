@@ -18,7 +18,7 @@ import { DatabaseSync } from "node:sqlite";
 export async function centerDigest(folder: string): Promise<string> {
   const hash = createHash("sha256");
   for (const name of ["store.db", "events.db"]) addDatabase(hash, join(folder, name));
-  for (const name of ["ca", "secrets", "trust", "operator", "artifacts/incoming"]) {
+  for (const name of ["ca", "secrets", "trust", "operator"]) {
     await addTree(hash, folder, name);
   }
   return hash.digest("hex");

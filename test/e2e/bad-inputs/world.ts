@@ -7,6 +7,7 @@
 import assert from "node:assert/strict";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { PassThrough } from "node:stream";
 import type { ConnectionOptions } from "node:tls";
 import { SignJWT } from "jose";
 import { enrolInMemory, type EnrolledIdentity } from "../../../agent/trust/enrol.ts";
@@ -15,7 +16,7 @@ import { WorkingTime } from "../../../agent/trust/working-time.ts";
 import { LocalInstallation } from "../../../cli/demo/local-installation.ts";
 import { publishDemoRelease } from "../../../cli/demo/demo-release.ts";
 import type { Bundle } from "../../../cli/release/bundle.ts";
-import { createProgress } from "../../../cli/progress/progress.ts";
+import { createProgress, type Progress } from "../../../cli/progress/progress.ts";
 import {
   RolloutState,
   type CreateTokenResponse,
@@ -52,6 +53,15 @@ export interface OperatorTokens {
   readonly foreign: string;
 }
 
+/** One-time tokens of the spare device. */
+export interface EnrolmentTokens {
+  /** No case uses it up. */
+  readonly good: string;
+  readonly expired: string;
+  /** Redeemed by another key. */
+  readonly used: string;
+}
+
 export interface StateDigests {
   readonly center: string;
   readonly gateway: string;
@@ -65,6 +75,7 @@ export class World {
   readonly spare: EnrolledIdentity;
   readonly visitor: EnrolledIdentity;
   readonly tokens: OperatorTokens;
+  readonly enrolmentTokens: EnrolmentTokens;
   /** Of `gw-1`: certificate, key and authority. */
   readonly gatewayTls: ConnectionOptions;
   /** SHA-256 of an artifact that the center has and the gateway has not. */
@@ -78,6 +89,7 @@ export class World {
     spare: EnrolledIdentity;
     visitor: EnrolledIdentity;
     tokens: OperatorTokens;
+    enrolmentTokens: EnrolmentTokens;
     gatewayTls: ConnectionOptions;
     appDigest: string;
   }) {
@@ -87,6 +99,7 @@ export class World {
     this.spare = options.spare;
     this.visitor = options.visitor;
     this.tokens = options.tokens;
+    this.enrolmentTokens = options.enrolmentTokens;
     this.gatewayTls = options.gatewayTls;
     this.appDigest = options.appDigest;
   }
@@ -134,6 +147,8 @@ export class World {
     const { token = this.token } = options;
     const environment = {
       MUSTER_SERVER: this.api,
+      // A hundred commands start a hundred times; compiling once halves that.
+      NODE_COMPILE_CACHE: this.installation.at("compiled"),
       ...(token === "" ? {} : { MUSTER_TOKEN: token }),
       ...options.environment,
     };
@@ -206,9 +221,10 @@ export async function openWorld(
   const shell = testShell(signal);
   const installation = new LocalInstallation({ folder, shell, heartbeat: "1s" });
   stack.use(installation);
-  await installation.startCenter();
-  await installation.startGateway("gw-1");
-  await installation.startAgent({ id: AGENT, inventory: { hwRevision: "rev-b" } });
+  const environment = { NODE_COMPILE_CACHE: installation.at("compiled") };
+  await installation.startCenter(environment);
+  await installation.startGateway("gw-1", environment);
+  await installation.startAgent({ id: AGENT, inventory: { hwRevision: "rev-b" } }, environment);
   await publish(installation, "1.0.0");
   await rollOut(installation, "shop-1.0", "shop@1.0.0", signal);
   const { manifest } = await publish(installation, "1.1.0");
@@ -216,8 +232,7 @@ export async function openWorld(
   const spec = { release: "shop@1.1.0", selector: "region = local" };
   for (const name of ["draft", "planned"]) await client.applyRollout({ name, spec });
   await client.planRollout({ name: "planned" });
-  const spare = await enrol(installation, "default", SPARE, signal);
-  const visitor = await enrol(installation, OTHER_TENANT, VISITOR, signal);
+  const enrolled = await enrolSpareDevices(installation, signal);
   const tokens = await makeTokens(installation);
   const identity = (name: string): Promise<string> =>
     readFile(installation.at(`gw-1/identity/${name}.pem`), "utf8");
@@ -227,8 +242,7 @@ export async function openWorld(
     ca: await identity("ca"),
   };
   const appDigest = manifest.artifacts[0]?.sha256 ?? "";
-  const made = { installation, disks, signal, spare, visitor };
-  return new World({ ...made, tokens, gatewayTls, appDigest });
+  return new World({ installation, disks, signal, ...enrolled, tokens, gatewayTls, appDigest });
 }
 
 async function makeTokens(installation: LocalInstallation): Promise<OperatorTokens> {
@@ -254,11 +268,7 @@ async function makeTokens(installation: LocalInstallation): Promise<OperatorToke
 }
 
 export async function publish(installation: LocalInstallation, version: string): Promise<Bundle> {
-  using progress = createProgress({
-    stream: { write: () => true } as unknown as NodeJS.WriteStream,
-    isTty: false,
-    clock: systemClock,
-  });
+  using progress = quietProgress();
   return publishDemoRelease({
     session: installation.session,
     folder: installation.at("releases"),
@@ -295,18 +305,33 @@ const ENDED: readonly RolloutState[] = [
   RolloutState.STOPPED,
 ];
 
-async function enrol(
+async function enrolSpareDevices(
   installation: LocalInstallation,
-  tenant: string,
-  device: string,
   signal: AbortSignal,
-): Promise<EnrolledIdentity> {
+): Promise<Pick<World, "spare" | "visitor" | "enrolmentTokens">> {
   const { client } = installation.session;
-  await client.registerDevices({ tenant, devices: [{ id: device, region: "local" }] });
-  const { tokens } = await client.enrolDevices({ tenant, devices: [device] });
   const { enrolmentUrl } = installation;
-  const workingTime = new WorkingTime({ clock: systemClock, floorMs: 0 });
-  return enrolInMemory({ token: tokens[0] ?? "", enrolmentUrl, workingTime, signal });
+  const region = "local";
+  await client.registerDevices({ devices: [{ id: SPARE, region }] });
+  await client.registerDevices({ tenant: OTHER_TENANT, devices: [{ id: VISITOR, region }] });
+  const newToken = async (tenant: string, device: string, lifetimeMs = 0n): Promise<string> => {
+    const { tokens } = await client.enrolDevices({ tenant, devices: [device], lifetimeMs });
+    return tokens[0] ?? "";
+  };
+  const enrol = (token: string): Promise<EnrolledIdentity> => {
+    const workingTime = new WorkingTime({ clock: systemClock, floorMs: 0 });
+    return enrolInMemory({ token, enrolmentUrl, workingTime, signal });
+  };
+  const used = await newToken("default", SPARE);
+  return {
+    spare: await enrol(used),
+    visitor: await enrol(await newToken(OTHER_TENANT, VISITOR)),
+    enrolmentTokens: {
+      good: await newToken("default", SPARE),
+      expired: await newToken("default", SPARE, 1n),
+      used,
+    },
+  };
 }
 
 /** Writes an identity into a data folder as enrolment does. */
@@ -326,4 +351,10 @@ export async function logLines(
     .split("\n")
     .filter((line) => line.startsWith("{"))
     .map((line) => JSON.parse(line) as { readonly [field: string]: unknown });
+}
+
+/** Progress that nobody sees. */
+export function quietProgress(): Progress {
+  const stream = new PassThrough().resume();
+  return createProgress({ stream, isTty: false, clock: systemClock });
 }
