@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * Puts a center together: the only file of this role that names engines. Order matters: the Store
- * first (it holds the lock of the data folder), listeners last (nobody is answered by half a center).
+ * first (it holds the lock of the data folder), listeners last (nobody is answered by half a
+ * center).
  */
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";

@@ -7,6 +7,7 @@
 import { ATTEMPT } from "./attempt.ts";
 import type { AttemptCounts } from "./attempt-counts.ts";
 import type { GatePolicy } from "./rollout.ts";
+import { countOf } from "./units.ts";
 
 export type StopVerdict = { readonly stop: false } | { readonly stop: true; readonly why: string };
 
@@ -58,9 +59,9 @@ export function judgeWave(
   const of = (state: keyof typeof ATTEMPT): number => counts.byState[ATTEMPT[state]] ?? 0;
   const notReached = of("pending") + of("offered");
   const underWay = counts.inFlight - of("offered");
-  if (underWay > 0) return { kind: "waiting", why: `${underWay} attempts under way` };
+  if (underWay > 0) return { kind: "waiting", why: `${countOf(underWay, "attempt")} under way` };
   if (notReached > 0 && options.openForMs < options.reachMs) {
-    return { kind: "waiting", why: `${notReached} devices not reached yet` };
+    return { kind: "waiting", why: `${countOf(notReached, "device")} not reached yet` };
   }
   const succeeded = of("succeeded");
   const failed = of("failed") + of("rolled-back") + of("timed-out") + of("lost");

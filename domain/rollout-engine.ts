@@ -12,6 +12,7 @@ import { ATTEMPT, isTerminal } from "./attempt.ts";
 import { sumCounts, type AttemptCounts } from "./attempt-counts.ts";
 import { countsRule, judgeWave } from "./gate.ts";
 import type { PlanLimits, RolloutProgress, RolloutSpec, RolloutState } from "./rollout.ts";
+import { countOf } from "./units.ts";
 
 /** What does not change while a rollout runs. */
 export interface RolloutFrame {
@@ -194,14 +195,14 @@ function finish(frame: RolloutFrame, progress: RolloutProgress, total: AttemptCo
   const waitedMs = progress.clockMs - progress.waveOpenedAtMs;
   if (total.inFlight === (total.byState[ATTEMPT.offered] ?? 0)) {
     if (waitedMs >= frame.spec.deadlines.offlineGraceMs) {
-      const ended = end(progress, "succeeded", `${open} devices were never reached`);
+      const ended = end(progress, "succeeded", `${countOf(open, "device")} never reached`);
       return {
         progress: ended.progress,
         effects: [{ kind: "close-unaccepted", as: "unreachable" }, ...ended.effects],
       };
     }
   }
-  return keep({ ...progress, stateReason: `waiting for ${open} devices of the tail` });
+  return keep({ ...progress, stateReason: `waiting for ${countOf(open, "device")} of the tail` });
 }
 
 function stopByPolicy(frame: RolloutFrame, progress: RolloutProgress, why: string): RolloutStep {

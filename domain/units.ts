@@ -46,6 +46,11 @@ function shareOf(percent: number, total: number): number {
   return Math.round(percent * total * 10_000) / 1_000_000;
 }
 
+/** `1 device`, `12 devices`: for sentences. */
+export function countOf(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+}
+
 const UNIT_MS: ReadonlyMap<string, number> = new Map([
   ["ms", 1],
   ["s", 1_000],

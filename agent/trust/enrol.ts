@@ -75,8 +75,8 @@ export async function enrolInMemory(
 }
 
 /**
- * Enrols and stores the identity below `directory` (see identity-files.ts for the layout). `role`: what
- * the holder is; a token for the other one is refused before it is used up.
+ * Enrols and stores the identity below `directory` (see identity-files.ts for the layout). `role`:
+ * what the holder is; a token for the other one is refused before it is used up.
  */
 export async function enrol(
   options: CenterAddress & {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * One answer to one idempotency key: a mutation repeated with the same key and the same content
- * gets the first answer again; with other content it is refused. Answers are kept for 24 hours. A crash
- * between effect and record is covered by the operations themselves, which are idempotent by name.
+ * gets the first answer again; with other content it is refused. Answers are kept for 24 hours. A
+ * crash between effect and record is covered by the operations themselves, which are idempotent by
+ * name.
  */
 import { createHash } from "node:crypto";
 import { fromBinary, toBinary, type DescMessage, type Message } from "@bufbuild/protobuf";

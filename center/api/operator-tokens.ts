@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * Operator tokens: JWTs (RFC 7519, HS256) signed by this installation; each has a record, so that
- * it can be revoked. The first one is made at the center's first start and written to a file that only
- * its user can read; nothing is open without one.
+ * it can be revoked. The first one is made at the center's first start and written to a file that
+ * only its user can read; nothing is open without one.
  */
 import { jwtVerify, SignJWT } from "jose";
 import { z } from "zod";

@@ -19,7 +19,9 @@ export interface DetailWrite {
 
 /** Failure texts kept of one rollout: enough to see a pattern, bounded when a million fail. */
 const MAX_DETAILS = 1_000;
-/** Texts kept in one cycle, of all rollouts: a commit holds 2,000 writes, and has others to hold. */
+/**
+ * Texts kept in one cycle, of all rollouts: a commit holds 2,000 writes, and has others to hold.
+ */
 const MAX_CYCLE_DETAILS = 1_000;
 
 export class CycleCommit {

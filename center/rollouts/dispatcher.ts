@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * Chooses which attempts are offered next and through which gateway: within the plan's limits, only
- * to devices that are connected and have said what they run. Offers that are out without a lease
- * at the device's present gateway (the center restarted, or the device moved) are leased again under
+ * to devices that are connected and have said what they run. Offers that are out without a lease at
+ * the device's present gateway (the center restarted, or the device moved) are leased again under
  * the same generation; they have their token already.
  */
 import { ATTEMPT } from "../../domain/attempt.ts";

@@ -4,7 +4,6 @@
  * stores the result, its audit entries included.
  */
 import { ATTEMPT, CELL_FLAGS } from "../../domain/attempt.ts";
-import { assert } from "../../domain/assert.ts";
 import { isEnded } from "../../domain/rollout.ts";
 import { stepRollout, type RolloutEffect, type RolloutEvent } from "../../domain/rollout-engine.ts";
 import type { Clock } from "../../ports/clock.ts";
@@ -109,7 +108,7 @@ export class RolloutStepper {
       offerLifetimeMs,
     });
     if (rollback === null) {
-      const unsettled = countUnsettled(parent);
+      const unsettled = countNotBack(parent, null);
       const outcome =
         unsettled === 0
           ? "no device had to go back"
@@ -162,7 +161,7 @@ export class RolloutStepper {
     );
     if (open === undefined || open.record.progress.state !== "rolling-back") return;
     open.sweep(this.options.view(open));
-    const unsettled = countUnsettled(open);
+    const unsettled = countNotBack(open, rollback);
     const succeeded = rollback.record.progress.state === "succeeded" && unsettled === 0;
     const back = rollback.total.byState[ATTEMPT.succeeded] ?? 0;
     const why = succeeded
@@ -189,14 +188,22 @@ export class RolloutStepper {
   }
 }
 
-function countUnsettled(rollout: OpenRollout): number {
-  let unsettled = 0;
-  rollout.ordinals.forEach((_, position) => {
-    const { page, index } = rollout.cell(position);
+/**
+ * A device that the rollback has in its plan is back when its attempt there succeeded: that it ran
+ * the old release before is no proof, for it may have been going on with the new one.
+ */
+function countNotBack(parent: OpenRollout, rollback: OpenRollout | null): number {
+  let count = 0;
+  parent.ordinals.forEach((ordinal, position) => {
+    const inRollback = rollback?.positionOf(ordinal) ?? -1;
+    if (rollback !== null && inRollback >= 0) {
+      if (rollback.stateAt(inRollback) !== ATTEMPT.succeeded) count++;
+      return;
+    }
+    const { page, index } = parent.cell(position);
     const flags = page.flags[index] ?? 0;
     const isExposed = (flags & CELL_FLAGS.exposed) !== 0;
-    if (isExposed && (flags & CELL_FLAGS.settled) === 0) unsettled++;
+    if (isExposed && (flags & CELL_FLAGS.settled) === 0) count++;
   });
-  assert(unsettled <= rollout.ordinals.length, "a device is counted once");
-  return unsettled;
+  return count;
 }

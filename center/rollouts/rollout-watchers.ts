@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Who waits for a rollout to change: level-triggered, so a slow watcher skips states and never loses
- * the last.
+ * Who waits for a rollout to change: level-triggered, so a slow watcher skips states and never
+ * loses the last.
  */
 export class RolloutWatchers {
   private readonly waiting = new Map<string, Set<() => void>>();

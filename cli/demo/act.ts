@@ -147,7 +147,9 @@ async function follow(context: ActContext, plan: ActPlan): Promise<Rollout> {
   });
 }
 
-/** The worst case that was promised: from the audit entry of the frozen plan, not from the result. */
+/**
+ * The worst case that was promised: from the audit entry of the frozen plan, not from the result.
+ */
 async function plannedRadius(session: Session, rollout: Rollout): Promise<number> {
   const subject = `rollout/${rollout.tenant}/${rollout.name}`;
   let afterSequence = 0n;

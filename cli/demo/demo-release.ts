@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Makes, signs and publishes a small release with a real archive, by the same code as `muster release
- * create`, `sign` and `apply`. Its health check fails on the hardware revision that it is told to
- * fail on, on real devices and pretended ones alike.
+ * Makes, signs and publishes a small release with a real archive, by the same code as `muster
+ * release create`, `sign` and `apply`. Its health check fails on the hardware revision that it is
+ * told to fail on, on real devices and pretended ones alike.
  */
 import { createWriteStream } from "node:fs";
 import { mkdir, readFile, writeFile } from "node:fs/promises";

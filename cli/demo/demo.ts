@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * The demo: a center, two gateways, three real agents and a thousand pretended devices on this
- * machine, and three acts: a good release reaches everyone; one that fails on a hardware revision is
- * stopped and put back; a gateway is killed and its devices carry on through the other.
+ * machine, and three acts: a good release reaches everyone; one that fails on a hardware revision
+ * is stopped and put back; a gateway is killed and its devices carry on through the other.
  */
 import { MusterError } from "../../domain/errors.ts";
 import { delay } from "../../ports/clock.ts";

@@ -247,12 +247,10 @@ export class PureCenter {
     const { parent } = rollout;
     if (parent === null || parent.progress.state !== "rolling-back") return;
     this.sweep(parent);
-    const unsettled = parent.devices.filter((_, position) => {
-      const flags = parent.page.flags[position] ?? 0;
-      return (flags & 1) !== 0 && (flags & 4) === 0;
-    }).length;
-    const succeeded = rollout.progress.state === "succeeded" && unsettled === 0;
-    const why = `${parent.progress.stateReason}; ${unsettled} are not back`;
+    // Whoever needed no rollback was back before it began.
+    const notBack = rollout.devices.length - (rollout.total.byState[ATTEMPT.succeeded] ?? 0);
+    const succeeded = rollout.progress.state === "succeeded" && notBack === 0;
+    const why = `${parent.progress.stateReason}; ${notBack} did not go back`;
     this.step(parent, { kind: "rollback-ended", succeeded, why });
   }
 }
