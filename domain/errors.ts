@@ -192,8 +192,9 @@ export function toMusterError(value: unknown, attempted: string): MusterError {
 export function describeError(error: MusterError): string {
   const { file, line, column, field, hint } = error.detail;
   let place = file ?? "";
-  if (line !== undefined) place += `:${line}`;
-  if (column !== undefined) place += `:${column}`;
+  // Without a file a line is one of a text that the message itself speaks about.
+  if (file !== undefined && line !== undefined) place += `:${line}`;
+  if (file !== undefined && column !== undefined) place += `:${column}`;
   if (field !== undefined) place += place === "" ? field : ` (${field})`;
   const head = place === "" ? error.message : `${place}: ${error.message}`;
   return hint === undefined ? head : `${head}\n  → ${hint}`;

@@ -37,7 +37,8 @@ const stored: z.ZodType<TokenRecord> = z.object({
 });
 
 const ISSUER = "muster";
-const OUR_TOKENS = "use one that was made here: muster token create; the first is in its operator folder";
+const OUR_TOKENS =
+  "use one that was made here (muster token create), or the first, in the center's operator folder";
 export const DEFAULT_LIFETIME_MS: number = 90 * 86_400_000;
 
 export class OperatorTokens {

@@ -22,6 +22,10 @@ export class FleetTable {
   private lastSeen: Float64Array = new Float64Array(1_024);
   /** 1 after the hello of this session: what the device runs is known. */
   private greeted: Uint8Array = new Uint8Array(1_024);
+  /** 1 after any hello since this center started. */
+  private known: Uint8Array = new Uint8Array(1_024);
+  /** Monotonic ms of the session's begin. */
+  private openedAt: Float64Array = new Float64Array(1_024);
   /** Bit n: slot n was named in this session. */
   private named: Uint8Array = new Uint8Array(1_024);
   private readonly clock: Clock;
@@ -67,6 +71,7 @@ export class FleetTable {
     this.fence[ordinal] = fence;
     this.endedAt[ordinal] = 0;
     this.greeted[ordinal] = 0;
+    this.openedAt[ordinal] = this.clock.monotonicMs();
     this.named[ordinal] = 0;
     this.lastSeen[ordinal] = this.clock.wallMs();
     return { fence, olderGateway };
@@ -110,6 +115,7 @@ export class FleetTable {
   greet(ordinal: number): void {
     this.grow(ordinal);
     this.greeted[ordinal] = 1;
+    this.known[ordinal] = 1;
   }
 
   /** The device told what this slot (0–7) runs. */
@@ -122,8 +128,14 @@ export class FleetTable {
     return ((this.named[ordinal] ?? 0) & (1 << slot)) !== 0;
   }
 
+  /**
+   * What the device runs is known: it said hello in this session; or it did in an earlier one and
+   * has said nothing for a heartbeat of this one (a client that only listens says no hello).
+   */
   hasGreeted(ordinal: number): boolean {
-    return this.greeted[ordinal] === 1;
+    if (this.greeted[ordinal] === 1) return true;
+    const openForMs = this.clock.monotonicMs() - (this.openedAt[ordinal] ?? 0);
+    return this.known[ordinal] === 1 && openForMs >= this.gapMs / 3;
   }
 
   sawAt(ordinal: number): number {
@@ -175,6 +187,8 @@ export class FleetTable {
     this.endedAt = copy(new Float64Array(length), this.endedAt);
     this.lastSeen = copy(new Float64Array(length), this.lastSeen);
     this.greeted = copy(new Uint8Array(length), this.greeted);
+    this.known = copy(new Uint8Array(length), this.known);
+    this.openedAt = copy(new Float64Array(length), this.openedAt);
     this.named = copy(new Uint8Array(length), this.named);
   }
 }

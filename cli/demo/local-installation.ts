@@ -7,7 +7,7 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createSession, type Session } from "../client.ts";
 import type { Shell } from "../shell.ts";
-import { RoleProcess } from "./role-process.ts";
+import { RoleProcess, type ReadyFacts } from "./role-process.ts";
 
 export interface LocalInstallationOptions {
   readonly folder: string;
@@ -68,7 +68,8 @@ export class LocalInstallation implements AsyncDisposable {
     const { signal } = this.options.shell.interrupt;
     await mkdir(this.folder, { recursive: true });
     const again = this.opened !== null;
-    const center = this.role("center", "center", this.centerArgs(again), environment);
+    const args = this.centerArgs(again);
+    const center = this.role("center", "center", args, environment, this.center.facts);
     this.center = center;
     await center.start(signal);
     const token = (await readFile(this.at("center/operator/token"), "utf8")).trim();
@@ -127,7 +128,7 @@ export class LocalInstallation implements AsyncDisposable {
       args.push("--mqtts-port", String(before.port("mqttsPort")));
       args.push("--artifacts-port", String(before.port("artifactsPort")));
     }
-    const gateway = this.role(`gateway ${id}`, id, args, environment);
+    const gateway = this.role(`gateway ${id}`, id, args, environment, before?.facts);
     this.gateways.set(id, gateway);
     await gateway.start(signal);
     return gateway;
@@ -171,9 +172,10 @@ export class LocalInstallation implements AsyncDisposable {
     base: string,
     args: readonly string[],
     environment: Environment = {},
+    before: ReadyFacts = {},
   ): RoleProcess {
     const { clock } = this.options.shell;
-    return new RoleProcess({ name, args, fileBase: this.at(base), environment, clock });
+    return new RoleProcess({ name, args, fileBase: this.at(base), environment, before, clock });
   }
 
   /** Agents first, so that nothing reports a connection lost. */

@@ -21,6 +21,8 @@ export interface RoleProcessOptions {
   /** Files `{fileBase}.ready.json` and `{fileBase}.log` belong to it. */
   readonly fileBase: string;
   readonly environment?: { readonly [name: string]: string | undefined };
+  /** Of the process that it replaces, at the same addresses: true until its own are known. */
+  readonly before?: ReadyFacts;
   readonly clock: Clock;
 }
 
@@ -39,11 +41,12 @@ export class RoleProcess implements AsyncDisposable {
   readonly name: string;
   private readonly options: RoleProcessOptions;
   private child: ChildProcess | null = null;
-  private ready: ReadyFacts = {};
+  private ready: ReadyFacts;
 
   constructor(options: RoleProcessOptions) {
     this.name = options.name;
     this.options = options;
+    this.ready = options.before ?? {};
   }
 
   /** Starts it and waits until it does its work. Throws `unavailable` with its log's last line. */

@@ -43,7 +43,8 @@ export async function publishBundle(options: {
       session.call,
     );
   } catch (error) {
-    throw isMusterError(error) && error.code === "conflict" ? signAgain(bundle, error) : error;
+    if (!isMusterError(error)) throw error;
+    throw error.code === "conflict" ? signAgain(bundle, error) : located(bundle, error);
   }
 }
 
@@ -77,6 +78,12 @@ async function* uploadMessages(
     sentBytes += data.length;
     onSent(sentBytes);
   }
+}
+
+/** The center's refusal, pointed at the bundle that it is about. */
+function located(bundle: Bundle, cause: MusterError): MusterError {
+  const { code, message, detail } = cause;
+  return new MusterError({ code, message, detail: { file: bundle.folder, ...detail }, cause });
 }
 
 function signAgain(bundle: Bundle, cause: MusterError): MusterError {

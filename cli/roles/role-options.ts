@@ -129,7 +129,9 @@ function parseText(source: YamlSource, option: Option, text: string, previous: u
   } catch (error) {
     if (!(error instanceof InvalidArgumentError)) throw error;
     const quoted = JSON.stringify(text);
-    const message = error.message.startsWith(quoted) ? error.message : `${quoted}: ${error.message}`;
+    const message = error.message.startsWith(quoted)
+      ? error.message
+      : `${quoted}: ${error.message}`;
     throw fieldError(source, [name], { message });
   }
 }

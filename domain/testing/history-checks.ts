@@ -4,7 +4,7 @@
  * by what the devices truly did where that is more than the center knows.
  */
 import assert from "node:assert/strict";
-import { ATTEMPT, CELL_FLAGS, isTerminal, isUnderWay } from "../attempt.ts";
+import { ATTEMPT, ATTEMPT_STATES, CELL_FLAGS, isTerminal, isUnderWay } from "../attempt.ts";
 import { isEnded, type RolloutState } from "../rollout.ts";
 import type { RolloutEvent } from "../rollout-engine.ts";
 import type { Offer, PureCenter } from "./pure-center.ts";
@@ -26,6 +26,7 @@ const NEXT_STATES: { readonly [State in RolloutState]: readonly RolloutState[] }
 
 export class HistoryChecks {
   private readonly generations = new Map<string, number>();
+  private readonly before = new Map<string, { generation: number; state: number }>();
 
   /** A transition is one of the graph, epoch and clock only grow, a wave opens after its gate. */
   stepped(rollout: PureRollout, before: PureRollout["progress"], event: RolloutEvent): void {
@@ -53,11 +54,37 @@ export class HistoryChecks {
   }
 
   everything(center: PureCenter, devices: readonly PretendDevice[]): void {
-    for (const rollout of center.rollouts) checkRollout(rollout, devices);
+    for (const rollout of center.rollouts) {
+      checkRollout(rollout, devices);
+      this.changes(rollout, center);
+    }
     for (const { number, acceptedGenerations } of devices) {
       const sorted = [...new Set(acceptedGenerations)].sort((a, b) => a - b);
       assert.deepEqual(acceptedGenerations, sorted, `device ${number} went back a generation`);
     }
+  }
+
+  /** Nobody goes back a phase, and of whom nothing can be known nothing is said. */
+  private changes(rollout: PureRollout, center: PureCenter): void {
+    const { page } = rollout;
+    rollout.devices.forEach((device, position) => {
+      const key = `${rollout.number}/${position}`;
+      const state = page.state[position] ?? 0;
+      const flags = page.flags[position] ?? 0;
+      const generation = page.generation[position] ?? 0;
+      const before = this.before.get(key);
+      this.before.set(key, { generation, state });
+      const silent = state === ATTEMPT.lost || state === ATTEMPT["timed-out"];
+      const isBad = silent || state === ATTEMPT.failed;
+      assert(!isBad || (flags & CELL_FLAGS.failed) !== 0, "a failure that does not count");
+      if (before === undefined || before.state === state) return;
+      const isUnknown = center.told[device]?.presence === "unknown";
+      assert(!silent || !isUnknown, `position ${position} is ${ATTEMPT_STATES[state]}, unheard`);
+      // One that was given up and found to have done it may still tell how.
+      const wasGivenUp = (flags & CELL_FLAGS.failed) !== 0;
+      if (before.generation !== generation || wasGivenUp || !isUnderWay(state)) return;
+      assert(!isUnderWay(before.state) || before.state < state, `position ${position} went back`);
+    });
   }
 }
 

@@ -17,14 +17,15 @@ import type { Behaviour } from "./behaviour.ts";
 import { ModelCore } from "./model-core.ts";
 import type { ModelFacts } from "./model-core.ts";
 import type { DownloadedRelease, Effect, ModelTimer, PreparedRelease } from "./model-effects.ts";
+import type { ReportBox } from "./report-box.ts";
 import { SlotModel } from "./slot-model.ts";
 import type { SlotMemory } from "./slot-model.ts";
 
 /** What a journal says of a device. */
 export interface DeviceMemory {
   readonly slots: ReadonlyMap<Slot, SlotMemory>;
-  /** Not acknowledged, in order. `isLast`: the last word on its generation. */
-  readonly reports: readonly { readonly report: DeviceReport; readonly isLast: boolean }[];
+  /** The model takes it over. */
+  readonly reports: ReportBox;
   readonly activations: readonly Activation[];
   readonly exposedRollouts: readonly number[];
 }
@@ -42,7 +43,7 @@ export class DeviceModel {
 
   constructor(options: { facts: ModelFacts; agentName: string; memory?: DeviceMemory }) {
     const { facts, memory } = options;
-    const core = new ModelCore(facts);
+    const core = new ModelCore(facts, memory?.reports);
     this.#core = core;
     this.#agentName = options.agentName;
     const leaves = core.random.next() < 0.5;
@@ -53,7 +54,6 @@ export class DeviceModel {
     }
     for (const activation of memory?.activations ?? []) core.ledger.add(activation);
     for (const rollout of memory?.exposedRollouts ?? []) core.exposedRollouts.add(rollout);
-    for (const { report, isLast } of memory?.reports ?? []) core.reports.repeat(report, isLast);
   }
 
   get device(): string {

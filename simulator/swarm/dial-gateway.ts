@@ -27,7 +27,6 @@ const CONNECT_TIMEOUT_MS = 15_000;
 const HEARTBEATS_A_KEEP_ALIVE = 3;
 
 export interface DialledGateway {
-  readonly transport: TLSSocket;
   /** What the server demands instead of the keep alive asked for; null = nothing. */
   readonly serverKeepAliveMs: number | null;
 }
@@ -38,6 +37,8 @@ export interface DialOptions {
   readonly identity: SwarmIdentity;
   /** A TLS session with this gateway, to resume; null = a full handshake. */
   readonly resumed: PeerSession | null;
+  /** Called when the peer is verified, before its first byte: tickets come right behind. */
+  readonly onStream: (transport: TLSSocket) => void;
   readonly sessionClock: Pick<Clock, "setTimer">;
   /** Called before anything can be received. */
   readonly onSession: (session: MqttClientSession) => void;
@@ -48,6 +49,7 @@ export interface DialOptions {
 export async function dialGateway(options: DialOptions): Promise<DialledGateway> {
   const { context, gateway, identity, signal } = options;
   const transport = await openStream(options);
+  options.onStream(transport);
   const session = new MqttClientSession({
     transport,
     clock: options.sessionClock,
@@ -78,7 +80,6 @@ export async function dialGateway(options: DialOptions): Promise<DialledGateway>
   }
   const serverKeepAliveSeconds = outcome.connack.properties?.serverKeepAliveSeconds ?? 0;
   return {
-    transport,
     serverKeepAliveMs: serverKeepAliveSeconds === 0 ? null : serverKeepAliveSeconds * 1_000,
   };
 }

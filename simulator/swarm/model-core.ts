@@ -37,7 +37,7 @@ const MAX_WITHDRAWN = 64;
 export class ModelCore {
   readonly facts: ModelFacts;
   readonly random: SeededRandom;
-  readonly reports: ReportBox = new ReportBox();
+  readonly reports: ReportBox;
   readonly ledger: ActivationLedger = new ActivationLedger();
   /** Rollouts of which this device accepted an attempt. */
   readonly exposedRollouts: Set<number> = new Set();
@@ -52,8 +52,10 @@ export class ModelCore {
   readonly #withdrawn = new Set<number>();
   #effects: Effect[] = [];
 
-  constructor(facts: ModelFacts) {
+  /** `reports`: those of before a restart; the core takes them over. */
+  constructor(facts: ModelFacts, reports: ReportBox = new ReportBox()) {
     this.facts = facts;
+    this.reports = reports;
     this.random = new SeededRandom({ seed: facts.seed, name: `${facts.tenant}/${facts.device}` });
     const fallsSilent = this.random.next() < 0.5 ? "accepted" : "installing";
     this.lastPhase = facts.behaviour === "silent" ? fallsSilent : null;

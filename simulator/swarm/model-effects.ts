@@ -74,7 +74,12 @@ export type Operation =
       readonly digest: string;
       readonly version: string;
     } & AttemptName)
-  | ({ readonly op: "report"; readonly report: DeviceReport } & AttemptName)
+  | ({
+      readonly op: "report";
+      readonly report: DeviceReport;
+      /** An answer of before is sent again, word for word. */
+      readonly isRepeat?: true;
+    } & AttemptName)
   | {
       readonly op: "ack";
       readonly rollout: number;

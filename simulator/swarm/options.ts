@@ -12,6 +12,8 @@ import type { SwarmStats } from "./swarm-stats.ts";
 
 /** A process has file descriptors and memory (70 KiB a TLS connection) for so many. */
 export const MAX_DEVICES_A_PROCESS = 10_000;
+/** Of one swarm, on one machine. */
+export const MAX_PROCESSES = 256;
 export const DEFAULT_HEARTBEAT_INTERVAL_MS = 5_000;
 export const DEFAULT_BACKOFF_CEILING_MS = 60_000;
 

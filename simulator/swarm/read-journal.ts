@@ -48,13 +48,11 @@ export class JournalReader {
     }
   }
 
+  /** Once, at the end. */
   memory(): DeviceMemory {
     return {
       slots: this.#slots,
-      reports: [...this.#reports.pending()].map((report) => ({
-        report,
-        isLast: LAST_PHASES.has(report.phase),
-      })),
+      reports: this.#reports,
       activations: this.#ledger.activations,
       exposedRollouts: [...this.#exposedRollouts],
     };

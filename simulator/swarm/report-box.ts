@@ -42,7 +42,10 @@ export class ReportBox {
     reports.lastSequence = Math.max(reports.lastSequence, report.sequence);
     reports.isClosed = isLast;
     const isWaiting = reports.pending.some(({ sequence }) => sequence === report.sequence);
-    if (!isWaiting) reports.pending.push(report);
+    if (!isWaiting) {
+      reports.pending = reports.pending.filter(({ phase }) => phase !== report.phase);
+      reports.pending.push(report);
+    }
     this.#dropOldest();
   }
 

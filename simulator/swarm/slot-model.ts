@@ -103,10 +103,7 @@ export class SlotModel {
       nowMs: clock.wallMs(),
     });
     if (judgement.kind === "refused") this.#refuse(offer, judgement);
-    if (judgement.kind === "repeat") {
-      this.#core.reports.repeat(judgement.answer);
-      this.#core.emit({ kind: "send" });
-    }
+    if (judgement.kind === "repeat") this.#repeat(judgement.answer);
     if (judgement.kind !== "take") return;
     this.#candidate = offer;
     this.#core.emit({ kind: "prepare", offer });
@@ -163,6 +160,15 @@ export class SlotModel {
     const { reason, detail } = refusal;
     const phase = reason === "older-generation" ? "superseded" : "failed";
     this.#answer = this.#say(offer, phase, { reason, detail }, true);
+  }
+
+  #repeat(report: DeviceReport): void {
+    const { rollout, position, generation } = report;
+    this.#core.reports.repeat(report);
+    const slot = this.#slot;
+    const attempt = { slot, rollout, position, generation };
+    this.#core.record({ op: "report", ...attempt, report, isRepeat: true });
+    this.#core.emit({ kind: "send" });
   }
 
   /** `forGood`: the same generation, offered again, gets the same answer. */

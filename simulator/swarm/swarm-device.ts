@@ -165,7 +165,7 @@ export class SwarmDevice implements WheelMember, Receiver, Pick<Clock, "setTimer
 
   /** False when the swarm stopped meanwhile. */
   async #open(gateway: GatewayAddress): Promise<boolean> {
-    const { dials, receivers, heartbeatIntervalMs } = this.#context;
+    const { dials, receivers, counts, heartbeatIntervalMs } = this.#context;
     const dialling = new AbortController();
     this.#dialling = dialling;
     const name = gatewayName(gateway);
@@ -177,6 +177,11 @@ export class SwarmDevice implements WheelMember, Receiver, Pick<Clock, "setTimer
           gateway,
           identity: this.#identity,
           resumed,
+          onStream: (transport) => {
+            this.#transport = transport;
+            this.#resumption?.keepFrom(transport, name, resumed);
+            if (transport.isSessionReused()) counts.resumedConnections += 1;
+          },
           sessionClock: this,
           onSession: (session) => {
             this.#session = session;
@@ -184,9 +189,6 @@ export class SwarmDevice implements WheelMember, Receiver, Pick<Clock, "setTimer
           },
           signal: dialling.signal,
         });
-        this.#transport = dialled.transport;
-        this.#resumption?.keepFrom(dialled.transport, name, resumed);
-        if (dialled.transport.isSessionReused()) this.#context.counts.resumedConnections += 1;
         const serverMs = dialled.serverKeepAliveMs;
         // The server counts three misses: its keep alive is three of our intervals.
         this.heartbeatIntervalMs =

@@ -17,7 +17,6 @@ import type { SwarmStats } from "./swarm-stats.ts";
 
 /** Each is told once, and says goodbye for its devices within seconds. */
 const STOP_TIMEOUT_MS = 10_000;
-export const MAX_PROCESSES = 256;
 
 export interface SwarmProcessesOptions extends PartOptions {
   readonly processCount: number;

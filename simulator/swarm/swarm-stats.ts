@@ -99,6 +99,7 @@ const NAME_OF_OPERATION: {
 
 export function countOperation(counts: SwarmCounts, operation: JournalOperation): void {
   if (operation.op === "confirm") return;
+  if (operation.op === "report" && operation.isRepeat === true) return;
   counts[NAME_OF_OPERATION[operation.op]] += 1;
   if (operation.op !== "report") return;
   const name = NAME_OF_PHASE[operation.report.phase];

@@ -16,7 +16,9 @@ export async function patiently<Answer>(
   for (;;) {
     signal.throwIfAborted();
     try {
-      return await call({ signal: AbortSignal.any([signal, AbortSignal.timeout(CALL_TIMEOUT_MS)]) });
+      return await call({
+        signal: AbortSignal.any([signal, AbortSignal.timeout(CALL_TIMEOUT_MS)]),
+      });
     } catch (error) {
       if (!isMusterError(error) || !AWAY.has(error.code)) throw error;
     }
@@ -24,4 +26,4 @@ export async function patiently<Answer>(
   }
 }
 
-const AWAY: ReadonlySet<string> = new Set(["unavailable", "deadline_exceeded", "aborted"]);
+const AWAY: ReadonlySet<string> = new Set(["unavailable", "deadline_exceeded", "cancelled"]);

@@ -111,7 +111,7 @@ async function submitByGrpc(scheduler: Scheduler): Promise<void> {
   assert.ok(watched.length >= 2, "the watch shows the rollout under way and its end");
   assert.equal(watched[0]?.state, "ROLLOUT_STATE_RUNNING");
   const last = watched.at(-1);
-  assert.equal(last?.state, "ROLLOUT_STATE_SUCCEEDED", last?.stateReason);
+  assert.equal(last?.state, "ROLLOUT_STATE_SUCCEEDED", last?.stateReason ?? "");
   assert.deepEqual(last?.progress?.byState, { succeeded: 1 });
   const version = scheduler.installation.roles.at("press-7/slots/app/current/VERSION");
   assert.equal(await readFile(version, "utf8"), "1.0.0");

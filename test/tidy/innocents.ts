@@ -46,12 +46,6 @@ const allowedGlobals: TidyCase[] = [
 
 export const innocents: readonly TidyCase[] = [
   ...allowedImports,
-  innocent(
-    rooms,
-    "a port takes a type",
-    "ports/store.ts",
-    'import type { A } from "../protocol/a.ts";\n',
-  ),
   innocent(rooms, "text that looks like one", "domain/a.ts", 'const a = `import "node:fs"`;\n'),
   innocent(rooms, "a method named from", "domain/a.ts", 'const a = Array.from("node:fs");\n'),
   innocent(rooms, "generated code", "protocol/gen/a_pb.ts", 'import { a } from "../../cli/a";\n'),

@@ -52,10 +52,10 @@ export const checkRooms: Rule = (tree) => {
       findings.push({ path: module.path, line: 1, message });
       continue;
     }
-    for (const { specifier, line, typeOnly, imported } of module.references) {
+    for (const { specifier, line, imported } of module.references) {
       if (!imported) continue;
       const message = specifier.startsWith(".")
-        ? judgeRelative(module.path, specifier, typeOnly)
+        ? judgeRelative(module.path, specifier)
         : judgePackage(module.path, specifier);
       if (message !== undefined) findings.push({ path: module.path, line, message });
     }
@@ -63,7 +63,7 @@ export const checkRooms: Rule = (tree) => {
   return findings;
 };
 
-function judgeRelative(path: string, specifier: string, typeOnly: boolean): string | undefined {
+function judgeRelative(path: string, specifier: string): string | undefined {
   const target = resolveFrom(path, specifier);
   if (!/\.(?:ts|js)$/.test(specifier) && !specifier.endsWith(".json")) {
     return `"${specifier}" has no extension. Name the file: relative imports end in .ts.`;
@@ -72,10 +72,10 @@ function judgeRelative(path: string, specifier: string, typeOnly: boolean): stri
   if (isTestFile(target)) {
     return `${path} imports test code (${target}). Move what both need into the room it is about.`;
   }
-  return judgeRooms(path, target, typeOnly);
+  return judgeRooms(path, target);
 }
 
-function judgeRooms(path: string, target: string, typeOnly: boolean): string | undefined {
+function judgeRooms(path: string, target: string): string | undefined {
   const from = roomOf(path);
   const to = roomOf(target);
   if (from === "engines" && to === "engines") {
@@ -91,9 +91,6 @@ function judgeRooms(path: string, target: string, typeOnly: boolean): string | u
   if (to === "engines" && wiringFile.test(path)) return undefined;
   if (to === "engines" && roles.includes(from)) {
     return `${from} names an engine outside its wiring. Take the port as an option; wire it there.`;
-  }
-  if (from === "ports" && to === "protocol" && !typeOnly) {
-    return "ports takes types from protocol, no code. Write `import type`.";
   }
   const allowed = roomImports[from] ?? ["*"];
   if (allowed.includes("*") || allowed.includes(to)) return undefined;

@@ -30,7 +30,7 @@ import { createProgress } from "../../progress/progress.ts";
 import { note, type Shell } from "../../shell.ts";
 import { versionFacts } from "../../version-facts.ts";
 import { registerSwarm } from "./register-swarm.ts";
-import { startParts } from "./start-parts.ts";
+import { processCountOf, startParts } from "./start-parts.ts";
 import { showSwarm, swarmSentence } from "./show-swarm.ts";
 
 /** Goodbyes of ten thousand devices take a few seconds. */
@@ -113,6 +113,7 @@ export function declare(command: Command, shell: Shell): void {
 
 async function simulate(shell: Shell, options: Options): Promise<void> {
   const ids = deviceIds(options);
+  const processCount = processCountOf(options.processes, ids.length);
   const weights = parseBehaviours(options.behaviours, "--behaviours");
   const devices = dealBehaviours({ ids, weights, seed: options.seed });
   const gateways = (options.gateway ?? []).map((text) => parseGatewayAddress(text, "--gateway"));
@@ -126,7 +127,7 @@ async function simulate(shell: Shell, options: Options): Promise<void> {
   const bar = progress.bar("enrolled", ids.length);
   const swarm = await startParts({
     shell,
-    processCount: options.processes,
+    processCount,
     swarm: {
       tenant: session.tenant,
       devices,
@@ -147,19 +148,21 @@ async function simulate(shell: Shell, options: Options): Promise<void> {
   bar.finish();
   shell.interrupt.drain(DRAIN_MS);
   const end = endOf(shell, options.duration);
+  let { connected } = swarm.stats();
   try {
     await showSwarm({ shell, swarm, progress, signal: end.signal });
   } finally {
     end.cancel();
+    ({ connected } = swarm.stats());
     await swarm.stop();
   }
   progress[Symbol.dispose]();
-  const stats = swarm.stats();
+  const stats = { ...swarm.stats(), connected }; // As it was before the goodbyes.
   note(shell, `What each device did is in ${dataDirectory}; run it again to go on.`);
   await printObject({
     shell,
     format: options.output,
-    data: { ...stats },
+    data: stats,
     human: () => [swarmSentence(stats)],
   });
 }

@@ -3,22 +3,20 @@
 import { MusterError } from "../../../domain/errors.ts";
 import { SILENT_LOGGER } from "../../../ports/logger.ts";
 import type { PartOptions } from "../../../simulator/swarm/process-messages.ts";
-import { MAX_DEVICES_A_PROCESS } from "../../../simulator/swarm/options.ts";
+import { MAX_DEVICES_A_PROCESS, MAX_PROCESSES } from "../../../simulator/swarm/options.ts";
 import type { SwarmHandle } from "../../../simulator/swarm/swarm-processes.ts";
 import type { Shell } from "../../shell.ts";
 
 /** The swarm is loaded when it runs: help and completion need only the options. */
 export async function startParts(options: {
   shell: Pick<Shell, "clock" | "random" | "interrupt">;
-  /** undefined = as few as can hold the devices. */
-  processCount: number | undefined;
+  processCount: number;
   swarm: PartOptions;
   onEnrolled: (deviceCount: number) => void;
 }): Promise<SwarmHandle> {
-  const { shell, swarm, onEnrolled } = options;
+  const { shell, swarm, processCount, onEnrolled } = options;
   const { clock, random, interrupt } = shell;
   const { signal } = interrupt;
-  const processCount = await checkProcessCount(options.processCount, swarm.devices.length);
   if (processCount > 1) {
     const { startSwarmProcesses } = await import("../../../simulator/swarm/swarm-processes.ts");
     return startSwarmProcesses({ ...swarm, processCount, clock, signal, onEnrolled });
@@ -27,8 +25,8 @@ export async function startParts(options: {
   return startSwarm({ ...swarm, clock, random, logger: SILENT_LOGGER, signal, onEnrolled });
 }
 
-async function checkProcessCount(wanted: number | undefined, deviceCount: number): Promise<number> {
-  const { MAX_PROCESSES } = await import("../../../simulator/swarm/swarm-processes.ts");
+/** `wanted` undefined = as few as can hold the devices. Throws `invalid_argument`. */
+export function processCountOf(wanted: number | undefined, deviceCount: number): number {
   const least = Math.ceil(deviceCount / MAX_DEVICES_A_PROCESS);
   const most = Math.min(MAX_PROCESSES, deviceCount);
   const processCount = wanted ?? least;

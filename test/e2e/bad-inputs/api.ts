@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Who may call the center, and what a request may look like. */
-import { command, type Area, type BadInput, type Observed } from "./bad-input.ts";
+import { block, command, type Area, type BadInput, type Observed } from "./bad-input.ts";
 import type { World } from "./world.ts";
 
 const SERVICE = "muster.v1.DeployService";
@@ -22,12 +22,12 @@ interface BadRequest {
 /** A request over the API's JSON form (Connect), as `curl` would send it. */
 function request(row: BadRequest): BadInput {
   const { id, title, method, body, where, alone = false } = row;
-  const shown = typeof body === "string" ? ` with \`${body}\`` : "";
+  const shown = typeof body === "string" ? `\n\n${body}` : "";
   return {
     id,
     title,
     alone,
-    given: `\`POST /${SERVICE}/${method}\`${shown}${where === undefined ? "" : `, ${where}`}`,
+    given: block("http", `POST /${SERVICE}/${method}${shown}`, where),
     ...(row.arrange === undefined ? {} : { arrange: row.arrange }),
     act: async (world): Promise<Observed> => {
       const authorization =
@@ -74,7 +74,7 @@ export const CALLERS: Area = {
       id: "token-malformed",
       title: "The token is none",
       words: "get rollouts",
-      where: "with `MUSTER_TOKEN=hello`",
+      where: "with MUSTER_TOKEN=hello",
       token: () => "hello",
     }),
     command({
@@ -113,7 +113,7 @@ export const CALLERS: Area = {
       id: "tenant-other",
       title: "The tenant is another one",
       words: "rollout start planned --tenant other",
-      where: "with a token for the tenant `default`",
+      where: "with a token for the tenant default",
       token: (world) => world.tokens.operator,
     }),
     command({
@@ -131,7 +131,7 @@ export const CALLERS: Area = {
       id: "center-away",
       title: "The center cannot be reached",
       words: "get rollouts --server http://127.0.0.1:9",
-      where: "with `MUSTER_TOKEN` set",
+      where: "with MUSTER_TOKEN set",
       // A token is sent only to the center that it was saved for or named with.
     }),
     command({
@@ -149,9 +149,8 @@ export const CALLERS: Area = {
 
 export const REQUESTS: Area = {
   title: "Requests to the API",
-  intro:
-    "Connect's JSON form. `details` is the `ErrorInfo` that every failure carries: the code of the " +
-    "table above, which is finer than Connect's, the field, and what to do.",
+  intro: `Connect's JSON form. \`details\` is the \`ErrorInfo\`: the code of the table above, which is finer
+than Connect's, the field, the place in it, and what to do.`,
   cases: [
     request({
       id: "request-token-none",
@@ -165,13 +164,18 @@ export const REQUESTS: Area = {
       title: "Another kind of credentials is sent",
       method: "ListRollouts",
       body: "{}",
-      where: "and `Authorization: Basic …`",
+      where: "with Authorization: Basic …",
       authorization: () => "Basic b3BlcmF0b3I6c2VjcmV0",
     }),
-    request({ id: "request-json", title: "The body is not JSON", method: "GetRollout", body: "{name" }),
+    request({
+      id: "request-json",
+      title: "The body is not JSON",
+      method: "GetRollout",
+      body: "{name",
+    }),
     request({
       id: "request-field",
-      title: "A field is unknown",
+      title: "A field is misspelt: it is passed over, and the right one is missing",
       method: "GetRollout",
       body: '{"nmae":"draft"}',
     }),
@@ -216,7 +220,7 @@ export const REQUESTS: Area = {
       title: "An idempotency key is used for something else",
       method: "ApplyRollout",
       body: `${RENEWED}{"release":"shop@1.1.0","selector":"site = b"}}`,
-      where: "where the key was used with the selector `site = a`",
+      where: "the key was used with the selector site = a",
       arrange: async (world) => {
         const response = await fetch(`${world.api}/${SERVICE}/ApplyRollout`, {
           method: "POST",

@@ -3,6 +3,7 @@
  * What a row of the tables of bad inputs is. A row says what is done and does it; what comes of it
  * stands in docs/reference/errors.md alone, under the row's id (page.ts).
  */
+import assert from "node:assert/strict";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { World } from "./world.ts";
@@ -22,7 +23,7 @@ export interface BadInput {
   readonly id: string;
   /** What is wrong, in the heading. */
   readonly title: string;
-  /** What is done: a command or a request, in Markdown. */
+  /** What is done: a command or a request, in Markdown (`block`). */
   readonly given: string;
   /** Makes what the input needs. What it changes is not counted. `folder` is the case's own. */
   readonly arrange?: (world: World, folder: string) => Promise<void>;
@@ -52,7 +53,7 @@ export interface BadCommand {
   readonly title: string;
   /** After `muster`; `{name}` stands for `values` of the world and of `values`. */
   readonly words: string;
-  /** What else a reader must know, in Markdown: `where line 6 is …`. */
+  /** What else a reader must know, as a comment: `line 6 is …`. */
   readonly where?: string;
   /** Files of its folder, which is the working folder. */
   readonly files?: { readonly [name: string]: string | Uint8Array };
@@ -72,7 +73,7 @@ export function command(row: BadCommand): BadInput {
     id,
     title,
     alone,
-    given: `\`muster ${words}\`${where === undefined ? "" : `, ${where}`}`,
+    given: block("sh", `muster ${words}`, where),
     arrange: async (world, folder) => {
       for (const [name, content] of Object.entries(files)) {
         await writeFile(join(folder, name), content);
@@ -83,7 +84,8 @@ export function command(row: BadCommand): BadInput {
       const named = { ...world.values, ...values?.(world, folder) };
       const args = splitWords(words).map((word) => fillIn(word, named));
       const token = row.token === undefined ? world.token : row.token(world);
-      const { status, stderr } = await world.muster(args, { folder, token });
+      const { status, stdout, stderr } = await world.muster(args, { folder, token });
+      assert.equal(stdout, "", "what fails prints no data");
       const found = Object.entries(captures).map(([name, pattern]) => [
         name,
         pattern.exec(stderr)?.[1] ?? "",
@@ -100,6 +102,12 @@ export function command(row: BadCommand): BadInput {
 /** Progress is no part of what is said about a failure: it has rates and times. */
 function withoutProgress(stderr: string): string {
   return stderr.replaceAll(/^(?:upload|import)\b.* \(\d+ %\).*\n/gm, "");
+}
+
+/** What is done as a fenced block, under a comment. */
+export function block(language: string, text: string, comment?: string): string {
+  const head = comment === undefined ? "" : `# ${comment}\n`;
+  return `\`\`\`${language}\n${head}${text}\n\`\`\``;
 }
 
 function splitWords(text: string): string[] {

@@ -19,13 +19,7 @@ import { ENROLMENT } from "./enrolment.ts";
 import { INSTALLS } from "./installs.ts";
 import { LINKS } from "./links.ts";
 import { CSV, ROLLOUTS } from "./operations.ts";
-import {
-  ERRORS_PAGE,
-  readCases,
-  renderCase,
-  rewritePage,
-  withPlaceholders,
-} from "./page.ts";
+import { ERRORS_PAGE, readCases, renderCase, rewritePage, withPlaceholders } from "./page.ts";
 import { RELEASES } from "./releases.ts";
 import { STARTS } from "./starts.ts";
 import { CLOCKS, DISKS } from "./troubles.ts";

@@ -9,7 +9,7 @@ function wrongLine(id: string, title: string, number: number, line: string): Bad
     id,
     title,
     words: "apply -f rollout.yaml",
-    where: `where line ${number} is \`${line.trim()}\``,
+    where: `line ${number} is: ${line.trim()}`,
     files: { "rollout.yaml": withLine(ROLLOUT, number, line) },
   });
 }
@@ -29,7 +29,12 @@ ${ROLLOUT.trimEnd()}
 \`\`\``,
   cases: [
     wrongLine("yaml-syntax", "A bracket is never closed", 8, '  waves: ["1", rest'),
-    wrongLine("yaml-indentation", "A line is indented too far", 7, "      selector: region = local"),
+    wrongText(
+      "yaml-indentation",
+      "A line is indented too far",
+      "line 7 is indented by six",
+      withLine(ROLLOUT, 7, "      selector: region = local"),
+    ),
     wrongLine("yaml-duplicate", "A field is there twice", 9, "  release: shop@1.0.0"),
     wrongLine("field-unknown", "A field is misspelt", 7, "  selektor: region = local"),
     wrongLine("field-foreign", "A field is none of ours", 9, "  priority: high"),
@@ -53,20 +58,20 @@ ${ROLLOUT.trimEnd()}
     wrongText(
       "document-second",
       "One of several documents is wrong",
-      "where a second document follows with `minSuccess: 200%`; the first is not applied either",
+      "a second document follows with minSuccess: 200%; the first is not applied either",
       `${ROLLOUT}---\n${ROLLOUT.replace("shop-1.1", "shop-1.1b").replace("95%", "200%")}`,
     ),
-    wrongText("document-none", "The file holds nothing", "of an empty file", ""),
+    wrongText("document-none", "The file holds nothing", "the file is empty", ""),
     wrongText(
       "document-list",
       "The document is a list",
-      "of a file with the line `- shop`",
+      "the file is the line: - shop",
       "- shop\n",
     ),
     wrongText(
       "document-large",
       "The file is too large",
-      "of a file of 2 MiB",
+      "the file has 2 MiB",
       `${ROLLOUT}${"# filler\n".repeat(233_017)}`,
     ),
     command({
@@ -85,12 +90,7 @@ export const SELECTORS: Area = {
     wrongLine("selector-field", "A field is unknown", 7, "  selector: color = red"),
     wrongLine("selector-value", "A value is missing", 7, "  selector: region ="),
     wrongLine("selector-open", "A parenthesis is never closed", 7, "  selector: (region = local"),
-    wrongLine(
-      "selector-operator",
-      "An operator is none",
-      7,
-      "  selector: label.ring is canary",
-    ),
+    wrongLine("selector-operator", "An operator is none", 7, "  selector: label.ring is canary"),
     wrongLine(
       "selector-join",
       "Two conditions are not joined",
@@ -103,7 +103,12 @@ export const SELECTORS: Area = {
       7,
       `  selector: 'region = local and site = "berlin'`,
     ),
-    wrongLine("selector-character", "A character has no place", 7, "  selector: region = local & x"),
+    wrongLine(
+      "selector-character",
+      "A character has no place",
+      7,
+      "  selector: region = local & x",
+    ),
     wrongLine("selector-list", "A list is never closed", 7, "  selector: region in (local, eu"),
     command({
       id: "selector-option",

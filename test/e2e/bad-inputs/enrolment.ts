@@ -103,9 +103,8 @@ const POST = "`POST /.well-known/est/simpleenroll`";
 
 export const ENROLMENT: Area = {
   title: "Enrolment",
-  intro:
-    "The first start of an agent or a gateway, and the same by EST. A center that cannot be reached " +
-    "is waited for by an agent, for ever; a refusal ends it.",
+  intro: `The first start of an agent or a gateway, and the same by EST. A center that cannot be reached is
+waited for by an agent, for ever; a refusal ends it.`,
   cases: [
     command({
       id: "enrol-token-none",
@@ -116,7 +115,7 @@ export const ENROLMENT: Area = {
     enrolment({
       id: "enrol-unknown",
       title: "The token is not known here",
-      where: "where the token's last character was changed",
+      where: "the token's last character was changed",
       token: (world) => {
         const token = good(world);
         return `${token.slice(0, -2)}${token.at(-2) === "A" ? "B" : "A"}${token.at(-1) ?? ""}`;
@@ -142,7 +141,8 @@ export const ENROLMENT: Area = {
     enrolment({
       id: "enrol-url",
       title: "The address is none",
-      words: "agent --data device --enrolment-url localhost:7443 --enrol-token-file token --admin-port 0",
+      words:
+        "agent --data device --enrolment-url localhost:7443 --enrol-token-file token --admin-port 0",
       token: good,
     }),
     enrolment({
@@ -151,7 +151,7 @@ export const ENROLMENT: Area = {
       words:
         "gateway --data device --center localhost:{linkPort} --admin-port 0 " +
         "--enrolment-url https://localhost:{apiPort} --enrol-token-file token",
-      token: good,
+      token: (world) => world.enrolmentTokens.gateway,
     }),
     enrolment({
       id: "enrol-role",
@@ -167,7 +167,7 @@ export const ENROLMENT: Area = {
       words:
         "gateway --data device --center localhost:9 --admin-port 0 " +
         "--enrolment-url https://localhost:9 --enrol-token-file token",
-      token: good,
+      token: (world) => world.enrolmentTokens.gateway,
     }),
     estRequest({
       id: "est-token-none",

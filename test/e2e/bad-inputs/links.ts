@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What a device may get wrong at its gateway. */
+import assert from "node:assert/strict";
 import { stat } from "node:fs/promises";
 import { request as httpsRequest } from "node:https";
 import { join } from "node:path";
@@ -10,7 +11,7 @@ import type { ProtocolLevel } from "../../../protocol/mqtt/packet-type.ts";
 import { encodeSubscribe } from "../../../protocol/mqtt/subscribe-encoder.ts";
 import { until } from "../../helpers/until.ts";
 import { FixtureAuthority } from "../../integration/gateway/fixture-authority.ts";
-import type { Area, BadInput } from "./bad-input.ts";
+import { block, type Area, type BadInput } from "./bad-input.ts";
 import { probe, type Probe } from "./mqtt-probe.ts";
 import { AGENT, logLines, OTHER_TENANT, SPARE, VISITOR, type World } from "./world.ts";
 
@@ -39,11 +40,16 @@ function device(row: BadDevice): BadInput {
       const logged = isLogged ? [await refusalIn(log, size, world.signal)] : [];
       const [kind = "", code = ""] = answer.split(" ");
       return {
-        outcome: code.startsWith("0x") ? `${kind} ${code}` : answer,
+        outcome: outcomeOf(kind, code, answer),
         message: [answer, ...logged].join("\n"),
       };
     },
   };
+}
+
+function outcomeOf(kind: string, code: string, answer: string): string {
+  if (kind === "TLS") return "the TLS handshake fails";
+  return code.startsWith("0x") ? `${kind} ${code}` : answer;
 }
 
 /** The gateway's first line about a refusal, as text. */
@@ -51,11 +57,11 @@ async function refusalIn(log: string, offset: number, signal: AbortSignal): Prom
   let found = "";
   const isThere = async (): Promise<boolean> => {
     for (const { msg, reason, clause, device: who } of await logLines(log, offset)) {
-      if (!/refused|fault|foreign/.test(String(msg))) continue;
-      found = `gateway's log: ${String(msg)}`;
-      if (reason !== undefined) found += `: ${String(reason)}`;
-      if (clause !== undefined) found += ` [${String(clause)}]`;
-      if (who !== undefined) found += ` (${String(who)})`;
+      if (!/refused|fault|foreign/.test(msg ?? "")) continue;
+      found = `gateway's log: ${msg}`;
+      if (reason !== undefined) found += `: ${reason}`;
+      if (clause !== undefined) found += ` [${clause}]`;
+      if (who !== undefined) found += ` (${who})`;
       return true;
     }
     return false;
@@ -99,7 +105,7 @@ function download(row: Omit<BadInput, "given" | "act"> & { path: string }): BadI
   const { path, ...rest } = row;
   return {
     ...rest,
-    given: `\`GET ${path}\` from the gateway, with a device's certificate`,
+    given: block("http", `GET ${path}`, "from the gateway, with a device's certificate"),
     act: async (world) => {
       const { status, text } = await get(world, path.replace("{app}", world.appDigest));
       return { outcome: `HTTP ${status}`, message: text };
@@ -142,15 +148,15 @@ the rest. A 3.1.1 client has no reason codes: its connection is closed.`,
       title: "The topic is another device's",
       given: `PUBLISH to \`${AGENT_UP}/heartbeat\``,
       clientId: SPARE,
-      then: publish({ topic: `${AGENT_UP}/heartbeat`, payload: "{}" }),
+      afterwards: publish({ topic: `${AGENT_UP}/heartbeat`, payload: "{}" }),
     }),
     device({
       id: "mqtt-topic-tenant",
       title: "The topic is another tenant's",
-      given: `PUBLISH to \`${SPARE_UP}/heartbeat\` by \`${VISITOR}\` of the tenant \`${OTHER_TENANT}\``,
+      given: `PUBLISH to \`${SPARE_UP}/heartbeat\` by a device of the tenant \`${OTHER_TENANT}\``,
       clientId: VISITOR,
       tls: (world) => tlsOf(world.visitor),
-      then: publish({ topic: `${SPARE_UP}/heartbeat`, payload: "{}" }),
+      afterwards: publish({ topic: `${SPARE_UP}/heartbeat`, payload: "{}" }),
     }),
     device({
       id: "mqtt-topic-old",
@@ -158,7 +164,7 @@ the rest. A 3.1.1 client has no reason codes: its connection is closed.`,
       given: `PUBLISH to \`${AGENT_UP}/report\` at level 4`,
       level: 4,
       clientId: SPARE,
-      then: publish({ topic: `${AGENT_UP}/report`, payload: "{}", level: 4 }),
+      afterwards: publish({ topic: `${AGENT_UP}/report`, payload: "{}", level: 4 }),
       isLogged: true,
     }),
     device({
@@ -166,7 +172,7 @@ the rest. A 3.1.1 client has no reason codes: its connection is closed.`,
       title: "It listens to another device's offers",
       given: `SUBSCRIBE to \`muster/v1/default/${AGENT}/down/offer\``,
       clientId: SPARE,
-      then: encodeSubscribe(5, {
+      afterwards: encodeSubscribe(5, {
         packetId: 1,
         subscriptions: [
           {
@@ -184,7 +190,7 @@ the rest. A 3.1.1 client has no reason codes: its connection is closed.`,
       title: "A QoS that is not offered",
       given: `PUBLISH with QoS 2 to \`${SPARE_UP}/report\``,
       clientId: SPARE,
-      then: encodePublish(5, {
+      afterwards: encodePublish(5, {
         topic: `${SPARE_UP}/report`,
         payload: Buffer.from("{}"),
         qos: 2,
@@ -199,7 +205,7 @@ the rest. A 3.1.1 client has no reason codes: its connection is closed.`,
       title: "A packet is too large",
       given: `PUBLISH of 1 MiB to \`${SPARE_UP}/log\``,
       clientId: SPARE,
-      then: publish({ topic: `${SPARE_UP}/log`, payload: Buffer.alloc(1_048_576, "x") }),
+      afterwards: publish({ topic: `${SPARE_UP}/log`, payload: Buffer.alloc(1_048_576, "x") }),
       isLogged: true,
     }),
     device({
@@ -207,14 +213,14 @@ the rest. A 3.1.1 client has no reason codes: its connection is closed.`,
       title: "A report is not JSON",
       given: `PUBLISH of \`{"rollout":1,\` to \`${SPARE_UP}/report\``,
       clientId: SPARE,
-      then: publish({ topic: `${SPARE_UP}/report`, payload: '{"rollout":1,' }),
+      afterwards: publish({ topic: `${SPARE_UP}/report`, payload: '{"rollout":1,' }),
     }),
     device({
       id: "mqtt-report-phase",
       title: "A report has a phase that is none",
       given: `PUBLISH of a report with \`"phase":"done"\` to \`${SPARE_UP}/report\``,
       clientId: SPARE,
-      then: publish({
+      afterwards: publish({
         topic: `${SPARE_UP}/report`,
         payload: '{"rollout":1,"position":0,"generation":1,"sequence":1,"phase":"done"}',
       }),
@@ -263,17 +269,27 @@ the rest. A 3.1.1 client has no reason codes: its connection is closed.`,
       title: "No such artifact",
       path: `/artifacts/sha256/${"0".repeat(64)}`,
     }),
-    download({ id: "artifact-digest", title: "A digest is none", path: "/artifacts/sha256/latest" }),
+    download({
+      id: "artifact-digest",
+      title: "A digest is none",
+      path: "/artifacts/sha256/latest",
+    }),
     download({ id: "artifact-path", title: "A path is none", path: "/releases/shop" }),
   ],
 };
 
 /** Of the area of full disks: the cache has no room for an artifact that a device asks for. */
-export const GATEWAY_FULL: BadInput = download({
-  id: "full-gateway",
-  title: "At the gateway",
-  path: "/artifacts/sha256/{app}",
+export const GATEWAY_FULL: BadInput = {
+  ...download({
+    id: "full-gateway",
+    title: "At the gateway",
+    path: "/artifacts/sha256/{app}",
+    arrange: (world) => world.disks.fill(world.installation.at("gw-1")),
+  }),
   fillsDisk: true,
-  arrange: (world) => world.disks.fill(world.installation.at("gw-1")),
-  restore: (world) => world.disks.free(world.installation.at("gw-1")),
-});
+  restore: async (world) => {
+    await world.disks.free(world.installation.at("gw-1"));
+    const { status } = await get(world, `/artifacts/sha256/${world.appDigest}`);
+    assert.equal(status, 200, "with space again it is cached");
+  },
+};

@@ -18,7 +18,7 @@ export interface Probe {
   readonly level?: ProtocolLevel;
   readonly clientId: string;
   /** Sent when the gateway has accepted CONNECT. */
-  readonly then?: Uint8Array;
+  readonly afterwards?: Uint8Array;
   /** Sent instead of CONNECT. */
   readonly insteadOfConnect?: Uint8Array;
 }
@@ -63,7 +63,7 @@ export function probe(options: Probe): Promise<string> {
         const answer = answerOf(packet);
         const isAccepted = answer === "CONNACK 0x00 Success";
         if (!isAccepted) return end(answer);
-        if (options.then !== undefined) socket.write(options.then);
+        if (options.afterwards !== undefined) socket.write(options.afterwards);
       }
     });
   });

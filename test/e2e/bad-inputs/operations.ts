@@ -13,7 +13,7 @@ export const ROLLOUTS: Area = {
       id: "rollout-release-unknown",
       title: "The release is not published",
       words: "apply -f rollout.yaml",
-      where: "where line 6 is `release: shop@7.7.7`",
+      where: "line 6 is release: shop@7.7.7",
       files: { "rollout.yaml": withLine(ROLLOUT, 6, "  release: shop@7.7.7") },
     }),
     command({
@@ -21,7 +21,7 @@ export const ROLLOUTS: Area = {
       alone: true,
       title: "The selector matches nobody",
       words: "rollout plan nobody",
-      where: "of a rollout with `selector: region = mars`",
+      where: "of a rollout with selector: region = mars",
       arrange: async (world) => {
         const spec = { release: "shop@1.1.0", selector: "region = mars" };
         await world.installation.session.client.applyRollout({ name: "nobody", spec });
@@ -38,14 +38,14 @@ export const ROLLOUTS: Area = {
       id: "rollout-changed",
       title: "A rollout is changed after its plan was frozen",
       words: "apply -f rollout.yaml",
-      where: "where line 4 is `name: planned`",
+      where: "line 4 is name: planned",
       files: { "rollout.yaml": withLine(ROLLOUT, 4, "  name: planned") },
     }),
     command({
       id: "rollout-started",
       title: "A rollout is changed after it was started",
       words: "apply -f rollout.yaml",
-      where: "where line 4 is `name: shop-1.0`",
+      where: "line 4 is name: shop-1.0",
       files: { "rollout.yaml": withLine(ROLLOUT, 4, "  name: shop-1.0") },
     }),
     command({ id: "rollout-unknown", title: "No such rollout", words: "rollout start shop-7" }),
@@ -104,7 +104,7 @@ export const CSV: Area = {
       id: "csv-rows",
       title: "Several rows are wrong, each in its own way",
       words: "device import devices.csv",
-      where: "where rows 2 to 7 are wrong and row 8 is right",
+      where: "rows 2 to 7 are wrong and row 8 is right",
       files: {
         "devices.csv":
           "id,region,site,labels,serviceLevel,critical\n" +

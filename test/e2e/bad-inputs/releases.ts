@@ -15,7 +15,7 @@ function wrongLine(id: string, title: string, number: number, line: string): Bad
     id,
     title,
     words: "release create release.yaml",
-    where: `where line ${number} is \`${line.trim()}\``,
+    where: `line ${number} is: ${line.trim()}`,
     arrange: (_world, folder) =>
       writeRelease(folder, { document: withLine(RELEASE, number, line) }),
   });
@@ -63,37 +63,79 @@ A device checks archives and signatures again: see [on the device](#on-the-devic
   cases: [
     wrongLine("release-version", "The version is not semantic", 5, "  version: 1.2"),
     wrongLine("release-version-text", "The version has a letter in front", 5, "  version: v1.2.0"),
-    wrongLine("artifact-missing", "The artifact's file is missing", 9, "    - { name: app, file: app.tgz }"),
-    wrongLine("artifact-unknown", "A step names no artifact", 11, "    - { kind: archive, artifact: ap }"),
-    wrongLine("step-unknown", "The kind of a step is misspelt", 11, "    - { kind: archiv, artifact: app }"),
-    wrongLine("step-leaves", "A step leaves the slot", 11, "    - { kind: archive, artifact: app, to: ../etc }"),
-    wrongArchive("archive-parent", 'An archive leaves its folder by ".."', "where the archive has the entry `../evil`", [
-      { name: "VERSION", content: "1" },
-      { name: "../evil", content: "x" },
-    ]),
-    wrongArchive("archive-absolute", "An archive has an absolute path", "where the archive has the entry `/etc/evil`", [
-      { name: "/etc/evil", content: "x" },
-    ]),
-    wrongArchive("archive-link", "An archive has a link that leads out", "where the archive has a link `config` to `../../etc`", [
-      { name: "config", type: "symlink", linkname: "../../etc" },
-    ]),
-    wrongArchive("archive-below-link", "An archive writes through its own link", "where the archive has a link `a` to `b`, and `a/evil`", [
-      { name: "b/", type: "directory" },
-      { name: "a", type: "symlink", linkname: "b" },
-      { name: "a/evil", content: "x" },
-    ]),
-    wrongArchive("archive-setuid", "An archive has a setuid program", "where the archive has `bin/su` with mode 4755", [
-      { name: "bin/su", mode: 0o4755, content: "x" },
-    ]),
-    wrongArchive("archive-bomb", "An archive is a decompression bomb", "where 68 MiB of zeros are packed to less than 100 KiB", [
-      { name: "zeros", content: "\0".repeat(BOMB_BYTES) },
-    ]),
+    wrongLine(
+      "artifact-missing",
+      "The artifact's file is missing",
+      9,
+      "    - { name: app, file: app.tgz }",
+    ),
+    wrongLine(
+      "artifact-unknown",
+      "A step names no artifact",
+      11,
+      "    - { kind: archive, artifact: ap }",
+    ),
+    wrongLine(
+      "step-unknown",
+      "The kind of a step is misspelt",
+      11,
+      "    - { kind: archiv, artifact: app }",
+    ),
+    wrongLine(
+      "step-leaves",
+      "A step leaves the slot",
+      11,
+      "    - { kind: archive, artifact: app, to: ../etc }",
+    ),
+    wrongArchive(
+      "archive-parent",
+      'An archive leaves its folder by ".."',
+      "the archive has the entry ../evil",
+      [
+        { name: "VERSION", content: "1" },
+        { name: "../evil", content: "x" },
+      ],
+    ),
+    wrongArchive(
+      "archive-absolute",
+      "An archive has an absolute path",
+      "the archive has the entry /etc/evil",
+      [{ name: "/etc/evil", content: "x" }],
+    ),
+    wrongArchive(
+      "archive-link",
+      "An archive has a link that leads out",
+      "the archive has a link config to ../../etc",
+      [{ name: "config", type: "symlink", linkname: "../../etc" }],
+    ),
+    wrongArchive(
+      "archive-below-link",
+      "An archive writes through its own link",
+      "the archive has a link a to b, and a/evil",
+      [
+        { name: "b/", type: "directory" },
+        { name: "a", type: "symlink", linkname: "b" },
+        { name: "a/evil", content: "x" },
+      ],
+    ),
+    wrongArchive(
+      "archive-setuid",
+      "An archive has a setuid program",
+      "the archive has bin/su with mode 4755",
+      [{ name: "bin/su", mode: 0o4755, content: "x" }],
+    ),
+    wrongArchive(
+      "archive-bomb",
+      "An archive is a decompression bomb",
+      "68 MiB of zeros are packed to less than 100 KiB",
+      [{ name: "zeros", mtime: new Date(0), content: "\0".repeat(BOMB_BYTES) }],
+    ),
     command({
       id: "archive-none",
       title: "The file is no archive",
       words: "release create release.yaml",
-      where: "where `app.tar.gz` is compressed text",
-        arrange: async (_world, folder) => {
+      where: "app.tar.gz is compressed text",
+      arrange: async (_world, folder) => {
         await writeRelease(folder);
         await writeFile(join(folder, "app.tar.gz"), gzipSync("not a tar archive"));
       },
@@ -122,13 +164,14 @@ A device checks archives and signatures again: see [on the device](#on-the-devic
     wrongBundle({
       id: "signature-wrong",
       title: "The signature does not verify",
-      where: "where a byte of the signature in `targets.json` was changed",
+      where: "a byte of the signature in targets.json was changed",
       arrange: async (world, folder) => {
         await makeBundle(world, folder);
         const file = join(folder, "shop-1.2.0.muster", "targets.json");
         const text = await readFile(file, "utf8");
-        const changed = text.replace(/"sig":"(.)/, (_, first: string) =>
-          `"sig":"${first === "0" ? "1" : "0"}`,
+        const changed = text.replace(
+          /"sig":"(.)/,
+          (_, first: string) => `"sig":"${first === "0" ? "1" : "0"}`,
         );
         await writeFile(file, changed);
       },
@@ -164,14 +207,14 @@ A device checks archives and signatures again: see [on the device](#on-the-devic
       id: "release-signed-again",
       title: "Other content is signed under a version that is taken",
       words: "release sign shop-1.0.0.muster --key {data}/center/operator/targets.key.pem",
-      where: "where `shop` 1.0.0 is published already",
+      where: "shop 1.0.0 is published already",
       arrange: (world, folder) => makeBundle(world, folder, { document: TAKEN, sign: false }),
     }),
     wrongBundle({
       id: "release-changed",
       title: "Other content is published under a version that is taken",
       words: "apply -f shop-1.0.0.muster",
-      where: "with the signature that was published with `shop` 1.0.0",
+      where: "with the signature that was published with shop 1.0.0",
       arrange: async (world, folder) => {
         await makeBundle(world, folder, { document: TAKEN, sign: false });
         const published = world.installation.at("releases/shop-1.0.0/shop-1.0.0.muster");
@@ -191,10 +234,12 @@ A device checks archives and signatures again: see [on the device](#on-the-devic
     wrongBundle({
       id: "release-tenant",
       title: "The release is another tenant's",
-      where: "with a token for the tenant `default`, of a release with `tenant: other`",
+      where: "with a token for the tenant default, of a release with tenant: other",
       token: (world) => world.tokens.operator,
       arrange: (world, folder) =>
-        makeBundle(world, folder, { document: withLine(RELEASE, 4, "  name: shop\n  tenant: other") }),
+        makeBundle(world, folder, {
+          document: withLine(RELEASE, 4, "  name: shop\n  tenant: other"),
+        }),
     }),
     command({
       id: "bundle-damaged",

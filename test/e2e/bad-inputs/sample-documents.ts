@@ -28,5 +28,8 @@ spec:
 
 /** The document with line `number` (from 1) replaced. */
 export function withLine(document: string, number: number, line: string): string {
-  return document.split("\n").with(number - 1, line).join("\n");
+  return document
+    .split("\n")
+    .with(number - 1, line)
+    .join("\n");
 }

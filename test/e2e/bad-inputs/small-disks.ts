@@ -41,7 +41,7 @@ export class SmallDisks implements AsyncDisposable {
     const file = await open(path, "w");
     try {
       let writtenBytes = 0;
-      for (let chunkBytes = CHUNK_BYTES; chunkBytes >= 1; ) {
+      for (let chunkBytes = CHUNK_BYTES; chunkBytes >= 1;) {
         const { bytesWritten } = await file
           .write(Buffer.alloc(chunkBytes))
           .catch(() => ({ bytesWritten: 0 }));

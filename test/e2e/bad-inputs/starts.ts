@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Why a role does not start. Those that run are not disturbed by it. */
+import { once } from "node:events";
 import { chmod, copyFile, cp, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { command, type Area, type BadCommand, type BadInput } from "./bad-input.ts";
+import { until } from "../../helpers/until.ts";
+import { startMuster } from "../../integration/cli/run-muster.ts";
+import { block, command, type Area, type BadCommand, type BadInput } from "./bad-input.ts";
 import { writeIdentity } from "./world.ts";
 
 const CENTER =
@@ -38,8 +41,41 @@ function database(
   });
 }
 
-function gatewayCopy(world: Parameters<NonNullable<Row["arrange"]>>[0], folder: string): Promise<void> {
+function gatewayCopy(
+  world: Parameters<NonNullable<Row["arrange"]>>[0],
+  folder: string,
+): Promise<void> {
   return cp(world.installation.at("gw-1"), join(folder, "data"), { recursive: true });
+}
+
+/** A gateway that is enrolled starts without its center, and says that it is not ready. */
+const CENTER_AWAY: BadInput = {
+  id: "gateway-center-away",
+  title: "The gateway starts, and the center cannot be reached",
+  given: block("sh", "muster gateway --data data --center localhost:9", "then GET /readyz"),
+  arrange: gatewayCopy,
+  act: async (world, folder) => {
+    const ready = join(folder, "ready.json");
+    const ports = "--mqtts-port 0 --artifacts-port 0 --admin-port 0";
+    const words = `gateway --data data --center localhost:9 ${ports} --ready-file ready.json${QUIET}`;
+    const child = startMuster(words.split(" "), { cwd: folder });
+    const gone = once(child, "close");
+    try {
+      const isReady = async (): Promise<boolean> => (await readIfThere(ready)) !== "";
+      const { signal } = world;
+      await until("the gateway has started", isReady, { timeoutMs: 20_000, signal });
+      const { adminPort } = JSON.parse(await readIfThere(ready)) as { adminPort: number };
+      const response = await fetch(`http://127.0.0.1:${adminPort}/readyz`);
+      return { outcome: `HTTP ${response.status}`, message: await response.text() };
+    } finally {
+      child.kill("SIGTERM");
+      await gone;
+    }
+  },
+};
+
+function readIfThere(file: string): Promise<string> {
+  return readFile(file, "utf8").catch(() => "");
 }
 
 export const STARTS: Area = {
@@ -103,13 +139,13 @@ export const STARTS: Area = {
     database({
       id: "database-text",
       title: "The database is no database",
-      where: "where `store.db` holds 8 KiB of text",
+      where: "store.db holds 8 KiB of text",
       make: (file) => writeFile(file, "this is no database\n".repeat(410)),
     }),
     database({
       id: "database-damaged",
       title: "The database is damaged",
-      where: "where the second half of `store.db` is zeros",
+      where: "the second half of store.db is zeros",
       make: async (file, copy) => {
         await copyFile(copy, file);
         const bytes = await readFile(file);
@@ -119,13 +155,13 @@ export const STARTS: Area = {
     database({
       id: "database-empty",
       title: "The database is empty",
-      where: "where `store.db` has no bytes",
+      where: "store.db has no bytes",
       make: (file) => writeFile(file, ""),
     }),
     database({
       id: "database-newer",
       title: "The database is newer than the program",
-      where: "where a later version of Muster wrote `store.db`",
+      where: "a later version of Muster wrote store.db",
       make: async (file, copy) => {
         await copyFile(copy, file);
         const newer = new DatabaseSync(file);
@@ -136,7 +172,7 @@ export const STARTS: Area = {
     database({
       id: "database-foreign",
       title: "The database is another program's",
-      where: "where another program wrote `store.db`",
+      where: "another program wrote store.db",
       make: (file) => {
         const foreign = new DatabaseSync(file);
         foreign.exec("CREATE TABLE notes (text TEXT); INSERT INTO notes VALUES ('hello')");
@@ -158,12 +194,13 @@ export const STARTS: Area = {
       id: "gateway-key-open",
       title: "Others can read the private key",
       words: `${GATEWAY} --mqtts-port 0 --artifacts-port 0 --admin-port 0`,
-      where: "where `identity/key.pem` has the mode 644",
+      where: "identity/key.pem has the mode 644",
       arrange: async (world, folder) => {
         await gatewayCopy(world, folder);
         await chmod(join(folder, "data", "identity", "key.pem"), 0o644);
       },
     }),
+    CENTER_AWAY,
     start({
       id: "config-option",
       title: "An option in the configuration is misspelt",

@@ -7,8 +7,9 @@
  *   what it signs and issues with. Blobs that no release names are no state: they are found again
  *   by their digest.
  * - gateway: leases and caches.
- * - agent: what lies in the slots, and what the journal says is where. The highest generation that
- *   was answered is not in it: an offer that was refused must not be accepted later.
+ * - agent: what runs: the link to the active side of each slot, the side itself, and what the journal
+ *   says of it. The other side is where the next install is made, and the highest generation that
+ *   was answered must grow: an offer that was refused must not be accepted later.
  */
 import { createHash, type Hash } from "node:crypto";
 import { lstat, readdir, readFile, readlink } from "node:fs/promises";
@@ -35,21 +36,25 @@ export async function gatewayDigest(folder: string): Promise<string> {
 export async function agentDigest(folder: string): Promise<string> {
   const hash = createHash("sha256");
   await addTree(hash, folder, "identity");
-  await addTree(hash, folder, "slots", (path) => !path.endsWith("/slot.json"));
   const text = await readFile(join(folder, "journal.json"), "utf8");
-  const journal = JSON.parse(text.slice(text.indexOf("\n") + 1)) as { slots: object };
-  for (const [slot, state] of Object.entries(journal.slots)) {
-    const { active, sides, previousGood } = state as { [field: string]: unknown };
-    hash.update(`${slot} ${JSON.stringify({ active, sides, previousGood })}\n`);
+  const journal = JSON.parse(text.slice(text.indexOf("\n") + 1)) as Journal;
+  for (const [slot, { active, sides }] of Object.entries(journal.slots)) {
+    hash.update(`${slot} ${active} ${JSON.stringify(sides[active])}\n`);
+    for (const name of ["current", active, `${active}.json`]) {
+      await addTree(hash, folder, join("slots", slot, name));
+    }
   }
   return hash.digest("hex");
 }
 
-/** A file or folder tree whose content must not change: `""` when there is none. */
-export async function treeDigest(folder: string): Promise<string> {
-  const hash = createHash("sha256");
-  await addTree(hash, folder, "");
-  return hash.digest("hex");
+/** What is used of agent/state/journal-state.ts. */
+interface Journal {
+  readonly slots: {
+    readonly [slot: string]: {
+      readonly active: string;
+      readonly sides: { readonly [side: string]: unknown };
+    };
+  };
 }
 
 function addDatabase(hash: Hash, path: string): void {
@@ -73,20 +78,15 @@ function asText(_key: string, value: unknown): unknown {
   return value instanceof Uint8Array ? Buffer.from(value).toString("base64") : value;
 }
 
-async function addTree(
-  hash: Hash,
-  root: string,
-  name: string,
-  counts: (path: string) => boolean = () => true,
-): Promise<void> {
+async function addTree(hash: Hash, root: string, name: string): Promise<void> {
   const path = join(root, name);
   const facts = await lstat(path).catch(() => null);
-  if (facts === null || !counts(path)) return;
+  if (facts === null) return;
   hash.update(`${name} ${facts.mode}\n`);
   if (facts.isSymbolicLink()) hash.update(await readlink(path));
   else if (facts.isFile()) hash.update(await readFile(path));
   else {
     const entries = (await readdir(path)).toSorted();
-    for (const entry of entries) await addTree(hash, root, join(name, entry), counts);
+    for (const entry of entries) await addTree(hash, root, join(name, entry));
   }
 }

@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Wrong clocks and full disks. */
+import assert from "node:assert/strict";
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { Presence } from "../../../protocol/gen/muster/v1/deploy_pb.ts";
+import { Presence, RolloutState } from "../../../protocol/gen/muster/v1/deploy_pb.ts";
 import { until } from "../../helpers/until.ts";
 import { ended, type MusterResult } from "../../integration/cli/run-muster.ts";
-import { command, type Area, type BadInput, type Observed } from "./bad-input.ts";
+import { command, type Area, type BadCommand, type BadInput, type Observed } from "./bad-input.ts";
 import { makeBundle } from "./bundles.ts";
 import { tryOut } from "./installs.ts";
 import { GATEWAY_FULL } from "./links.ts";
-import { AGENT, logLines, SPARE, writeIdentity, type World } from "./world.ts";
+import { AGENT, logLines, rollOut, SPARE, writeIdentity, type World } from "./world.ts";
 
 const CLOCK_MAIN = fileURLToPath(new URL("clock-main.ts", import.meta.url));
 const TEN_YEARS_MS = 10 * 365 * 86_400_000;
@@ -74,16 +75,13 @@ async function runAgentUntil(
   }
 }
 
-/** Lines of the agent's log with one of these messages, each once. */
+/** The first line of the agent's log with each of these messages. */
 async function said(folder: string, messages: readonly string[]): Promise<string[]> {
   const lines = await logLines(join(folder, "agent.log"), 0);
-  const texts = lines
-    .filter(({ msg }) => messages.includes(String(msg)))
-    .map(({ msg, why, error }) => {
-      const cause = why ?? (error as { message?: unknown } | undefined)?.message;
-      return cause === undefined ? String(msg) : `${String(msg)}\n  ${String(cause)}`;
-    });
-  return [...new Set(texts)];
+  return messages.map((message) => {
+    const why = lines.find(({ msg }) => msg === message)?.["why"];
+    return why === undefined ? message : `${message}\n  ${why}`;
+  });
 }
 
 const TOOK_TIME = "Took the time from the center.";
@@ -92,9 +90,8 @@ const NO_LINK = "A gateway cannot be reached.";
 const CLOCK_LINK: BadInput = {
   id: "clock-link",
   title: "The clock of a device jumps ten years ahead",
-  given:
-    "A later start of `muster agent`: no gateway's certificate seems valid, so the agent asks the " +
-    "center for a signed time. Its log, until it is online",
+  given: `A later start of \`muster agent\`: no gateway's certificate seems valid, so the agent asks the
+center for a signed time. Its log, until it is online`,
   arrange: async (world, folder) => {
     await writeIdentity(join(folder, "device"), world.spare);
     const isOnline = isSpareOnline(world);
@@ -147,10 +144,27 @@ const AGENT_FULL: BadInput = {
     const needed = /needs (\d+) bytes/.exec(observed.message)?.[1] ?? "";
     return { ...observed, values: { ...observed.values, free, needed } };
   },
-  restore: (world) => world.disks.free(world.installation.at(AGENT)),
+  restore: async (world) => {
+    await world.disks.free(world.installation.at(AGENT));
+    const state = await rollOut(world.installation, "freed-agent", "shop@1.1.0", world.signal);
+    assert.equal(state, RolloutState.SUCCEEDED, "with space again it is installed");
+  },
 };
 
 const center = (world: World): string => world.installation.at("center");
+
+/** A command that the center's full disk stands in the way of; with space again it goes through. */
+function fullCenter(row: BadCommand): BadInput {
+  return {
+    ...command(row),
+    fillsDisk: true,
+    restore: async (world, folder) => {
+      await world.disks.free(center(world));
+      const { status, stderr } = await world.muster(row.words.split(" "), { folder });
+      assert.equal(status, 0, `with space again: ${stderr}`);
+    },
+  };
+}
 
 export const DISKS: Area = {
   alone: true,
@@ -158,38 +172,30 @@ export const DISKS: Area = {
   intro:
     "The data folder's disk is full. Nothing ends; as soon as there is space, the same goes through.",
   cases: [
-    {
-      ...command({
-        id: "full-center",
-        title: "At the center, for its database",
-        words: "device import devices.csv",
-        where: "of 1,000 devices with 30 labels each",
-        arrange: async (world, folder) => {
-          const rows = Array.from(
-            { length: BULK_ROWS },
-            (_, index) => `bulk-${index},eu,${BULK_LABELS.join(";")}\n`,
-          );
-          await writeFile(join(folder, "devices.csv"), `id,region,labels\n${rows.join("")}`);
-          await world.disks.fill(center(world));
-        },
-      }),
-      fillsDisk: true,
-      restore: (world) => world.disks.free(center(world)),
-    },
-    {
-      ...command({
-        id: "full-center-artifact",
-        title: "At the center, for an artifact",
-        words: "apply -f shop-1.2.0.muster",
-        captures: { artifact: /artifact ([0-9a-f]{64})/ },
-        arrange: async (world, folder) => {
-          await makeBundle(world, folder);
-          await world.disks.fill(center(world));
-        },
-      }),
-      fillsDisk: true,
-      restore: (world) => world.disks.free(center(world)),
-    },
+    fullCenter({
+      id: "full-center",
+      title: "At the center, for its database",
+      words: "device import devices.csv",
+      where: "of 1,000 devices with 30 labels each",
+      arrange: async (world, folder) => {
+        const rows = Array.from(
+          { length: BULK_ROWS },
+          (_, index) => `bulk-${index},eu,${BULK_LABELS.join(";")}\n`,
+        );
+        await writeFile(join(folder, "devices.csv"), `id,region,labels\n${rows.join("")}`);
+        await world.disks.fill(center(world));
+      },
+    }),
+    fullCenter({
+      id: "full-center-artifact",
+      title: "At the center, for an artifact",
+      words: "apply -f shop-1.2.0.muster",
+      captures: { artifact: /artifact ([0-9a-f]{64})/ },
+      arrange: async (world, folder) => {
+        await makeBundle(world, folder);
+        await world.disks.fill(center(world));
+      },
+    }),
     GATEWAY_FULL,
     AGENT_FULL,
   ],

@@ -60,6 +60,8 @@ export interface EnrolmentTokens {
   readonly expired: string;
   /** Redeemed by another key. */
   readonly used: string;
+  /** Of a gateway that is not there. */
+  readonly gateway: string;
 }
 
 export interface StateDigests {
@@ -279,24 +281,26 @@ export async function publish(installation: LocalInstallation, version: string):
   });
 }
 
-/** Applies, plans, starts and waits for the end. */
+/** Applies, plans, starts and waits for the end; the state that it ends in. */
 export async function rollOut(
   installation: LocalInstallation,
   name: string,
   release: string,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<RolloutState> {
   const { client } = installation.session;
   const selector = `id = ${AGENT}`;
   const spec = { release, selector, soakMs: 500n, gate: { minSample: 1 } };
   await client.applyRollout({ name, spec });
   await client.planRollout({ name });
   await client.startRollout({ name });
+  let state: RolloutState = RolloutState.UNSPECIFIED;
   const hasEnded = async (): Promise<boolean> => {
-    const { rollout } = await client.getRollout({ name });
-    return rollout !== undefined && ENDED.includes(rollout.state);
+    state = (await client.getRollout({ name })).rollout?.state ?? state;
+    return ENDED.includes(state);
   };
   await until(`rollout ${name} has ended`, hasEnded, { timeoutMs: SETUP_TIMEOUT_MS, signal });
+  return state;
 }
 
 const ENDED: readonly RolloutState[] = [
@@ -323,6 +327,7 @@ async function enrolSpareDevices(
     return enrolInMemory({ token, enrolmentUrl, workingTime, signal });
   };
   const used = await newToken("default", SPARE);
+  const { token: gateway } = await client.enrolGateway({ gateway: "gw-2", region });
   return {
     spare: await enrol(used),
     visitor: await enrol(await newToken(OTHER_TENANT, VISITOR)),
@@ -330,6 +335,7 @@ async function enrolSpareDevices(
       good: await newToken("default", SPARE),
       expired: await newToken("default", SPARE, 1n),
       used,
+      gateway,
     },
   };
 }
@@ -341,16 +347,22 @@ export async function writeIdentity(folder: string, identity: EnrolledIdentity):
   await new IdentityFiles({ directory: folder }).save(identity);
 }
 
-/** The log lines of a role from `offset` on, each parsed. */
+/** The log lines of a role from `offset` on, what is not text in them as JSON. */
 export async function logLines(
   file: string,
   offset: number,
-): Promise<{ readonly [field: string]: unknown }[]> {
+): Promise<{ readonly [field: string]: string }[]> {
   const text = (await readFile(file, "utf8").catch(() => "")).slice(offset);
-  return text
-    .split("\n")
-    .filter((line) => line.startsWith("{"))
-    .map((line) => JSON.parse(line) as { readonly [field: string]: unknown });
+  const lines = text.split("\n").filter((line) => line.startsWith("{"));
+  return lines.map((line) => {
+    const fields = Object.entries(JSON.parse(line) as object);
+    return Object.fromEntries(
+      fields.map(([name, value]) => [
+        name,
+        typeof value === "string" ? value : JSON.stringify(value),
+      ]),
+    );
+  });
 }
 
 /** Progress that nobody sees. */

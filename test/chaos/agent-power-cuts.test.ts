@@ -10,17 +10,22 @@ import { appendFile, chmod, cp, mkdtemp, readFile, rm, writeFile } from "node:fs
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
-import type { OfferPayload } from "../../../protocol/device/offer.ts";
-import { STARTS_MAX } from "../../../agent/attempt-runner.ts";
-import { endOrphans } from "../../../agent/process/orphans.ts";
-import { SILENT_LOGGER } from "../../../ports/logger.ts";
-import { systemClock } from "../../../runtime/system-clock.ts";
-import { startChild } from "./child-agent.ts";
-import type { ChildEnd } from "./child-agent.ts";
-import { checkJournalAgrees, journalOf, reportsOf, versionOnDisk } from "./disk-checker.ts";
-import { startFixtureAgent } from "./fixture-agent.ts";
-import { offerOf, publish, publishApp } from "./fixture-release.ts";
-import type { FixtureRelease } from "./fixture-release.ts";
+import type { OfferPayload } from "../../protocol/device/offer.ts";
+import { STARTS_MAX } from "../../agent/attempt-runner.ts";
+import { endOrphans } from "../../agent/process/orphans.ts";
+import { SILENT_LOGGER } from "../../ports/logger.ts";
+import { systemClock } from "../../runtime/system-clock.ts";
+import { startChild } from "../integration/agent/child-agent.ts";
+import type { ChildEnd } from "../integration/agent/child-agent.ts";
+import {
+  checkJournalAgrees,
+  journalOf,
+  reportsOf,
+  versionOnDisk,
+} from "../integration/agent/disk-checker.ts";
+import { startFixtureAgent } from "../integration/agent/fixture-agent.ts";
+import { offerOf, publish, publishApp } from "../integration/agent/fixture-release.ts";
+import type { FixtureRelease } from "../integration/agent/fixture-release.ts";
 
 /**
  * Repeated moments (each chunk, each entry, each journal write) to be cut at, besides the first.
