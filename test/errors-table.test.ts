@@ -65,7 +65,7 @@ describe("the table of errors", () => {
       await assert.rejects(client.getStatus({}), { name: "MusterError", code, message, detail });
     });
 
-    test(`${code} is ${facts.http} at the enrolment listener, and exit status ${facts.exit}`, async () => {
+    test(`${code} is HTTP ${facts.http} at enrolment, and exit status ${facts.exit}`, async () => {
       assert.equal(errorAnswer(failure(code), 0).status, facts.http);
       const stderr = new PassThrough();
       assert.equal(printError({ stderr, environment: {} }, failure(code)), facts.exit);

@@ -7,6 +7,7 @@ import { ATTEMPT_STATES, CELL_REASONS } from "../../domain/attempt.ts";
 import { MusterError } from "../../domain/errors.ts";
 import type { Store } from "../../ports/store.ts";
 import type { AttemptSchema, DeployService } from "../../protocol/gen/muster/v1/deploy_pb.ts";
+import { mapInTurns } from "../../runtime/map-in-turns.ts";
 import { loadRollout, type LoadOptions } from "../rollouts/loop-state.ts";
 import type { OpenRollout } from "../rollouts/open-rollout.ts";
 import { readRollout, rolloutKey } from "../rollouts/rollout-record.ts";
@@ -35,8 +36,8 @@ export function attemptMethods(
       for (; position < rollout.ordinals.length && positions.length < limit; position++) {
         if (wanted === -1 || rollout.stateAt(position) === wanted) positions.push(position);
       }
-      const attempts = await Promise.all(
-        positions.map((at) => attemptMessage(options.store, rollout, at, context.signal)),
+      const attempts = await mapInTurns(positions, (at) =>
+        attemptMessage(options.store, rollout, at, context.signal),
       );
       const nextPageToken = position < rollout.ordinals.length ? String(position) : "";
       return { attempts, nextPageToken };

@@ -13,6 +13,7 @@ import {
   type DeployService,
   type DeviceSchema,
 } from "../../protocol/gen/muster/v1/deploy_pb.ts";
+import { mapInTurns } from "../../runtime/map-in-turns.ts";
 import { factsOf, readDevice } from "../devices/device-record.ts";
 import { registerDevices, retireDevice, MAX_REGISTRATIONS } from "../devices/device-registrar.ts";
 import { explainDevice, type ExplainOptions } from "../devices/device-explainer.ts";
@@ -141,7 +142,7 @@ async function enrol(
       detail: { field: "devices" },
     });
   }
-  const devices = await Promise.all(ids.map((id) => find(options.store, who.tenant, id, signal)));
+  const devices = await mapInTurns(ids, (id) => find(options.store, who.tenant, id, signal));
   for (const device of devices) {
     if (!readDevice(device).retired) continue;
     throw new MusterError({

@@ -8,6 +8,7 @@ import { INITIAL_PROGRESS, isEnded, type RolloutSpec } from "../../domain/rollou
 import { delay, type Clock } from "../../ports/clock.ts";
 import type { Store, StoredDocument } from "../../ports/store.ts";
 import type { DeployService, Rollout } from "../../protocol/gen/muster/v1/deploy_pb.ts";
+import { mapInTurns } from "../../runtime/map-in-turns.ts";
 import type { CommandAction, LoopInbox } from "../rollouts/loop-inbox.ts";
 import {
   changedMeanwhile,
@@ -99,9 +100,10 @@ export function rolloutMethods(
         limit,
         signal: context.signal,
       });
-      const shown = documents.map((document) => reader.show(document, context.signal));
+      const show = (document: StoredDocument): Promise<Rollout> =>
+        reader.show(document, context.signal);
       const last = documents.length === limit ? documents.at(-1) : undefined;
-      return { rollouts: await Promise.all(shown), nextPageToken: last?.key ?? "" };
+      return { rollouts: await mapInTurns(documents, show), nextPageToken: last?.key ?? "" };
     },
     watchRollout: async function* (request, context) {
       const tenant = authorize(context, request.tenant, "viewer");

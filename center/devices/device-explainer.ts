@@ -82,7 +82,8 @@ function presenceSentence(options: ExplainOptions, device: StoredDevice): string
   const presence = options.fleet.presence(device.ordinal);
   const gateway = options.gatewayName(options.fleet.gatewayOf(device.ordinal));
   const sawAtMs = options.fleet.sawAt(device.ordinal);
-  const since = sawAtMs === 0 ? "" : `, last seen ${new Date(sawAtMs).toISOString()}`;
+  const isGone = presence !== "online" && sawAtMs !== 0;
+  const since = !isGone ? "" : `, last seen ${new Date(sawAtMs).toISOString()}`;
   return `it is ${presence}${gateway === "" ? "" : ` at gateway ${gateway}`}${since}`;
 }
 

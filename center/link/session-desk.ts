@@ -11,6 +11,7 @@ import type {
 import { RefusalReason, SessionRevokeReason } from "../../protocol/gen/muster/v1/gateway_pb.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Store } from "../../ports/store.ts";
+import { mapInTurns } from "../../runtime/map-in-turns.ts";
 import { readDevice } from "../devices/device-record.ts";
 import type { FleetTable } from "../state/fleet-table.ts";
 import type { LinkHub } from "./link-hub.ts";
@@ -45,14 +46,12 @@ export class SessionDesk {
 
   async open(stream: LinkStream, batch: SessionOpenBatch, signal: AbortSignal): Promise<void> {
     if (batch.snapshotBegin) this.snapshots.set(stream, new Set());
-    const judged = await Promise.all(
-      batch.localIds.map((_, index) =>
-        this.judge(
-          batch.tenants[index] ?? "",
-          batch.devices[index] ?? "",
-          batch.certificateSerials[index] ?? "",
-          signal,
-        ),
+    const judged = await mapInTurns(batch.localIds, (_, index) =>
+      this.judge(
+        batch.tenants[index] ?? "",
+        batch.devices[index] ?? "",
+        batch.certificateSerials[index] ?? "",
+        signal,
       ),
     );
     const fences = judged.map(({ ordinal }, index) =>

@@ -8,6 +8,7 @@ import type { OfferPayload } from "../../protocol/device/offer.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Random } from "../../ports/random.ts";
 import type { Store } from "../../ports/store.ts";
+import { mapInTurns } from "../../runtime/map-in-turns.ts";
 import type { Lease } from "./lease-desk.ts";
 import type { OpenRollout } from "./open-rollout.ts";
 
@@ -50,8 +51,8 @@ export class OfferDesk {
   async write(rollout: OpenRollout, lease: Lease, signal: AbortSignal): Promise<LeaseMessage> {
     const positions = [...lease.entries.keys()];
     const ordinals = positions.map((position) => rollout.ordinalAt(position));
-    const devices = await Promise.all(
-      ordinals.map((ordinal) => this.store.getDeviceByOrdinal(ordinal, { signal })),
+    const devices = await mapInTurns(ordinals, (ordinal) =>
+      this.store.getDeviceByOrdinal(ordinal, { signal }),
     );
     const nowMs = this.clock.wallMs();
     const payloads = positions.map((position, index) => {

@@ -138,7 +138,9 @@ export class FleetTable {
     return this.known[ordinal] === 1 && openForMs >= this.gapMs / 3;
   }
 
+  /** Wall ms of its last sign of life; of one that is online: now, for its heartbeats go on. */
   sawAt(ordinal: number): number {
+    if (this.presence(ordinal) === "online") return this.clock.wallMs();
     return this.lastSeen[ordinal] ?? 0;
   }
 

@@ -35,7 +35,12 @@ export const ROLLOUT_COLUMNS: readonly Column<Rollout>[] = [
   { title: "WAVE", cell: waveText },
   { title: "DEVICES", align: "right", cell: ({ plan }) => formatCount(plan?.deviceCount ?? 0) },
   { title: "SUCCEEDED", align: "right", cell: (rollout) => countText(rollout, ["succeeded"]) },
-  { title: "FAILED", align: "right", cell: (rollout) => countText(rollout, FAILED_ATTEMPTS) },
+  { title: "BACK", align: "right", cell: (rollout) => countText(rollout, ["rolled-back"]) },
+  {
+    title: "FAILED",
+    align: "right",
+    cell: ({ progress }) => formatCount(progress?.failures ?? 0),
+  },
   { title: "UNPROVEN", align: "right", cell: unprovenText },
   { title: "STARTED", cell: ({ startedAtMs }) => formatInstant(startedAtMs) },
 ];

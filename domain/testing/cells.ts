@@ -4,9 +4,11 @@ import { ATTEMPT_STATES, CELL_FLAGS, CELL_REASONS } from "../attempt.ts";
 import { createAttemptPage, PAGE_TICK_MS, type AttemptPage } from "../attempt-page.ts";
 import { stepAttempt, type ReportedPhase, type StepOutcome } from "../attempt-step.ts";
 import { EVIDENCE, sweepPage } from "../attempt-sweep.ts";
+import type { Deadlines } from "../rollout.ts";
 import { specOf } from "./pure-rollout.ts";
 
-export const { deadlines: DEADLINES, soakMs: SOAK_MS } = specOf();
+export const DEADLINES: Deadlines = specOf().deadlines;
+export const SOAK_MS: number = specOf().soakMs;
 export const OFFER_LIFETIME_MS = 20_000;
 
 type Flag = keyof typeof CELL_FLAGS;

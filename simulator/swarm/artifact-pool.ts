@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * Downloads of a whole swarm: HTTPS over mutually authenticated TLS, a bounded number at once, on
- * connections that are kept. Connections to a gateway show the certificate of the device that needed
- * it first and then serve all: the bytes are real, the handshakes are fewer than a real fleet makes.
+ * connections that are kept. Connections to a gateway show the certificate of the device that
+ * needed it first and then serve all: the bytes are real, the handshakes are fewer than a real
+ * fleet makes.
  */
 import { createHash } from "node:crypto";
 import { Agent, request } from "node:http";

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * A pretend device, without a socket, a disk or a timer: inputs in, effects out. The same model runs
- * in a swarm on real sockets and in tests on virtual time.
+ * A pretend device, without a socket, a disk or a timer: inputs in, effects out. The same model
+ * runs in a swarm on real sockets and in tests on virtual time.
  *
  * It keeps the device's promises (the newest generation of a slot wins, every accepted generation
  * gets exactly one last word, reports wait until they are acknowledged), except for those that its

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * The heartbeats of all devices of a process on one timer: a ring of buckets, each the devices whose
- * heartbeat falls due in one tick. A device is in at most one bucket.
+ * The heartbeats of all devices of a process on one timer: a ring of buckets, each the devices
+ * whose heartbeat falls due in one tick. A device is in at most one bucket.
  */
 import type { CancelTimer, Clock } from "../../ports/clock.ts";
 

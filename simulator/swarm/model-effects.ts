@@ -63,8 +63,8 @@ interface AttemptName {
 }
 
 /**
- * A line of the journal. `accept` holds the whole offer: a device that starts again goes on with it.
- * `confirm`: the release ran already. `lie`: it will say that it runs what it does not.
+ * A line of the journal. `accept` holds the whole offer: a device that starts again goes on with
+ * it. `confirm`: the release ran already. `lie`: it will say that it runs what it does not.
  */
 export type Operation =
   | ({ readonly op: "accept"; readonly offer: OfferPayload } & AttemptName)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** How long things take on a pretend device. Uniform between two bounds, drawn a device and time. */
+/** How long things take on a pretend device: uniform between two bounds, drawn each time. */
 import type { Random } from "../../ports/random.ts";
 
 /** Milliseconds, least and most. */

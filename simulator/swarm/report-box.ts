@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * A device's reports until the center has them: the last of each phase of each generation, in order,
- * sent again after every reconnect. A generation that has said its last word and was heard is
- * forgotten.
+ * A device's reports until the center has them: the last of each phase of each generation, in
+ * order, sent again after every reconnect. A generation that has said its last word and was heard
+ * is forgotten.
  */
 import type { DeviceReport } from "../../protocol/device/report.ts";
 

@@ -5,8 +5,8 @@
  *     idle → preparing (not accepted yet) → accepted: downloading → installing → checking → idle
  *                                                                └→ recovering (a crash) → idle
  *
- * - An offer is taken when its generation is newer than all that the slot knows; it is accepted when
- *   it was prepared and is still good. Accepting ends an attempt under way as superseded.
+ * - An offer is taken when its generation is newer than all that the slot knows; it is accepted
+ *   when it was prepared and is still good. Accepting ends an attempt under way as superseded.
  * - A release that runs is only checked; one that the other side holds is switched to.
  * - The ledger is written where `#running` changes, and nowhere else.
  */

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * One process of a swarm that is divided over several: is told its devices by its parent, says how
- * they do twice a second, and ends when it is told to or when its parent is gone. Ctrl-C reaches the
- * whole group of processes; here it means nothing, the parent says what to do.
+ * they do twice a second, and ends when it is told to or when its parent is gone. Ctrl-C reaches
+ * the whole group of processes; here it means nothing, the parent says what to do.
  */
 import { toMusterError } from "../../domain/errors.ts";
 import { SILENT_LOGGER } from "../../ports/logger.ts";

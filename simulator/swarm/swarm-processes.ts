@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * A swarm over several processes, for more devices than one can hold. Each has a share of the devices
- * and writes files of its own number into the one data folder; who has which device may change from
- * run to run, for every process reads all files.
+ * A swarm over several processes, for more devices than one can hold. Each has a share of the
+ * devices and writes files of its own number into the one data folder; who has which device may
+ * change from run to run, for every process reads all files.
  */
 import { fork } from "node:child_process";
 import type { ChildProcess } from "node:child_process";

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * What all devices of a process trust, checked once for all of them: one TUF client, one verifier of
- * offers (each signature is checked once a batch, each offer's place in it for each device), one
+ * What all devices of a process trust, checked once for all of them: one TUF client, one verifier
+ * of offers (each signature is checked once a batch, each offer's place in it for each device), one
  * answer a release. Manifests are fetched and hashed by each device, and parsed once.
  */
 import { describeError, isMusterError } from "../../domain/errors.ts";

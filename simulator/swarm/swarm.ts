@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * A swarm: thousands of pretend devices in this process, each with its own certificate and its own
- * connection. Starting it enrols those that are new, reads what the others did before, and lets them
- * connect in the background. Nothing of it knows the center from inside: it speaks what every device
- * speaks.
+ * connection. Starting it enrols those that are new, reads what the others did before, and lets
+ * them connect in the background. Nothing of it knows the center from inside: it speaks what every
+ * device speaks.
  */
 import { MusterError } from "../../domain/errors.ts";
 import { WorkingTime } from "../../agent/trust/working-time.ts";
@@ -98,10 +98,11 @@ function defaultDevices(
     ...tokens.map((token) => deviceOfToken(token, tenant)),
   ]);
   const ids = [...all].sort().slice(0, options.deviceCount ?? all.size);
-  if (ids.length < (options.deviceCount ?? 0)) {
+  const wanted = options.deviceCount ?? 0;
+  if (ids.length < wanted) {
     throw new MusterError({
       code: "failed_precondition",
-      message: `${options.deviceCount} devices are wanted; there are tokens and identities for ${ids.length}`,
+      message: `${wanted} devices are wanted; there are tokens and identities of ${ids.length}`,
       detail: { field: "tokens" },
     });
   }

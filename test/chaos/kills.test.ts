@@ -33,6 +33,10 @@ const CENTER_WINDOWS: readonly Window[] = [
   { name: "center.loop.decided", mostPasses: 25 },
   { name: "center.loop.persisted", mostPasses: 25 },
   { name: "center.loop.acted", mostPasses: 25 },
+  { name: "store.commit.before", mostPasses: 25 },
+  { name: "store.commit.after", mostPasses: 25 },
+  { name: "event-log.commit.before", mostPasses: 20 },
+  { name: "event-log.commit.after", mostPasses: 20 },
 ];
 
 const GATEWAY_WINDOWS: readonly Window[] = [

@@ -64,7 +64,7 @@ describe("pages", () => {
 
   for (const path of PAGES) {
     it(`${path}: every command is one of muster's`, async () => {
-      const { parse } = await createParser();
+      const parse = await createParser();
       const page = await readRoot(path);
       for (const { line, words, isWhole } of commandLines(page, "muster")) {
         const problem = await parse(words.slice(1), isWhole);
@@ -81,7 +81,7 @@ describe("pages", () => {
 
     it(`${path}: every script of npm is there`, async () => {
       const manifest = JSON.parse(await readRoot("package.json")) as { scripts: object };
-      const known = [...Object.keys(manifest.scripts)];
+      const known = Object.keys(manifest.scripts);
       for (const { line, words } of commandLines(await readRoot(path), "npm")) {
         const [first, second] = words.slice(1).filter((word) => !word.startsWith("-"));
         const script = first === "run" ? second : first === "test" ? "test" : undefined;
@@ -101,13 +101,13 @@ describe("a page that is wrong", () => {
   ];
   for (const words of wrong) {
     it(`is found out: muster ${words.join(" ")}`, async () => {
-      const { parse } = await createParser();
+      const parse = await createParser();
       assert.notEqual(await parse(words, true), null);
     });
   }
 
   it("may name a command in prose without all that it needs, but no other one", async () => {
-    const { parse } = await createParser();
+    const parse = await createParser();
     assert.equal(await parse(["rollout", "stop"], false), null);
     assert.equal(await parse(["rollout"], false), null);
     assert.notEqual(await parse(["rollout", "halt"], false), null);
@@ -124,9 +124,9 @@ describe("the examples", () => {
   it("are accepted: a release, and a rollout of it", async () => {
     const text = await readRoot("examples/release.yaml");
     checkYaml(text, "release.yaml");
-    const { metadata } = parseYaml(text, "release.yaml")[0]?.value as {
-      metadata: { name: string; version: string };
-    };
+    const [source] = parseYaml(text, "release.yaml");
+    assert.ok(source !== undefined);
+    const { metadata } = source.value as { metadata: { name: string; version: string } };
     const [loaded] = loadText(await readRoot("examples/rollout.yaml"), "rollout.yaml");
     assert.ok(loaded?.kind === "rollout");
     assert.equal(toRolloutSpec(loaded.document).release, `${metadata.name}@${metadata.version}`);

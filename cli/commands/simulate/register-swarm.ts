@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Makes a center know the devices that a swarm pretends to be: registered with region and labels, and
- * a one-time token for each that has no identity yet. Doing it again changes only what differs.
+ * Makes a center know the devices that a swarm pretends to be: registered with region and labels,
+ * and a one-time token for each that has no identity yet. Doing it again changes only what differs.
  */
 import { hash, X509Certificate } from "node:crypto";
 import { MusterError } from "../../../domain/errors.ts";

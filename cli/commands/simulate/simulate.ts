@@ -96,15 +96,15 @@ export function declare(command: Command, shell: Shell): void {
   addConnectionOptions(command);
   command.addHelpText(
     "after",
-    "\nBehaviours: good, slow, flaky (drops its connection), crashing (while installing), silent\n" +
-      "(after it accepted), lying (says installed and is not), offline, bad-hardware (hwRevision\n" +
-      "rev-b; a health check with the argument --fails-on=hwRevision:rev-b fails there).\n" +
-      "Shares are relative: good=90,slow=5,crashing=5. Ctrl-C ends it cleanly.",
+    "\nBehaviours: good; slow; flaky (drops its connection); crashing (while it installs); silent\n" +
+      "(after it accepted); lying (says installed and is not); offline; bad-hardware (hwRevision\n" +
+      "rev-b: a health check with the argument --fails-on=hwRevision:rev-b fails there). Shares\n" +
+      "are relative: good=90,slow=5,crashing=5. Ctrl-C ends it cleanly.",
   );
   addExamples(command, [
     ["muster simulate --devices 1000", "A thousand devices against the center of this machine"],
     [
-      "muster simulate --devices 200 --behaviours good=95,crashing=3,silent=2 --duration 5m -o json",
+      "muster simulate --devices 200 --behaviours good=95,silent=5 --duration 5m -o json",
       "Some of them troublesome; the counts at the end",
     ],
   ]);

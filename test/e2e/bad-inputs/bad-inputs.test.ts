@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Every bad input of the tables on one real installation: what a person or a program is told is word
- * for word what docs/reference/errors.md says, the processes live on, and nothing was changed.
+ * Every bad input of the tables on one real installation: what a person or a program is told is
+ * word for word what docs/reference/errors.md says, the processes live on, and nothing was changed.
  *
  * `UPDATE_ERRORS_PAGE=1` writes what was said into the page instead: read the difference before you
  * believe it.

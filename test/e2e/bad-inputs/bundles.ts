@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Release bundles for the cases, by the same code as `muster release create`, `sign` and `apply`. */
+/** Release bundles for the cases, by the code of `muster release create`, `sign` and `apply`. */
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { readBundle, type Bundle } from "../../../cli/release/bundle.ts";
@@ -23,7 +23,7 @@ export async function writeRelease(
   await writeFile(join(folder, "release.yaml"), document);
 }
 
-/** Makes the bundle of `writeRelease`, `shop-VERSION.muster`, and signs it unless told otherwise. */
+/** Makes `shop-VERSION.muster` of `writeRelease`, and signs it unless told otherwise. */
 export async function makeBundle(
   world: World,
   folder: string,

@@ -103,8 +103,8 @@ const POST = "`POST /.well-known/est/simpleenroll`";
 
 export const ENROLMENT: Area = {
   title: "Enrolment",
-  intro: `The first start of an agent or a gateway, and the same by EST. A center that cannot be reached is
-waited for by an agent, for ever; a refusal ends it.`,
+  intro: `The first start of an agent or a gateway, and the same by EST. A center that cannot be reached
+is waited for by an agent, for ever; a refusal ends it.`,
   cases: [
     command({
       id: "enrol-token-none",
@@ -142,7 +142,8 @@ waited for by an agent, for ever; a refusal ends it.`,
       id: "enrol-url",
       title: "The address is none",
       words:
-        "agent --data device --enrolment-url localhost:7443 --enrol-token-file token --admin-port 0",
+        "agent --data device --enrolment-url localhost:7443 " +
+        "--enrol-token-file token --admin-port 0",
       token: good,
     }),
     enrolment({

@@ -83,8 +83,8 @@ const ZEROS_BYTES = 8 * 2 ** 20;
 export const INSTALLS: Area = {
   alone: true,
   title: "On the device",
-  intro: `A release that was signed with the operator's key by other tools, so that nobody before the
-device could know. \`${AGENT}\` runs what it ran before, and the rollout has the reason on record.`,
+  intro: `A release that was signed with the operator's key by other tools, so that nobody before
+the device could know. \`${AGENT}\` runs what it ran before, and the rollout has the reason on record.`,
   cases: [
     install({
       id: "device-bomb",
@@ -105,7 +105,7 @@ device could know. \`${AGENT}\` runs what it ran before, and the rollout has the
     install({
       id: "device-link",
       title: "An archive links out of the slot",
-      given: "The archive holds a link `etc` to `../../../etc`, and `etc/evil`",
+      given: "It holds a link `etc` to `../../../etc`, and `etc/evil`",
       version: "2.0.2",
       entries: [
         { name: "etc", type: "symlink", linkname: "../../../etc" },

@@ -132,8 +132,8 @@ function get(world: World, path: string): Promise<{ status: number; text: string
 export const LINKS: Area = {
   alone: true,
   title: "Devices at a gateway",
-  intro: `The device is \`${SPARE}\` of the tenant \`default\`, speaks MQTT 5 over TLS 1.3, and has its
-certificate, unless a case says otherwise. MQTT answers with a reason code; the gateway's log says
+  intro: `The device is \`${SPARE}\` of the tenant \`default\`, speaks MQTT 5 over TLS 1.3, and
+has its certificate, unless a case says otherwise. MQTT answers with a reason code; the gateway's log says
 the rest. A 3.1.1 client has no reason codes: its connection is closed.`,
   cases: [
     device({

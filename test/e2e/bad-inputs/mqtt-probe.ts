@@ -24,8 +24,8 @@ export interface Probe {
 }
 
 /**
- * Resolves with the answer that ends the matter: `CONNACK 0x85 ClientIdentifierNotValid`, `PUBACK …`,
- * `DISCONNECT …`, `TLS …`, or `connection closed`.
+ * Resolves with the answer that ends the matter: `CONNACK 0x85 ClientIdentifierNotValid`,
+ * `PUBACK …`, `DISCONNECT …`, `TLS …`, or `connection closed`.
  */
 export function probe(options: Probe): Promise<string> {
   const { port, tls, level = 5, clientId } = options;

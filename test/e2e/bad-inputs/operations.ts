@@ -7,7 +7,8 @@ import { AGENT } from "./world.ts";
 export const ROLLOUTS: Area = {
   title: "Rollouts and devices",
   intro:
-    "`draft` is applied and not planned, `planned` is planned and not started, `shop-1.0` has ended.",
+    "`draft` is applied and not planned, `planned` is planned and not started, " +
+    "`shop-1.0` has ended.",
   cases: [
     command({
       id: "rollout-release-unknown",

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Small disks for the roles of an installation, so that a test can fill one: file systems in memory,
- * mounted over the data folders before the roles start. Mounting is for root; where it is not
- * permitted the tests that need it are skipped, saying so.
+ * Small disks for the roles of an installation, so that a test can fill one: file systems in
+ * memory, mounted over the data folders before the roles start. Mounting is for root; where it is
+ * not permitted the tests that need it are skipped, saying so.
  */
 import { execFile } from "node:child_process";
 import { mkdir, open, rm } from "node:fs/promises";

@@ -10,9 +10,11 @@ import { block, command, type Area, type BadCommand, type BadInput } from "./bad
 import { writeIdentity } from "./world.ts";
 
 const CENTER =
-  "center --data data --host 127.0.0.1 --api-port 0 --link-port 0 --enrolment-port 0 --admin-port 0";
+  "center --data data --host 127.0.0.1 " +
+  "--api-port 0 --link-port 0 --enrolment-port 0 --admin-port 0";
 const GATEWAY = "gateway --data data --host 127.0.0.1 --center localhost:{linkPort}";
 const AGENT = "agent --data data --enrolment-url https://localhost:{enrolmentPort}";
+const FREE_PORTS = "--mqtts-port 0 --artifacts-port 0 --admin-port 0";
 const QUIET = " --log-file role.log";
 
 type Row = Pick<BadCommand, "id" | "title" | "words" | "where" | "files" | "captures" | "arrange">;
@@ -56,8 +58,8 @@ const CENTER_AWAY: BadInput = {
   arrange: gatewayCopy,
   act: async (world, folder) => {
     const ready = join(folder, "ready.json");
-    const ports = "--mqtts-port 0 --artifacts-port 0 --admin-port 0";
-    const words = `gateway --data data --center localhost:9 ${ports} --ready-file ready.json${QUIET}`;
+    const files = `--ready-file ready.json${QUIET}`;
+    const words = `gateway --data data --center localhost:9 ${FREE_PORTS} ${files}`;
     const child = startMuster(words.split(" "), { cwd: folder });
     const gone = once(child, "close");
     try {
@@ -122,7 +124,7 @@ export const STARTS: Area = {
     start({
       id: "folder-gateway",
       title: "The data folder is another gateway's that runs",
-      words: `${GATEWAY.replace("--data data", "--data {data}/gw-1")} --mqtts-port 0 --artifacts-port 0 --admin-port 0`,
+      words: `${GATEWAY.replace("--data data", "--data {data}/gw-1")} ${FREE_PORTS}`,
     }),
     start({
       id: "folder-file",
@@ -182,7 +184,7 @@ export const STARTS: Area = {
     start({
       id: "gateway-not-enrolled",
       title: "The gateway is not enrolled",
-      words: `${GATEWAY} --mqtts-port 0 --artifacts-port 0 --admin-port 0`,
+      words: `${GATEWAY} ${FREE_PORTS}`,
     }),
     start({
       id: "gateway-address",
@@ -193,7 +195,7 @@ export const STARTS: Area = {
     start({
       id: "gateway-key-open",
       title: "Others can read the private key",
-      words: `${GATEWAY} --mqtts-port 0 --artifacts-port 0 --admin-port 0`,
+      words: `${GATEWAY} ${FREE_PORTS}`,
       where: "identity/key.pem has the mode 644",
       arrange: async (world, folder) => {
         await gatewayCopy(world, folder);

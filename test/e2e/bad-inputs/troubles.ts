@@ -90,8 +90,8 @@ const NO_LINK = "A gateway cannot be reached.";
 const CLOCK_LINK: BadInput = {
   id: "clock-link",
   title: "The clock of a device jumps ten years ahead",
-  given: `A later start of \`muster agent\`: no gateway's certificate seems valid, so the agent asks the
-center for a signed time. Its log, until it is online`,
+  given: `A later start of \`muster agent\`: no gateway's certificate seems valid, so the agent asks
+the center for a signed time. Its log, until it is online`,
   arrange: async (world, folder) => {
     await writeIdentity(join(folder, "device"), world.spare);
     const isOnline = isSpareOnline(world);
@@ -169,8 +169,7 @@ function fullCenter(row: BadCommand): BadInput {
 export const DISKS: Area = {
   alone: true,
   title: "Full disks",
-  intro:
-    "The data folder's disk is full. Nothing ends; as soon as there is space, the same goes through.",
+  intro: "The data folder's disk is full. Nothing ends; with space again, the same goes through.",
   cases: [
     fullCenter({
       id: "full-center",

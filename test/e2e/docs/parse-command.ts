@@ -5,8 +5,11 @@ import type { CommandEntry } from "../../../cli/command.ts";
 import { COMMANDS } from "../../../cli/command-table.ts";
 import { loadCommandTree } from "../../../scripts/cli-reference.ts";
 
-/** What is wrong with the words after `muster`, as commander says it; null = nothing. */
-export type ParseCommand = (words: readonly string[]) => Promise<string | null>;
+/**
+ * What is wrong with the words after `muster`, as commander says it; null = nothing. `isWhole` false
+ * forgives what is left out, not what is not there.
+ */
+export type ParseCommand = (words: readonly string[], isWhole: boolean) => Promise<string | null>;
 
 /** What prose may leave out: `muster device enroll` without its id, `muster get` alone. */
 const INCOMPLETE = new Set([
@@ -15,23 +18,18 @@ const INCOMPLETE = new Set([
   "commander.help",
 ]);
 
-/** `isWhole` false forgives what is left out, not what is not there. */
-export async function createParser(): Promise<{
-  parse(words: readonly string[], isWhole: boolean): Promise<string | null>;
-}> {
+export async function createParser(): Promise<ParseCommand> {
   const program = await loadCommandTree();
   disarm(program, COMMANDS);
-  return {
-    parse: async (words, isWhole) => {
-      try {
-        await program.parseAsync([...words], { from: "user" });
-        return null;
-      } catch (error) {
-        if (!(error instanceof CommanderError)) throw error;
-        if (error.code === "commander.helpDisplayed") return null;
-        return !isWhole && INCOMPLETE.has(error.code) ? null : error.message;
-      }
-    },
+  return async (words, isWhole) => {
+    try {
+      await program.parseAsync([...words], { from: "user" });
+      return null;
+    } catch (error) {
+      if (!(error instanceof CommanderError)) throw error;
+      if (error.code === "commander.helpDisplayed") return null;
+      return !isWhole && INCOMPLETE.has(error.code) ? null : error.message;
+    }
   };
 }
 

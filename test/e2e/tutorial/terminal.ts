@@ -24,6 +24,9 @@ while IFS= read -r -d '' -u 3 block; do
   printf '\036%s %s\036' "$?" "$failures"
 done`;
 
+/** Before and after what LOOP says of a block: no program of the tutorial prints it. */
+const MARK = "\u001E";
+
 export type BlockState =
   | { readonly kind: "running"; readonly output: string }
   | {
@@ -76,15 +79,11 @@ export class Terminal implements AsyncDisposable {
   /** Of the block typed last. */
   async state(): Promise<BlockState> {
     const text = (await readFile(this.#file, "utf8")).slice(this.#start);
-    const end = /\u001E(\d+) (\d+)\u001E$/.exec(text);
-    if (end === null) return { kind: "running", output: text };
-    const exitStatus = Number(end[1]);
-    return {
-      kind: "ended",
-      output: text.slice(0, end.index),
-      exitStatus,
-      hasFailedEarlier: Number(end[2]) !== (exitStatus === 0 ? 0 : 2),
-    };
+    const [output = "", ending, rest] = text.split(MARK);
+    if (ending === undefined || rest === undefined) return { kind: "running", output };
+    const [exitStatus = 0, failureCount] = ending.split(" ").map(Number);
+    const hasFailedEarlier = failureCount !== (exitStatus === 0 ? 0 : 2);
+    return { kind: "ended", output, exitStatus, hasFailedEarlier };
   }
 
   /** Ctrl-C: the program that runs in the foreground gets SIGINT. */

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import fc from "fast-check";
+import type { DeviceFacts } from "./device.ts";
+import { planRollout, SAMPLE_SIZE, type Plan, type PlanIntent } from "./planner.ts";
+import type { RolloutSpec } from "./rollout.ts";
+import { specOf } from "./testing/pure-rollout.ts";
+import type { Amount } from "./units.ts";
+
+function fleet(count: number, change: (index: number) => Partial<DeviceFacts> = () => ({})) {
+  return Array.from({ length: count }, (_, index): DeviceFacts => ({
+    ordinal: index + 1,
+    id: `till-${index + 1}`,
+    region: "eu",
+    site: "one",
+    labels: {},
+    inventory: { hwRevision: "A" },
+    serviceLevel: "",
+    critical: false,
+    retired: false,
+    ...change(index),
+  }));
+}
+
+function plan(
+  devices: readonly DeviceFacts[],
+  spec: Partial<RolloutSpec> = {},
+  intent: Partial<PlanIntent> = {},
+): Plan {
+  const release = { fits: {}, downloadBytes: 1_000 };
+  const full = {
+    release,
+    selects: () => true,
+    runsRelease: () => false,
+    expectedAttemptMs: 60_000,
+  };
+  return planRollout({ spec: specOf(spec), ...full, ...intent }, devices, "seed");
+}
+
+const sizes = ({ waves }: Plan): number[] => waves.map(({ start, end }) => end - start);
+
+describe("waves", () => {
+  const cases: { waves: Amount[]; count: number; expected: number[] }[] = [
+    { waves: [], count: 10, expected: [10] },
+    { waves: [{ count: 1 }, { count: 3 }], count: 10, expected: [1, 3, 6] },
+    { waves: [{ percent: 1 }, { percent: 10 }], count: 1_000, expected: [10, 100, 890] },
+    { waves: [{ percent: 1 }, { percent: 10 }], count: 5, expected: [1, 1, 3] },
+    { waves: [{ percent: 50 }, { percent: 50 }], count: 7, expected: [4, 3] },
+    { waves: [{ count: 100 }], count: 10, expected: [10] },
+    { waves: [{ count: 4 }, { count: 6 }, { count: 5 }], count: 10, expected: [4, 6] },
+    { waves: [{ count: 1 }], count: 0, expected: [] },
+  ];
+  for (const { waves, count, expected } of cases) {
+    test(`${JSON.stringify(waves)} of ${count} → ${JSON.stringify(expected)}`, () => {
+      assert.deepEqual(sizes(plan(fleet(count), { waves })), expected);
+    });
+  }
+
+  test("each names its first devices", () => {
+    const { waves, deviceIds } = plan(fleet(30), { waves: [{ count: 3 }] });
+    assert.deepEqual(waves[0]?.sample, deviceIds.slice(0, 3));
+    assert.deepEqual(waves[1]?.sample, deviceIds.slice(3, 3 + SAMPLE_SIZE));
+  });
+});
+
+describe("who is left out", () => {
+  const fits = { hwRevision: ["A", "B"], arch: ["arm64"] };
+  const cases: { reason: string; facts: Partial<DeviceFacts> }[] = [
+    { reason: "retired", facts: { retired: true } },
+    { reason: "does-not-fit", facts: { inventory: { hwRevision: "C", arch: "arm64" } } },
+    { reason: "fit-unknown", facts: { inventory: { hwRevision: "A" } } },
+    { reason: "already-running", facts: { labels: { runs: "it" } } },
+  ];
+  const good = { inventory: { hwRevision: "B", arch: "arm64" } };
+  for (const { reason, facts } of cases) {
+    test(`is told why: ${reason}`, () => {
+      const devices = fleet(8, (index) => ({ ...good, ...(index < 7 ? facts : {}) }));
+      const { exclusions, deviceIds } = plan(
+        devices,
+        {},
+        {
+          release: { fits, downloadBytes: 1 },
+          runsRelease: ({ labels }) => labels["runs"] === "it",
+        },
+      );
+      const sample = ["till-1", "till-2", "till-3", "till-4", "till-5"];
+      assert.deepEqual(exclusions, [{ reason, deviceCount: 7, sample }]);
+      assert.deepEqual(deviceIds, ["till-8"]);
+    });
+  }
+
+  test("a fact that a device never told is unknown, whatever its name", () => {
+    const release = { fits: { constructor: ["Object"] }, downloadBytes: 1 };
+    const { exclusions } = plan(fleet(1), {}, { release });
+    assert.equal(exclusions[0]?.reason, "fit-unknown");
+  });
+
+  test("whom the selector does not name is not mentioned", () => {
+    const { exclusions, deviceIds } = plan(
+      fleet(3),
+      {},
+      { selects: ({ ordinal }) => ordinal === 2 },
+    );
+    assert.deepEqual([exclusions, deviceIds], [[], ["till-2"]]);
+  });
+});
+
+describe("limits are frozen as numbers of devices", () => {
+  test("percentages of the plan, not of the fleet", () => {
+    const selects = ({ ordinal }: DeviceFacts): boolean => ordinal <= 200;
+    const spec = { maxInFlight: { percent: 5 }, blastRadius: { percent: 10 } };
+    const gate = { maxFailures: { percent: 1 }, minSuccessPercent: 95, minSample: 1 };
+    const { limits } = plan(fleet(1_000), { ...spec, gate }, { selects });
+    assert.deepEqual(limits, { maxInFlight: 10, blastRadius: 20, maxFailures: 2 });
+  });
+
+  test("no more are in flight than may be unproven", () => {
+    const { limits } = plan(fleet(100), {
+      maxInFlight: { count: 50 },
+      blastRadius: { count: 5 },
+    });
+    assert.deepEqual([limits.maxInFlight, limits.blastRadius], [5, 5]);
+  });
+
+  test("the smallest fleet can still move", () => {
+    const { limits } = plan(fleet(1));
+    assert.deepEqual(limits, { maxInFlight: 1, blastRadius: 1, maxFailures: 1 });
+  });
+});
+
+test("the expected duration is of full waves, one after the other", () => {
+  const spec = { waves: [{ count: 5 }], maxInFlight: { count: 10 }, blastRadius: { count: 50 } };
+  // 5 in one go and 45 in five, each of an attempt of 60 s and a soak of 10 s.
+  assert.equal(plan(fleet(50), spec).expectedDurationMs, 6 * 70_000);
+  assert.equal(plan(fleet(50)).downloadBytes, 50_000);
+});
+
+const amount = fc.oneof(
+  fc.integer({ min: 1, max: 60 }).map((count) => ({ count })),
+  fc.integer({ min: 1, max: 10_000 }).map((hundredths) => ({ percent: hundredths / 100 })),
+);
+
+describe("any plan", () => {
+  test("has every chosen device exactly once, in contiguous waves, within the limits", () => {
+    const arguments_ = fc.record({
+      count: fc.integer({ min: 0, max: 300 }),
+      retiredEvery: fc.integer({ min: 2, max: 9 }),
+      waves: fc.array(amount, { maxLength: 5 }),
+      maxInFlight: amount,
+      blastRadius: amount,
+    });
+    fc.assert(
+      fc.property(arguments_, ({ count, retiredEvery, waves, maxInFlight, blastRadius }) => {
+        const devices = fleet(count, (index) => ({ retired: index % retiredEvery === 0 }));
+        const made = plan(devices, { waves, maxInFlight, blastRadius });
+        const wanted = devices.filter((device) => !device.retired).map(({ ordinal }) => ordinal);
+        assert.deepEqual(
+          [...made.ordinals].sort((a, b) => a - b),
+          wanted,
+        );
+        const excluded = made.exclusions.reduce((sum, { deviceCount }) => sum + deviceCount, 0);
+        assert.equal(excluded, count - wanted.length);
+        let next = 0;
+        for (const { start, end } of made.waves) {
+          assert(start === next && end > start);
+          next = end;
+        }
+        assert.equal(next, wanted.length);
+        assert(made.limits.blastRadius <= wanted.length);
+        assert(made.limits.maxInFlight <= Math.max(made.limits.blastRadius, 1));
+        assert.deepEqual(
+          made,
+          plan(devices, { waves, maxInFlight, blastRadius }),
+          "it is the same",
+        );
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  test("puts a device at the same place whoever else is in it", () => {
+    const all = plan(fleet(200)).deviceIds;
+    const half = plan(fleet(200), {}, { selects: ({ ordinal }) => ordinal % 2 === 0 }).deviceIds;
+    const chosen = new Set(half);
+    assert.deepEqual(
+      all.filter((id) => chosen.has(id)),
+      half,
+    );
+  });
+});
