@@ -165,9 +165,13 @@ function report(
   context: AttemptContext,
 ): StepOutcome {
   if (page.generation[cell] !== event.generation) {
+    // The planted bug: a report is filed under whatever generation the cell has now.
     if (!context.isPlanted("engine.ignore-generation")) return "stale";
   }
-  if (event.sequence <= (page.sequence[cell] ?? 0)) return "duplicate";
+  if (event.sequence <= (page.sequence[cell] ?? 0)) {
+    // The planted bug: a report that comes again takes effect again.
+    if (!context.isPlanted("engine.ignore-sequence")) return "duplicate";
+  }
   page.sequence[cell] = event.sequence;
   if (isClosedToReports(page.state[cell] ?? 0)) return "changed";
   page.reason[cell] = reasonCode(event.reason);

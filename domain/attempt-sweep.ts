@@ -112,6 +112,7 @@ function sweepVerifying(
   context: SweepContext,
 ): boolean {
   const since = page.soakingSince[cell] ?? 0;
+  // The planted bug: what a device says is believed without evidence.
   if (evidence === EVIDENCE.target || context.isPlanted("engine.no-evidence")) {
     if (since === 0) {
       page.soakingSince[cell] = context.nowTicks + 1;
@@ -169,6 +170,7 @@ function failAfter(
   context: SweepContext,
 ): boolean {
   if (!isOver(page, cell, deadlineMs, context)) return false;
+  // The planted bug: a device may be silent for ever.
   if (context.isPlanted("engine.silence-is-fine")) return false;
   fail(page, cell, ATTEMPT[state], reason, context);
   return true;

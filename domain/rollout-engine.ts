@@ -52,16 +52,20 @@ export interface RolloutStep {
   readonly effects: readonly RolloutEffect[];
 }
 
-/** `counts`: one entry a wave of the plan, current when the step is taken. */
+/**
+ * `counts`: one entry a wave of the plan, current when the step is taken. `isPlanted`: test-only
+ * switches for planted bugs; false in production.
+ */
 export function stepRollout(
   frame: RolloutFrame,
   progress: RolloutProgress,
   counts: readonly AttemptCounts[],
   event: RolloutEvent,
+  isPlanted: (name: string) => boolean = () => false,
 ): RolloutStep {
   switch (event.kind) {
     case "tick":
-      return tick(frame, progress, counts, event.elapsedMs);
+      return tick(frame, progress, counts, event.elapsedMs, isPlanted);
     case "start":
       assert(progress.state === "planned", "only a planned rollout starts");
       return openWave({ ...progress, state: "running", stateReason: "started" }, 0);
@@ -145,6 +149,7 @@ function tick(
   before: RolloutProgress,
   counts: readonly AttemptCounts[],
   elapsedMs: number,
+  isPlanted: (name: string) => boolean,
 ): RolloutStep {
   assert(elapsedMs >= 0, "a rollout's clock never goes back");
   const total = sumCounts(counts);
@@ -155,7 +160,7 @@ function tick(
   };
   switch (progress.state) {
     case "running":
-      return advance(frame, progress, counts, total);
+      return advance(frame, progress, counts, total, isPlanted);
     case "stopping":
       return finishStopping(frame, progress, total);
     default:
@@ -168,6 +173,7 @@ function advance(
   progress: RolloutProgress,
   counts: readonly AttemptCounts[],
   total: AttemptCounts,
+  isPlanted: (name: string) => boolean,
 ): RolloutStep {
   const rule = countsRule(frame.limits.maxFailures);
   const failures = total.failures - progress.forgivenFailures;
@@ -183,7 +189,9 @@ function advance(
   if (wave.kind === "stop") return stopByPolicy(frame, progress, wave.why);
   const filled = blastRadiusFilled(frame, total);
   if (filled !== null) return pause(progress, filled);
-  if (wave.kind === "waiting") return keep({ ...progress, stateReason: wave.why });
+  // The planted bug: the next wave does not wait for the gate of this one.
+  const skipsGate = isPlanted("engine.skip-gate") && progress.waveCount < frame.waveTotal;
+  if (wave.kind === "waiting" && !skipsGate) return keep({ ...progress, stateReason: wave.why });
   if (progress.waveCount < frame.waveTotal) return openWave(progress, progress.waveCount);
   return finish(frame, progress, total);
 }

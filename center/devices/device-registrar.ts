@@ -136,7 +136,8 @@ function merge(
     region: registration.region,
     site: registration.site,
     labels: registration.labels,
-    serviceLevel: registration.serviceLevel,
+    // What people are shown is also what a selector finds.
+    serviceLevel: registration.serviceLevel === "" ? "standard" : registration.serviceLevel,
     critical: registration.critical,
   };
 }

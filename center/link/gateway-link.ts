@@ -274,7 +274,12 @@ async function takeReports(
       case: "reportAcknowledgement",
       value: { batchSequence: batch.batchSequence },
     });
-  if (options.isPlanted("reports.acknowledge-early")) acknowledge();
+  if (options.isPlanted("reports.acknowledge-early")) {
+    // The planted bug: the gateway is told before the EventLog has them; a crash now loses them.
+    acknowledge();
+    for (let turns = 0; turns < 10; turns++) await new Promise((next) => setImmediate(next));
+    options.faultPoint("center.reports.promised");
+  }
   await options.log.append(recordsOf(batch, options.log.partitionCount), { signal });
   options.faultPoint("center.reports.appended");
   options.reportsAppended(batch.ordinals.length);

@@ -6,6 +6,7 @@
  */
 import { MusterError } from "../../domain/errors.ts";
 import type { AuditDraft, DocumentWrite, Fence, PageWrite, Store } from "../../ports/store.ts";
+import { faultPoint } from "../../runtime/faults.ts";
 import type { FiledReport } from "../ingest/report-record.ts";
 import type { LoopState } from "./loop-state.ts";
 import type { OpenRollout } from "./open-rollout.ts";
@@ -68,6 +69,16 @@ export class CycleCommit {
       expectedRevision: 0,
       value: { phase: report.phase, reason: report.reason, text: report.text },
     });
+  }
+
+  /**
+   * The planted bug `audit.apart`: the audit entries have a commit of their own, ahead of what they
+   * tell of, so that a crash between the two makes them untrue and the next cycle tells it again.
+   */
+  async storeAuditApart(store: Store, signal: AbortSignal): Promise<void> {
+    if (this.audits.length === 0) return;
+    await store.commit({ fence: this.fence, audit: this.audits.splice(0) }, { signal });
+    faultPoint("center.audit.apart");
   }
 
   /** Throws `conflict` when a document was changed meanwhile, `failed_precondition` when fenced. */

@@ -23,11 +23,18 @@ export interface Dispatcher {
 /** Draws generations, steps the chosen cells to `offered` and returns the leases to be sent. */
 export function dispatch(rollout: OpenRollout, dispatcher: Dispatcher): Lease[] {
   const { record } = rollout;
-  if (record.progress.state !== "running") return [];
-  let budget = offerBudget(rollout.frame, record.progress, rollout.total);
-  if (dispatcher.isPlanted("dispatch.ignore-budget")) budget = Number.MAX_SAFE_INTEGER;
+  const { isPlanted } = dispatcher;
+  // The planted bug: a pause or stop does not keep attempts from being offered.
+  const goesOn = isPlanted("dispatch.ignore-stop");
+  const progress = goesOn ? { ...record.progress, state: "running" as const } : record.progress;
+  if (progress.state !== "running") return [];
+  let budget = offerBudget(rollout.frame, progress, rollout.total);
+  // The planted bug: the plan's limits are not looked at.
+  if (isPlanted("dispatch.ignore-budget")) budget = Number.MAX_SAFE_INTEGER;
+  // The planted bug: waves that are not open yet are offered too.
+  const end = isPlanted("dispatch.ignore-waves") ? rollout.ordinals.length : rollout.releasedEnd;
   const byGateway = new Map<number, Lease[]>();
-  for (const position of rollout.candidates()) {
+  for (const position of rollout.candidates(end)) {
     const isOffered = rollout.stateAt(position) === ATTEMPT.offered;
     if (!isOffered && budget <= 0) continue;
     const ordinal = rollout.ordinalAt(position);

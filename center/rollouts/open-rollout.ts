@@ -238,9 +238,8 @@ export class OpenRollout {
     this.totals = null;
   }
 
-  /** Positions of open waves that are pending, or offered; in order. */
-  *candidates(): Generator<number> {
-    const end = this.releasedEnd;
+  /** Positions before `end` that are pending, or offered; in order. */
+  *candidates(end: number): Generator<number> {
     for (const held of this.pages) {
       const base = held.page.number * CELLS_PER_PAGE;
       const cells = Math.min(held.page.cellCount, end - base);

@@ -31,6 +31,8 @@ export function makeRollback(options: {
   releaseByDigest: ReleaseByDigest;
   clock: Clock;
   offerLifetimeMs: number;
+  /** Test-only switches for planted bugs; false in production. */
+  isPlanted: (name: string) => boolean;
 }): OpenRollout | null {
   const { parent } = options;
   const chosen = choose(options);
@@ -113,6 +115,7 @@ function choose(options: {
   parent: OpenRollout;
   digests: DigestDictionary;
   releaseByDigest: ReleaseByDigest;
+  isPlanted: (name: string) => boolean;
 }): Chosen {
   const { parent } = options;
   const chosen: Chosen = {
@@ -149,8 +152,14 @@ function targetFor(
   previous: number,
   chosen: Chosen,
   indexByPrevious: Map<number, number>,
-  options: { digests: DigestDictionary; releaseByDigest: ReleaseByDigest },
+  options: {
+    digests: DigestDictionary;
+    releaseByDigest: ReleaseByDigest;
+    isPlanted: (name: string) => boolean;
+  },
 ): number | null {
+  // The planted bug: all go to what the first one ran, as to a version that somebody named.
+  if (options.isPlanted("rollback.one-version") && chosen.targets.length > 0) return 0;
   const known = indexByPrevious.get(previous);
   if (known !== undefined) return known;
   if (previous === UNKNOWN_RELEASE) return null;

@@ -159,6 +159,7 @@ export class RolloutLoop {
       for (const { rollout } of stepper.stopEpochs) desk.dropRollout(rollout);
       const leases = this.dispatchAll();
       faultPoint("center.loop.decided");
+      if (this.options.isPlanted("audit.apart")) await commit.storeAuditApart(store, signal);
       const stored = await commit.store(store, signal);
       items.length = 0;
       faultPoint("center.loop.persisted");
@@ -190,6 +191,7 @@ export class RolloutLoop {
       clock,
       releaseByDigest,
       offerLifetimeMs: load.offerLifetimeMs,
+      isPlanted,
       view: (rollout) => ({
         ...createEvidence(rollout, this.state, fleet, desk),
         isPlanted,
@@ -250,6 +252,7 @@ export class RolloutLoop {
           kind: "returned",
           position: item.position,
           generation: item.generation,
+          // The planted bug: an offer that left the gateway is taken for one that did not.
           sent: item.sent && !this.options.isPlanted("dispatch.forget-sent"),
         },
         this.options.isPlanted,

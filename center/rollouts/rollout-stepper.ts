@@ -24,6 +24,8 @@ export interface RolloutStepperOptions {
   readonly releaseByDigest: ReleaseByDigest;
   readonly offerLifetimeMs: number;
   readonly view: (rollout: OpenRollout) => SweepView;
+  /** Test-only switches for planted bugs; false in production. */
+  readonly isPlanted: (name: string) => boolean;
 }
 
 export class RolloutStepper {
@@ -63,7 +65,8 @@ export class RolloutStepper {
 
   private step(rollout: OpenRollout, event: RolloutEvent): void {
     const { frame, record, counts } = rollout;
-    const { progress, effects } = stepRollout(frame, record.progress, counts, event);
+    const { isPlanted } = this.options;
+    const { progress, effects } = stepRollout(frame, record.progress, counts, event, isPlanted);
     rollout.record = { ...rollout.record, progress };
     for (const effect of effects) this.carryOut(rollout, effect);
   }
@@ -96,7 +99,7 @@ export class RolloutStepper {
   }
 
   private beginRollback(parent: OpenRollout): void {
-    const { state, commit, clock, releaseByDigest, offerLifetimeMs } = this.options;
+    const { state, commit, clock, releaseByDigest, offerLifetimeMs, isPlanted } = this.options;
     const number = parent.record.number + 1; // reserved for it when the parent was created
     const rollback = makeRollback({
       parent,
@@ -106,6 +109,7 @@ export class RolloutStepper {
       releaseByDigest,
       clock,
       offerLifetimeMs,
+      isPlanted,
     });
     if (rollback === null) {
       const unsettled = countNotBack(parent, null);

@@ -72,6 +72,11 @@ export class RunningTable {
     const columns = held.page.slots[slot];
     assert(columns !== undefined, "a slot index is one of SLOT_NAMES");
     const cell = ordinal % DEVICES_PER_PAGE;
+    if (state.generation > (held.page.lastGeneration[cell] ?? 0)) {
+      // The Store was restored from a backup: what the device has seen must not be drawn again.
+      held.page.lastGeneration[cell] = state.generation;
+      held.dirty = true;
+    }
     const flags = RUNNING_FLAGS.known | (state.healthy ? RUNNING_FLAGS.healthy : 0);
     if (
       columns.flags[cell] === flags &&

@@ -3,6 +3,7 @@
  * How pretend devices behave, and who gets which behaviour. Shares are exact, not drawn: of 1,000
  * devices with `crashing=3` thirty crash, on every machine, so that a test can count.
  */
+import assert from "node:assert/strict";
 import { MusterError } from "../../domain/errors.ts";
 import { hash53 } from "../../domain/hash.ts";
 
@@ -71,6 +72,7 @@ export function dealBehaviours(options: {
   seed: string;
 }): readonly SwarmDeviceSpec[] {
   const { ids, weights, seed } = options;
+  assert(totalOf(weights) > 0, "somebody behaves somehow");
   const shares = sharesOf(weights, ids.length);
   const hand = BEHAVIOURS.flatMap((behaviour, index) =>
     Array.from({ length: shares[index] ?? 0 }, () => behaviour),

@@ -10,7 +10,7 @@ import type { Behaviour, BehaviourWeights, SwarmDeviceSpec } from "./behaviour.t
 import type { Pace } from "./pace.ts";
 import type { SwarmStats } from "./swarm-stats.ts";
 
-/** A process has file descriptors and memory (70 KiB a TLS connection) for so many. */
+/** A process has file descriptors and memory (100 KiB a connected device) for so many. */
 export const MAX_DEVICES_A_PROCESS = 10_000;
 /** Of one swarm, on one machine. */
 export const MAX_PROCESSES = 256;

@@ -14,6 +14,7 @@ import type { OfferPayload } from "../../protocol/device/offer.ts";
 import type { ReleaseManifest } from "../../protocol/device/release-manifest.ts";
 import type { DeviceReport, ReportPhase, ReportReason } from "../../protocol/device/report.ts";
 import type { Slot, SlotStatus } from "../../protocol/device/status.ts";
+import { isPlanted } from "../../runtime/faults.ts";
 import { failsHealthCheck } from "./health-rule.ts";
 import { judgeOffer, judgeStillGood, misfit } from "./judge-offer.ts";
 import type { ModelCore } from "./model-core.ts";
@@ -104,7 +105,8 @@ export class SlotModel {
     });
     if (judgement.kind === "refused") this.#refuse(offer, judgement);
     if (judgement.kind === "repeat") this.#repeat(judgement.answer);
-    if (judgement.kind !== "take") return;
+    // The planted bug: an offer of a generation that is known, or older, is taken like a new one.
+    if (judgement.kind !== "take" && !isPlanted("device.accept-older")) return;
     this.#candidate = offer;
     this.#core.emit({ kind: "prepare", offer });
     if (candidate === null) return;
@@ -198,7 +200,9 @@ export class SlotModel {
       this.#core.record({ op: "accept", slot, rollout, position, generation, offer });
       this.#say(offer, "accepted");
     }
-    if (reopened !== null && reopened.former !== null) {
+    // The planted bug: after a restart the device does not know that it has switched already.
+    const forgets = isPlanted("device.activate-again");
+    if (reopened !== null && reopened.former !== null && !forgets) {
       attempt.former = reopened.former;
       return this.#check(attempt);
     }

@@ -15,6 +15,7 @@ import { loadText } from "../../cli/documents/load-documents.ts";
 import { releaseDocumentSchema } from "../../cli/documents/release-document.ts";
 import { toRolloutSpec } from "../../cli/documents/rollout-document.ts";
 import { parseYaml } from "../../cli/documents/yaml-source.ts";
+import { parseSelector } from "../../domain/selector/parser.ts";
 import { DEFAULT_SPEC } from "../../domain/rollout.ts";
 import { formatAmount, formatDuration, parseDurationMs } from "../../domain/units.ts";
 import { pageItems } from "../helpers/page-items.ts";
@@ -69,6 +70,8 @@ describe("pages", () => {
       for (const { line, words, isWhole } of commandLines(page, "muster")) {
         const problem = await parse(words.slice(1), isWhole);
         assert.equal(problem, null, `${path}:${line}: ${words.join(" ")}`);
+        const selector = words[words.indexOf("-l") + 1];
+        if (words.includes("-l")) parseSelector(selector ?? "");
       }
     });
 

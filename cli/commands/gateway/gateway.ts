@@ -38,7 +38,7 @@ export function declare(command: Command, shell: Shell): void {
   command
     .option("--data <folder>", "its data folder, made if missing")
     .option("--center <host:port>", "the center's gRPC address, a name in its certificate")
-    .option("--ip <address>", "address that operators are shown for it", "127.0.0.1")
+    .option("--ip <address>", "address that devices connect to", "127.0.0.1")
     .option("--enrolment-url <url>", "https://HOST:7443, at the first start")
     .option("--enrol-token-file <file>", "one-time token, at the first start")
     .option("--host <address>", "address of the device listeners", "0.0.0.0")

@@ -96,10 +96,10 @@ export function declare(command: Command, shell: Shell): void {
   addConnectionOptions(command);
   command.addHelpText(
     "after",
-    "\nBehaviours: good; slow; flaky (drops its connection); crashing (while it installs); silent\n" +
-      "(after it accepted); lying (says installed and is not); offline; bad-hardware (hwRevision\n" +
-      "rev-b: a health check with the argument --fails-on=hwRevision:rev-b fails there). Shares\n" +
-      "are relative: good=90,slow=5,crashing=5. Ctrl-C ends it cleanly.",
+    "\nBehaviours: good; slow; flaky (drops its connection); crashing (while it installs);\n" +
+      "silent (after it accepted); lying (says installed and is not); offline; bad-hardware\n" +
+      "(hwRevision rev-b: a health check with --fails-on=hwRevision:rev-b fails there).\n" +
+      "Shares are relative: good=90,slow=5,crashing=5. Ctrl-C ends it cleanly.",
   );
   addExamples(command, [
     ["muster simulate --devices 1000", "A thousand devices against the center of this machine"],

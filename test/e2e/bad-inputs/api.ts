@@ -149,8 +149,8 @@ export const CALLERS: Area = {
 
 export const REQUESTS: Area = {
   title: "Requests to the API",
-  intro: `Connect's JSON form. \`details\` is the \`ErrorInfo\`: the code of the table above, which is
-finer than Connect's, the field, the place in it, and what to do.`,
+  intro: `Connect's JSON form. \`details\` is the \`ErrorInfo\`: the code of the table above, which
+is finer than Connect's, the field, the place in it, and what to do.`,
   cases: [
     request({
       id: "request-token-none",

@@ -12,35 +12,11 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { root } from "../../../scripts/stage.ts";
 import { tempDir } from "../../helpers/temp-dir.ts";
-import { CALLERS, REQUESTS } from "./api.ts";
-import { fillIn, type Area, type BadInput, type Observed } from "./bad-input.ts";
-import { DOCUMENTS, SELECTORS } from "./documents.ts";
-import { ENROLMENT } from "./enrolment.ts";
-import { INSTALLS } from "./installs.ts";
-import { LINKS } from "./links.ts";
-import { CSV, ROLLOUTS } from "./operations.ts";
+import { AREAS } from "./areas.ts";
+import { fillIn, type BadInput, type Observed } from "./bad-input.ts";
 import { ERRORS_PAGE, readCases, renderCase, rewritePage, withPlaceholders } from "./page.ts";
-import { RELEASES } from "./releases.ts";
-import { STARTS } from "./starts.ts";
-import { CLOCKS, DISKS } from "./troubles.ts";
 import { openWorld, type StateDigests, type World } from "./world.ts";
 
-/** In the order of the page. */
-const AREAS: readonly Area[] = [
-  DOCUMENTS,
-  SELECTORS,
-  RELEASES,
-  ROLLOUTS,
-  CSV,
-  CALLERS,
-  REQUESTS,
-  ENROLMENT,
-  LINKS,
-  STARTS,
-  CLOCKS,
-  DISKS,
-  INSTALLS,
-];
 const CASES: readonly BadInput[] = AREAS.flatMap(({ cases }) => cases);
 
 const ALONE = new Set(AREAS.filter(({ alone }) => alone === true).flatMap(({ cases }) => cases));
@@ -48,7 +24,8 @@ const ALONE = new Set(AREAS.filter(({ alone }) => alone === true).flatMap(({ cas
 const CASES_MIN = 40;
 /** A few short processes a core. */
 const AT_ONCE = 4;
-const TIMEOUT_MS = 180_000;
+/** On a busy machine; alone it takes less than a minute. */
+const TIMEOUT_MS = 280_000;
 const updates = process.env["UPDATE_ERRORS_PAGE"] === "1";
 const pageFile = join(root, ERRORS_PAGE);
 
@@ -56,22 +33,21 @@ describe("every bad input", { timeout: TIMEOUT_MS }, () => {
   const stack = new AsyncDisposableStack();
   const stop = new AbortController();
   const written = new Map<string, string>();
+  let text = "";
   let page: ReadonlyMap<string, string> = new Map();
   let world: World;
   let rest: StateDigests;
 
   before(async () => {
-    page = readCases(await readFile(pageFile, "utf8"));
+    text = await readFile(pageFile, "utf8");
+    page = readCases(text);
     const folder = stack.use(await tempDir("bad-inputs"));
     world = await openWorld(folder.path, stack, stop.signal);
     rest = await world.settled();
   });
 
   after(async () => {
-    if (updates) {
-      const text = await readFile(pageFile, "utf8");
-      await writeFile(pageFile, rewritePage(text, AREAS, written));
-    }
+    if (updates) await writeFile(pageFile, rewritePage(text, AREAS, written));
     await stack.disposeAsync();
     stop.abort();
   });
@@ -80,7 +56,9 @@ describe("every bad input", { timeout: TIMEOUT_MS }, () => {
     const ids = CASES.map(({ id }) => id);
     assert.ok(ids.length >= CASES_MIN, `${ids.length} bad inputs`);
     assert.equal(new Set(ids).size, ids.length, "an id is there twice");
-    if (!updates) assert.deepEqual([...page.keys()].toSorted(), ids.toSorted());
+    if (updates) return;
+    assert.deepEqual([...page.keys()], ids);
+    assert.equal(rewritePage(text, AREAS, page), text, "titles and introductions");
   });
 
   describe("at the same time as others", { concurrency: AT_ONCE }, () => {

@@ -103,8 +103,8 @@ const POST = "`POST /.well-known/est/simpleenroll`";
 
 export const ENROLMENT: Area = {
   title: "Enrolment",
-  intro: `The first start of an agent or a gateway, and the same by EST. A center that cannot be reached
-is waited for by an agent, for ever; a refusal ends it.`,
+  intro: `The first start of an agent or a gateway, and the same by EST. A center that cannot be
+reached is waited for by an agent, for ever; a refusal ends it.`,
   cases: [
     command({
       id: "enrol-token-none",

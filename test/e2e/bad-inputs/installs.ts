@@ -83,8 +83,9 @@ const ZEROS_BYTES = 8 * 2 ** 20;
 export const INSTALLS: Area = {
   alone: true,
   title: "On the device",
-  intro: `A release that was signed with the operator's key by other tools, so that nobody before
-the device could know. \`${AGENT}\` runs what it ran before, and the rollout has the reason on record.`,
+  intro: `A release that was signed with the operator's key by other tools, so that nobody
+before the device could know. \`${AGENT}\` runs what it ran before, and the rollout has the reason
+on record.`,
   cases: [
     install({
       id: "device-bomb",

@@ -133,8 +133,8 @@ export const LINKS: Area = {
   alone: true,
   title: "Devices at a gateway",
   intro: `The device is \`${SPARE}\` of the tenant \`default\`, speaks MQTT 5 over TLS 1.3, and
-has its certificate, unless a case says otherwise. MQTT answers with a reason code; the gateway's log says
-the rest. A 3.1.1 client has no reason codes: its connection is closed.`,
+has its certificate, unless a case says otherwise. MQTT answers with a reason code; the gateway's
+log says the rest. A 3.1.1 client has no reason codes: its connection is closed.`,
   cases: [
     device({
       id: "mqtt-client-id",

@@ -8,8 +8,8 @@
  *   by their digest.
  * - gateway: leases and caches.
  * - agent: what runs: the link to the active side of each slot, the side itself, and what the
- *   journal says of it. The other side is where the next install is made, and the highest generation
- *   that was answered must grow: an offer that was refused must not be accepted later.
+ *   journal says of it. The other side is where the next install is made, and the highest
+ *   generation that was answered must grow: an offer that was refused must not be accepted later.
  */
 import { createHash, type Hash } from "node:crypto";
 import { lstat, readdir, readFile, readlink } from "node:fs/promises";

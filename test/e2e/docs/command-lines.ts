@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * The command lines of a page: `sh` blocks cut into commands as a shell would, and code spans in its
- * prose. No shell is asked: variables and substitutions stay as they are written.
+ * The command lines of a page: `sh` blocks cut into commands as a shell would, and code spans in
+ * its prose. No shell is asked: variables and substitutions stay as they are written.
  */
 import { pageItems } from "../../helpers/page-items.ts";
 
@@ -24,7 +24,7 @@ export function commandLines(page: string, program: string): CommandLine[] {
   return [...whole.filter(({ words }) => words[0] === program), ...spans(page, program)];
 }
 
-/** The words of each command of a script; comments and the bodies of here-documents are left out. */
+/** The words of each command of a script, without comments and bodies of here-documents. */
 export function shellCommands(script: string): string[][] {
   const text = script
     .replaceAll("\\\n", " ")

@@ -6,8 +6,8 @@ import { COMMANDS } from "../../../cli/command-table.ts";
 import { loadCommandTree } from "../../../scripts/cli-reference.ts";
 
 /**
- * What is wrong with the words after `muster`, as commander says it; null = nothing. `isWhole` false
- * forgives what is left out, not what is not there.
+ * What is wrong with the words after `muster`, as commander says it; null = nothing. `isWhole`
+ * false forgives what is left out, not what is not there.
  */
 export type ParseCommand = (words: readonly string[], isWhole: boolean) => Promise<string | null>;
 

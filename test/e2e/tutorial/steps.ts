@@ -3,7 +3,7 @@
  * The tutorial as steps. A comment before a block of commands says where and how it is typed:
  *
  *     terminal: NAME, …             in this terminal, or in each of these; "none": not by the test
- *     … , keeps running             it is a role: it is ready when it has printed what the page says
+ *     … , keeps running             a role: it is ready when it has printed what the page says
  *     … , repeat until it shows     typed again until it prints what the page says
  *     … , exit: 1                   the last command fails, and is meant to
  *     … , press: Ctrl-C             no block follows: what runs there is interrupted, and exits 0

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * A terminal as a reader has it open: one bash for as long as the tutorial takes, in which blocks of
- * commands are typed one after the other. Linux only: who is interrupted is looked up in /proc.
+ * A terminal as a reader has it open: one bash for as long as the tutorial takes, in which blocks
+ * of commands are typed one after the other. Linux only: who is interrupted is looked up in /proc.
  *
- * Blocks reach bash over a pipe of its own, so that programs find an empty standard input. What they
- * print, on both outputs, goes to one file in the order in which they print it.
+ * Blocks reach bash over a pipe of its own, so that programs find an empty standard input. What
+ * they print, on both outputs, goes to one file in the order in which they print it.
  */
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Reads the head of a transcript: `fleet` and `rollout`. */
+import assert from "node:assert/strict";
+import type { RolloutSpec, WaveRange } from "../../domain/rollout.ts";
+import { freezeLimits } from "../../domain/planner.ts";
+import { specOf, type PureRolloutOptions } from "../../domain/testing/pure-rollout.ts";
+import { parseAmount, parseDurationMs, sizeOf } from "../../domain/units.ts";
+
+const OFFER_LIFETIME_MS = 20_000;
+
+/**
+ *     fleet runs 1 1 2              (a device each)
+ *     rollout release=3 waves=1,50% in-flight=2 blast-radius=5 max-failures=2 …
+ */
+export function readRollout(lines: readonly string[]): {
+  releases: number[];
+  options: PureRolloutOptions;
+} {
+  const fleet = lines.find((line) => line.startsWith("fleet runs "));
+  const rollout = lines.find((line) => line.startsWith("rollout "));
+  assert(fleet !== undefined && rollout !== undefined, "a story begins with fleet and rollout");
+  const releases = fleet.split(" ").slice(2).map(Number);
+  const given = new Map(
+    rollout
+      .split(" ")
+      .slice(1)
+      .map((pair) => pair.split("=") as [string, string]),
+  );
+  const take = (name: string, fallback: string): string => {
+    const value = given.get(name) ?? fallback;
+    given.delete(name);
+    return value;
+  };
+  const release = Number(take("release", "9"));
+  const spec = readSpec(take);
+  assert.deepEqual([...given.keys()], [], "the settings that a rollout has");
+  return {
+    releases,
+    options: {
+      number: 1,
+      spec,
+      waves: cutWaves(spec, releases.length),
+      limits: freezeLimits(spec, releases.length),
+      devices: releases.map((_, device) => device),
+      targets: releases.map(() => release),
+      parent: null,
+      offerLifetimeMs: OFFER_LIFETIME_MS,
+    },
+  };
+}
+
+function readSpec(take: (name: string, fallback: string) => string): RolloutSpec {
+  const amount = (name: string, fallback: string) => parseAmount(take(name, fallback), name);
+  const duration = (name: string, fallback: string): number =>
+    parseDurationMs(take(name, fallback), name);
+  const waves = take("waves", "");
+  return specOf({
+    waves: waves === "" ? [] : waves.split(",").map((text) => parseAmount(text, "waves")),
+    maxInFlight: amount("in-flight", "100%"),
+    blastRadius: amount("blast-radius", "100%"),
+    gate: {
+      maxFailures: amount("max-failures", "100%"),
+      minSuccessPercent: Number(take("min-success", "90")),
+      minSample: Number(take("min-sample", "1")),
+    },
+    soakMs: duration("soak", "5s"),
+    onStop: take("on-stop", "rollback") === "pause" ? "pause" : "rollback",
+  });
+}
+
+function cutWaves(spec: RolloutSpec, total: number): WaveRange[] {
+  const waves: WaveRange[] = [];
+  for (const amount of [...spec.waves, { count: total }]) {
+    const start = waves.at(-1)?.end ?? 0;
+    const end = Math.min(total, start + sizeOf(amount, total));
+    if (end > start) waves.push({ start, end });
+  }
+  return waves;
+}

@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * Plays one transcript: a fleet and a rollout, then commands (`> …`), each with what it brings about
+ * written under it. A device is named by its position in the plan; what it is told and says goes
+ * straight to the pure center, so every line is a consequence of the domain alone.
+ */
+import assert from "node:assert/strict";
+import { ATTEMPT_STATES, CELL_REASONS } from "../../domain/attempt.ts";
+import type { ReportedPhase } from "../../domain/attempt-step.ts";
+import { isEnded } from "../../domain/rollout.ts";
+import type { RolloutEffect } from "../../domain/rollout-engine.ts";
+import { PureCenter, type Offer } from "../../domain/testing/pure-center.ts";
+import { PureRollout } from "../../domain/testing/pure-rollout.ts";
+import { parseDurationMs } from "../../domain/units.ts";
+import { readRollout } from "./story-setup.ts";
+
+const GRAIN_MS = 1_000;
+const WORKS: readonly ReportedPhase[] = ["accepted", "downloading", "downloaded", "installing"];
+
+export class Story {
+  private readonly center: PureCenter;
+  private readonly rollout: PureRollout;
+  private readonly releases: readonly number[];
+  /** The newest offer that each device was sent. */
+  private readonly offers = new Map<number, Offer>();
+  private readonly sequences = new Map<number, number>();
+  private said: string[] = [];
+
+  /** `setup`: the lines before the first command. */
+  constructor(setup: readonly string[]) {
+    const { releases, options } = readRollout(setup);
+    this.releases = releases;
+    this.center = new PureCenter({
+      releases,
+      hooks: {
+        offered: (offer) => this.offered(offer),
+        effect: (rollout, effect) => this.said.push(say(rollout, effect)),
+        stepped: () => {},
+      },
+    });
+    this.rollout = new PureRollout(options);
+    this.center.rollouts.push(this.rollout);
+  }
+
+  /** What the command brings about, line by line; the state of each rollout is last. */
+  play(command: string): string[] {
+    this.said = [];
+    const [verb = "", ...rest] = command.split(" ");
+    if (/^d\d/.test(verb)) this.devices(verb, rest);
+    else this.command(verb, rest);
+    return [...this.said, ...this.center.rollouts.flatMap(describeRollout)];
+  }
+
+  private command(verb: string, rest: readonly string[]): void {
+    const { center, rollout } = this;
+    const why = "by hand";
+    switch (verb) {
+      case "start":
+      case "resume":
+        center.step(rollout, { kind: verb });
+        return this.pass(0);
+      case "pause":
+        return center.step(rollout, { kind: "pause", why });
+      case "stop":
+      case "rollback":
+        return center.step(rollout, { kind: "stop", why, rollback: verb === "rollback" });
+      case "wait":
+        return this.pass(parseDurationMs(rest.join(" "), "wait"));
+      default:
+        assert.fail(`unknown command ${verb}`);
+    }
+  }
+
+  /** In steps as small as the loop's, or a soak would be over before it had begun. */
+  private pass(durationMs: number): void {
+    if (durationMs === 0) this.center.tick(0);
+    for (let passedMs = 0; passedMs < durationMs; passedMs += GRAIN_MS) this.center.tick(GRAIN_MS);
+  }
+
+  private devices(names: string, rest: readonly string[]): void {
+    for (const position of positionsOf(names)) this.device(position, rest);
+  }
+
+  private device(position: number, [verb = "", ...rest]: readonly string[]): void {
+    const device = this.rollout.devices[position] ?? -1;
+    const told = this.center.told[device];
+    assert(told !== undefined, `there is no device d${position}`);
+    switch (verb) {
+      case "online":
+      case "offline":
+      case "unknown":
+        told.presence = verb;
+        for (const { devices } of this.center.rollouts) void devices; // its lease is its gateway's
+        return;
+      case "runs":
+        told.release = Number(rest[0]);
+        return;
+      case "installs": {
+        for (const phase of WORKS) this.report(position, phase);
+        const offer = this.offerOf(position);
+        told.release = offer.rollout.targets[offer.position] ?? 0;
+        return this.report(position, "installed");
+      }
+      case "fails":
+        for (const phase of WORKS) this.report(position, phase);
+        return this.report(position, "rolled-back", rest[0]);
+      case "returns":
+        return this.note(position, this.center.giveBack(this.offerOf(position), rest[0] === "sent"));
+      case "moves":
+        for (const rollout of this.center.rollouts) this.center.forget(rollout, position);
+        return;
+      case "says":
+        for (const word of rest) this.say(position, word);
+        return;
+      default:
+        assert.fail(`unknown deed ${verb} of d${position}`);
+    }
+  }
+
+  /** `accepted`, `failed/no-space`, `installed#6` (that sequence), `accepted#1@1` (generation). */
+  private say(position: number, word: string): void {
+    const match = /^([a-z-]+)(?:\/([a-z-]+))?(?:#(\d+))?(?:@(\d+))?$/.exec(word);
+    assert(match !== null, `unreadable report ${word}`);
+    const [, phase, reason, sequence, generation] = match;
+    const offer = this.offerOf(position);
+    this.file(position, {
+      phase: phase as ReportedPhase,
+      reason: reason ?? "",
+      sequence: Number(sequence ?? this.nextSequence(offer)),
+      generation: Number(generation ?? offer.generation),
+    });
+  }
+
+  private report(position: number, phase: ReportedPhase, reason = ""): void {
+    const offer = this.offerOf(position);
+    const { generation } = offer;
+    this.file(position, { phase, reason, sequence: this.nextSequence(offer), generation });
+  }
+
+  private file(
+    position: number,
+    report: { phase: ReportedPhase; reason: string; sequence: number; generation: number },
+  ): void {
+    const offer = this.offerOf(position);
+    this.note(position, this.center.report(offer.rollout, offer.position, report));
+  }
+
+  private note(position: number, outcome: string): void {
+    if (outcome !== "changed") this.said.push(`d${position}: ${outcome}`);
+  }
+
+  private nextSequence({ device, generation }: Offer): number {
+    const key = device * 1_000 + generation;
+    const sequence = (this.sequences.get(key) ?? 0) + 1;
+    this.sequences.set(key, sequence);
+    return sequence;
+  }
+
+  private offerOf(position: number): Offer {
+    const offer = this.offers.get(this.rollout.devices[position] ?? -1);
+    assert(offer !== undefined, `d${position} was offered nothing`);
+    return offer;
+  }
+
+  private offered(offer: Offer): void {
+    this.offers.set(offer.device, offer);
+    const target = offer.rollout.targets[offer.position] ?? 0;
+    const text = `offer to d${offer.device}: release ${target}, generation ${offer.generation}`;
+    this.said.push(text);
+  }
+
+  /** What each device runs, as the center was told last: `1 1 2`. */
+  get runs(): string {
+    return this.releases.map((_, device) => this.center.told[device]?.release).join(" ");
+  }
+
+  get isOver(): boolean {
+    return this.center.rollouts.every(({ progress }) => isEnded(progress.state));
+  }
+}
+
+/** `d3`, `d3-d5`, `d1,d4`. */
+function positionsOf(names: string): number[] {
+  return names.split(",").flatMap((name) => {
+    const match = /^d(\d+)(?:-d(\d+))?$/.exec(name);
+    assert(match !== null, `unreadable devices ${names}`);
+    const first = Number(match[1]);
+    const last = Number(match[2] ?? first);
+    return Array.from({ length: last - first + 1 }, (_, index) => first + index);
+  });
+}
+
+function say(rollout: PureRollout, effect: RolloutEffect): string {
+  const name = rollout.parent === null ? "" : "rollback: ";
+  switch (effect.kind) {
+    case "open-wave":
+      return `${name}wave ${effect.wave + 1} opens`;
+    case "raise-stop-epoch":
+      return `${name}offers are withheld, stop epoch ${effect.stopEpoch}`;
+    case "cancel-pending":
+      return `${name}what was not offered is cancelled`;
+    case "close-unaccepted":
+      return `${name}what was not accepted is ${effect.as}`;
+    case "begin-rollback":
+      return `${name}the rollback begins`;
+    case "ended":
+      return `${name}the end: ${effect.state}`;
+  }
+}
+
+/** Three lines: state, attempts by state, and why those are where they are that went wrong. */
+function describeRollout(rollout: PureRollout): string[] {
+  const { progress, total, waves, page } = rollout;
+  const name = rollout.parent === null ? "" : "rollback: ";
+  const wave = `wave ${progress.waveCount} of ${waves.length}`;
+  const states = ATTEMPT_STATES.flatMap((state, code) => {
+    const count = total.byState[code] ?? 0;
+    return count === 0 ? [] : [`${count} ${state}`];
+  });
+  const reasons = rollout.devices.flatMap((device, position) => {
+    const reason = CELL_REASONS[page.reason[position] ?? 0] ?? "";
+    return reason === "" ? [] : [`d${device} ${reason}`];
+  });
+  const { exposed, failures, unproven } = total;
+  return [
+    `${name}${progress.state}, ${wave}: ${progress.stateReason}`,
+    `  ${states.join(", ")}; n ${exposed}, k ${failures}, unproven ${unproven}`,
+    ...(reasons.length === 0 ? [] : [`  ${reasons.join(", ")}`]),
+  ];
+}
