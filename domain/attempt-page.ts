@@ -24,7 +24,7 @@ export interface AttemptPage {
   readonly generation: Int32Array;
   /** When the state was entered, on the rollout's clock in PAGE_TICK_MS (u32 reaches 497 days). */
   readonly enteredAt: Uint32Array;
-  /** Since when the evidence (of a lost one: that it is back) holds, same clock, plus 1; 0 = none. */
+  /** Since when evidence (of a lost one: that it is back) holds, same clock, plus 1; 0 = none. */
   readonly soakingSince: Uint32Array;
   /** Accepted at, same clock and unit, plus 1; 0 = not accepted. */
   readonly acceptedAt: Uint32Array;

@@ -109,7 +109,7 @@ function lease(
     page.sequence[cell] = 0;
     page.tries[cell] = (page.tries[cell] ?? 0) + 1;
   }
-  // Until it accepts, it may be moved by other work: what counts is what it runs at its last offer.
+  // Other work may move it until it accepts: what counts is what it runs at its last offer.
   const isExposed = ((page.flags[cell] ?? 0) & CELL_FLAGS.exposed) !== 0;
   if (!isExposed || page.previous[cell] === UNKNOWN_RELEASE) page.previous[cell] = event.previous;
   flag(page, cell, CELL_FLAGS.sent);

@@ -56,6 +56,16 @@ describe("an offer that nobody answers", () => {
     assert.equal(cells.state, "pending", "its generation is dead");
   });
 
+  test("is awaited anew when its gateway was cut off: the answer may wait there", () => {
+    const cells = new Cells();
+    cells.lease(1);
+    cells.evidence = "unknown";
+    cells.after(100 * OFFER_LIFETIME_MS);
+    cells.evidence = "previous";
+    cells.after(2 * OFFER_LIFETIME_MS - 10);
+    assert.equal(cells.report("accepted", 1), "changed");
+  });
+
   test("keeps its place for as long as the device is away: it may have accepted", () => {
     const cells = new Cells();
     cells.lease(1);
@@ -160,7 +170,7 @@ describe("a lost device", () => {
     assert.deepEqual([cells.state, cells.flags], ["succeeded", "exposed failed"]);
   });
 
-  test("back on what it ran before, and silent for as long as an install may take, is settled", () => {
+  test("back on what it ran before and silent for as long as an install takes is settled", () => {
     const cells = new Cells().bring("installing");
     cells.after(DEADLINES.installMs);
     cells.evidence = "previous";

@@ -75,6 +75,10 @@ function sweepOffered(
   position: number,
   context: SweepContext,
 ): boolean {
+  if (context.evidence(position, page.previous[cell] ?? 0) === EVIDENCE.unknown) {
+    page.enteredAt[cell] = context.nowTicks; // its answer may wait at the gateway that is cut off
+    return true;
+  }
   if (!isOver(page, cell, context.offerLifetimeMs * 2, context)) return false;
   if (!context.isOnline(position)) return false;
   reject(page, cell, "expired", { nowTicks: context.nowTicks, stopping: context.stopping });

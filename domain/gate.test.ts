@@ -144,7 +144,7 @@ describe("the gate of a wave", () => {
     assert.equal(
       judge({ pending: 97, succeeded: 1 }, sample).kind,
       "passed",
-      "dark ones stall none",
+      "dark ones do not stall it",
     );
     assert.equal(judge({ pending: 1_000 }, sample).kind, "passed");
   });

@@ -68,8 +68,8 @@ function own(record: { readonly [name: string]: string }, name: string): string 
 }
 
 /**
- * `*` any run, `?` one character (UTF-16 unit). Only the last `*` is ever taken back, so the work is
- * at most glob × value; as a regular expression, twenty stars would hold up the whole center.
+ * `*` any run, `?` one character (UTF-16 unit). Only the last `*` is ever taken back, so the work
+ * is at most glob × value; as a regular expression, twenty stars would hold up the whole center.
  */
 function matchesGlob(glob: string, value: string): boolean {
   let inGlob = 0;

@@ -103,7 +103,8 @@ export class PureCenter {
   giveBack(offer: Offer, sent: boolean): StepOutcome {
     const { rollout, position, generation } = offer;
     const key = `${rollout.number}/${position}`;
-    if (this.leased.get(key) !== offer) return "stale"; // of a lease that is void already
+    // Of a lease before the one that covers it now: the newer one decides.
+    if (this.leased.get(key) !== offer && this.isLeased(rollout, position)) return "stale";
     this.leased.delete(key);
     return this.stepCell(rollout, { kind: "returned", position, generation, sent });
   }

@@ -21,14 +21,18 @@ const PAGE = 1_000;
 
 export async function collectHistory(options: {
   session: Session;
-  journalDirectory: string;
+  /** Of processes that share no device. */
+  journalDirectories: readonly string[];
   observations: readonly Observation[];
   offerLifetimeMs: number;
   signal: AbortSignal;
 }): Promise<History> {
   const { session, observations, offerLifetimeMs } = options;
   const journal: JournalEntry[] = [];
-  for await (const entry of readJournals(options.journalDirectory)) journal.push(entry);
+  for (const directory of options.journalDirectories) {
+    for await (const entry of readJournals(directory)) journal.push(entry);
+  }
+  journal.sort((one, other) => one.at - other.at);
   const { rollouts } = await session.client.listRollouts({ pageSize: PAGE });
   return {
     journal,

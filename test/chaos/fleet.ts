@@ -18,8 +18,16 @@ import { systemClock } from "../../runtime/system-clock.ts";
 import { systemRandom } from "../../runtime/system-random.ts";
 import type { History, Observation } from "../../simulator/checkers/history.ts";
 import type { Pace } from "../../simulator/swarm/pace.ts";
-import { startSwarm, type BehaviourWeights } from "../../simulator/swarm/swarm.ts";
-import type { RunningSwarm } from "../../simulator/swarm/swarm.ts";
+import type { PartOptions } from "../../simulator/swarm/process-messages.ts";
+import { startSwarmProcesses } from "../../simulator/swarm/swarm-processes.ts";
+import type { SwarmHandle } from "../../simulator/swarm/swarm-processes.ts";
+import { dealBehaviours, startSwarm } from "../../simulator/swarm/swarm.ts";
+import type {
+  Behaviour,
+  BehaviourWeights,
+  RunningSwarm,
+  SwarmDeviceSpec,
+} from "../../simulator/swarm/swarm.ts";
 import { testShell } from "../helpers/shell.ts";
 import { tempDir, type TempDir } from "../helpers/temp-dir.ts";
 import { until } from "../helpers/until.ts";
@@ -27,8 +35,7 @@ import { collectHistory, stateOf } from "./collect-history.ts";
 import { patiently } from "./patience.ts";
 
 export interface FleetOptions {
-  readonly deviceCount: number;
-  readonly behaviours: BehaviourWeights;
+  readonly devices: readonly FleetDevice[];
   readonly seed: number;
   readonly gateways: readonly string[];
   readonly pace?: Partial<Pace>;
@@ -38,11 +45,11 @@ export interface FleetOptions {
   readonly leaseLifetimeMs?: number;
   /** Default 1,000. */
   readonly heartbeatMs?: number;
-  /** Of every start of the center that names none. */
-  readonly centerEnvironment?: Environment;
-  /** Of every start of a gateway that names none. */
-  readonly gatewayEnvironment?: Environment;
   readonly signal: AbortSignal;
+}
+
+export interface FleetDevice extends SwarmDeviceSpec {
+  readonly labels: { readonly [name: string]: string };
 }
 
 export type Environment = { readonly [name: string]: string | undefined };
@@ -51,7 +58,7 @@ export type Spec = MessageInitShape<typeof RolloutSpecSchema>;
 export const RELEASE = "shop";
 const POLL_MS = 100;
 const CONNECT_TIMEOUT_MS = 60_000;
-const BATCH = 1_000;
+const DEFAULT_HEARTBEAT_MS = 1_000;
 
 const ENDED: ReadonlySet<RolloutState> = new Set([
   RolloutState.SUCCEEDED,
@@ -62,7 +69,8 @@ const ENDED: ReadonlySet<RolloutState> = new Set([
 
 export class Fleet implements AsyncDisposable {
   readonly installation: LocalInstallation;
-  swarm: RunningSwarm;
+  readonly swarm: RunningSwarm;
+  readonly #enrolled = new Set<number>();
   readonly #folder: TempDir;
   readonly #options: FleetOptions;
   readonly #observations: Observation[] = [];
@@ -82,29 +90,66 @@ export class Fleet implements AsyncDisposable {
   /** Resolves when every device is connected. */
   static async start(options: FleetOptions): Promise<Fleet> {
     await using stack = new AsyncDisposableStack();
-    const { offerLifetimeMs = 5_000, leaseLifetimeMs = 6_000, heartbeatMs = 1_000 } = options;
+    const { offerLifetimeMs = 5_000, leaseLifetimeMs = 6_000, signal } = options;
     const folder = stack.use(await tempDir("chaos"));
     const installation = stack.use(
       new LocalInstallation({
         folder: folder.path,
-        shell: testShell(options.signal),
-        heartbeat: `${heartbeatMs}ms`,
+        shell: testShell(signal),
+        heartbeat: `${options.heartbeatMs ?? DEFAULT_HEARTBEAT_MS}ms`,
         offerLifetime: `${offerLifetimeMs}ms`,
         leaseLifetime: `${leaseLifetimeMs}ms`,
       }),
     );
-    await installation.startCenter(options.centerEnvironment);
-    for (const id of options.gateways) {
-      await installation.startGateway(id, options.gatewayEnvironment);
-    }
+    await installation.startCenter();
+    for (const id of options.gateways) await installation.startGateway(id);
+    const tokens = await enrolDevices(installation, options.devices);
     const swarm = stack.use(
-      await openSwarm(options, installation, await enrol(options, installation)),
+      await startSwarm({
+        ...swarmOptions(options, installation, options.devices),
+        tokens,
+        clock: systemClock,
+        random: systemRandom,
+        logger: SILENT_LOGGER,
+        signal,
+      }),
     );
-    const { signal } = options;
-    const isWhole = (): boolean => swarm.stats().connected >= connecting(options);
+    const isWhole = (): boolean => swarm.stats().connected === options.devices.length;
     await until("every device is connected", isWhole, { timeoutMs: CONNECT_TIMEOUT_MS, signal });
     stack.move();
     return new Fleet(options, { installation, swarm, folder });
+  }
+
+  /**
+   * Starts pretended devices in a process of their own, with a bug planted in them. `part`: which of
+   * the swarm's journals is theirs; the main one is 0. The same devices may be started again.
+   */
+  async startPlanted(options: {
+    devices: readonly FleetDevice[];
+    plant: string;
+    part: number;
+    pace?: Partial<Pace>;
+  }): Promise<SwarmHandle> {
+    const { devices, part, plant } = options;
+    const { installation } = this;
+    const tokens = this.#enrolled.has(part) ? [] : await enrolDevices(installation, devices);
+    this.#enrolled.add(part);
+    const whole = { ...swarmOptions(this.#options, installation, devices), ...options };
+    // A forked process takes the environment of this one, where the faults are read by now.
+    process.env["MUSTER_FAULTS"] = plant === "" ? "" : `plant:${plant}`;
+    try {
+      return await startSwarmProcesses({
+        ...whole,
+        dataDirectory: installation.at(`swarm/part-${part}`),
+        tokens,
+        processCount: 1,
+        clock: systemClock,
+        signal: this.#options.signal,
+        onEnrolled: () => {},
+      });
+    } finally {
+      delete process.env["MUSTER_FAULTS"];
+    }
   }
 
   /** Signs and publishes `shop@version`; its health check fails on that hardware revision. */
@@ -181,7 +226,10 @@ export class Fleet implements AsyncDisposable {
     await this.swarm.flush();
     return collectHistory({
       session: this.installation.session,
-      journalDirectory: this.installation.at("swarm"),
+      journalDirectories: [
+        this.installation.at("swarm"),
+        ...[...this.#enrolled].map((part) => this.installation.at(`swarm/part-${part}`)),
+      ],
       observations: this.#observations,
       offerLifetimeMs: this.#options.offerLifetimeMs ?? 5_000,
       signal: this.#options.signal,
@@ -195,45 +243,50 @@ export class Fleet implements AsyncDisposable {
   }
 }
 
-/** Devices that are meant to connect. */
-function connecting({ deviceCount, behaviours }: FleetOptions): number {
-  return behaviours.offline === undefined ? deviceCount : 1;
+/** `count` devices `name-1`, … of one behaviour, labelled with their group. */
+export function deviceGroup(name: string, behaviour: Behaviour, count: number): FleetDevice[] {
+  return Array.from({ length: count }, (_, index) => ({
+    id: `${name}-${index + 1}`,
+    behaviour,
+    labels: { group: name, half: index % 2 === 0 ? "a" : "b" },
+  }));
 }
 
-/** Registers the devices, every second one with the label `half=a`; returns their tokens. */
-async function enrol(options: FleetOptions, installation: LocalInstallation): Promise<string[]> {
+/** Devices with behaviours dealt among them, every second one with the label `half=a`. */
+export function mixedDevices(
+  count: number,
+  weights: BehaviourWeights,
+  seed: number,
+): FleetDevice[] {
+  const ids = Array.from({ length: count }, (_, index) => `sim-${index + 1}`);
+  const specs = dealBehaviours({ ids, weights, seed: String(seed) });
+  return specs.map((spec, index) => ({ ...spec, labels: { half: index % 2 === 0 ? "a" : "b" } }));
+}
+
+/** Registers devices; returns one-time tokens. */
+export async function enrolDevices(
+  installation: LocalInstallation,
+  devices: readonly FleetDevice[],
+): Promise<string[]> {
   const { client, mutation } = installation.session;
-  const ids = Array.from(
-    { length: options.deviceCount },
-    (_, index) => `sim-${String(index + 1).padStart(4, "0")}`,
-  );
-  const tokens: string[] = [];
-  for (let start = 0; start < ids.length; start += BATCH) {
-    const batch = ids.slice(start, start + BATCH);
-    const devices = batch.map((id, index) => ({
-      id,
-      region: "local",
-      labels: { half: index % 2 === 0 ? "a" : "b" },
-    }));
-    await client.registerDevices({ mutation: mutation(), devices });
-    const answer = await client.enrolDevices({ mutation: mutation(), devices: batch });
-    tokens.push(...answer.tokens);
-  }
+  await client.registerDevices({
+    mutation: mutation(),
+    devices: devices.map(({ id, labels }) => ({ id, region: "local", labels })),
+  });
+  const ids = devices.map(({ id }) => id);
+  const { tokens } = await client.enrolDevices({ mutation: mutation(), devices: ids });
   return tokens;
 }
 
-function openSwarm(
+function swarmOptions(
   options: FleetOptions,
   installation: LocalInstallation,
-  tokens: readonly string[],
-): Promise<RunningSwarm> {
-  const { deviceCount, behaviours, seed, pace = {}, heartbeatMs = 1_000, signal } = options;
-  return startSwarm({
-    deviceCount,
-    behaviours,
-    seed,
-    pace,
-    tokens,
+  devices: readonly FleetDevice[],
+): PartOptions {
+  return {
+    devices: devices.map(({ id, behaviour }) => ({ id, behaviour })),
+    seed: options.seed,
+    pace: options.pace ?? {},
     enrolmentUrl: installation.enrolmentUrl,
     // Gateways come back at the same address; the directory forgets those that are away.
     gateways: [...installation.gateways.values()].map((gateway) => ({
@@ -242,13 +295,9 @@ function openSwarm(
       artifactsPort: gateway.port("artifactsPort"),
     })),
     dataDirectory: installation.at("swarm"),
-    heartbeatIntervalMs: heartbeatMs,
+    heartbeatIntervalMs: options.heartbeatMs ?? DEFAULT_HEARTBEAT_MS,
     backoffCeilingMs: 2_000,
-    clock: systemClock,
-    random: systemRandom,
-    logger: SILENT_LOGGER,
-    signal,
-  });
+  };
 }
 
 const NO_PROGRESS = {

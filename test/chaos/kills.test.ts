@@ -12,7 +12,7 @@ import { systemClock } from "../../runtime/system-clock.ts";
 import { checkAll } from "../../simulator/checkers/checkers.ts";
 import { SeededRandom } from "../../simulator/swarm/seeded-random.ts";
 import { stateOf } from "./collect-history.ts";
-import { Fleet, RELEASE, type Spec } from "./fleet.ts";
+import { Fleet, mixedDevices, RELEASE, type Spec } from "./fleet.ts";
 import { coverageLines, Killer, type Window } from "./killer.ts";
 
 const DEVICE_COUNT = Number(process.env["MUSTER_CHAOS_DEVICES"] ?? "500");
@@ -98,8 +98,11 @@ describe("center and gateways", { timeout: TEST_TIMEOUT_MS }, () => {
     const seconds = (): string =>
       `${Math.round((systemClock.monotonicMs() - startedAtMs) / 1_000)} s`;
     await using fleet = await Fleet.start({
-      deviceCount: DEVICE_COUNT,
-      behaviours: { good: 86, slow: 3, flaky: 4, crashing: 1, "bad-hardware": 6 },
+      devices: mixedDevices(
+        DEVICE_COUNT,
+        { good: 86, slow: 3, flaky: 4, crashing: 1, "bad-hardware": 6 },
+        SEED,
+      ),
       seed: SEED,
       gateways: GATEWAYS,
       pace: { installMs: [100, 500], checkMs: [50, 200], slowFactor: 5 },

@@ -90,7 +90,6 @@ export class Story {
       case "offline":
       case "unknown":
         told.presence = verb;
-        for (const { devices } of this.center.rollouts) void devices; // its lease is its gateway's
         return;
       case "runs":
         told.release = Number(rest[0]);
@@ -105,7 +104,10 @@ export class Story {
         for (const phase of WORKS) this.report(position, phase);
         return this.report(position, "rolled-back", rest[0]);
       case "returns":
-        return this.note(position, this.center.giveBack(this.offerOf(position), rest[0] === "sent"));
+        return this.note(
+          position,
+          this.center.giveBack(this.offerOf(position), rest[0] === "sent"),
+        );
       case "moves":
         for (const rollout of this.center.rollouts) this.center.forget(rollout, position);
         return;
@@ -217,14 +219,26 @@ function describeRollout(rollout: PureRollout): string[] {
     const count = total.byState[code] ?? 0;
     return count === 0 ? [] : [`${count} ${state}`];
   });
-  const reasons = rollout.devices.flatMap((device, position) => {
+  const byReason = new Map<string, number[]>();
+  rollout.devices.forEach((device, position) => {
     const reason = CELL_REASONS[page.reason[position] ?? 0] ?? "";
-    return reason === "" ? [] : [`d${device} ${reason}`];
+    byReason.set(reason, [...(byReason.get(reason) ?? []), device]);
   });
+  byReason.delete("");
+  const reasons = [...byReason].map(([reason, devices]) => `${reason}: ${spans(devices)}`);
   const { exposed, failures, unproven } = total;
   return [
     `${name}${progress.state}, ${wave}: ${progress.stateReason}`,
     `  ${states.join(", ")}; n ${exposed}, k ${failures}, unproven ${unproven}`,
-    ...(reasons.length === 0 ? [] : [`  ${reasons.join(", ")}`]),
+    ...(reasons.length === 0 ? [] : [`  ${reasons.join("; ")}`]),
   ];
+}
+
+/** `d1 d4-d6`. */
+function spans(devices: readonly number[]): string {
+  const from = devices.filter((device) => !devices.includes(device - 1));
+  const to = devices.filter((device) => !devices.includes(device + 1));
+  return from
+    .map((first, index) => (first === to[index] ? `d${first}` : `d${first}-d${to[index]}`))
+    .join(" ");
 }

@@ -22,7 +22,7 @@ function retell(text: string): string {
     else if (line.startsWith("> ")) told.push(line, ...story.play(line.slice(2)));
     else if (line.startsWith("everybody runs ")) told.push(`everybody runs ${story.runs}`);
   }
-  assert(story.isOver || text.includes("# It goes on from here."), "a story has an end");
+  assert(story.isOver, "a story has an end");
   return told.join("\n");
 }
 

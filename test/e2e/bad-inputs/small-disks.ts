@@ -27,8 +27,8 @@ export class SmallDisks implements AsyncDisposable {
       try {
         await run("mount", ["-t", "tmpfs", "-o", options, "tmpfs", folder]);
       } catch (error) {
-        const why = error instanceof Error ? error.message.trim().split("\n").at(-1) : "it failed";
-        this.missing = `a small disk cannot be mounted here: ${why}`;
+        const [why = ""] = (error as { stderr?: string }).stderr?.split("\n") ?? [];
+        this.missing = `a small disk cannot be mounted here (${why})`;
         return;
       }
       this.#mounted.push(folder);

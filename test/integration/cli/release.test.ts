@@ -77,7 +77,7 @@ describe("muster release create", () => {
       "a version that YAML reads as a number",
       "version: 1.4.0",
       "version: 1.4",
-      "release.yaml:3:34 (metadata.version): must be text, not 1.4\n" +
+      "release.yaml:3:34 (metadata.version): "1.4" is not a semantic version\n" +
         '  → write it in quotes, as in "1.4"',
     ],
     [

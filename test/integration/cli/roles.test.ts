@@ -141,7 +141,7 @@ describe("a role's configuration file", () => {
     ["data: gw\nmqttsPort: 70000\n", ':2:12 (mqttsPort): "70000": Give a port, 0 to 65535.'],
     [
       "heartbeat: fast\n",
-      ':1:12 (heartbeat): "fast": "fast" is not a duration like 500ms, 30s, 5m, 2h or 14d',
+      ':1:12 (heartbeat): "fast" is not a duration like 500ms, 30s, 5m, 2h or 14d',
     ],
     ["logLevel: loud\n", ':1:11 (logLevel): must be one of debug, info, warn, error, not "loud"'],
     ["- data\n", ":1:1: must be a mapping of options, as `region: eu`"],
