@@ -99,7 +99,8 @@ function lease(
 ): StepOutcome {
   if (page.state[cell] === ATTEMPT.offered && page.generation[cell] === event.generation) {
     flag(page, cell, CELL_FLAGS.doubtful);
-    // The same generation again, under a fresh expiry. What became of the lease before is not known.
+    // The same generation again, under a fresh expiry. What became of the lease before is not
+    // known.
     page.enteredAt[cell] = context.nowTicks;
     return "changed";
   }
@@ -109,7 +110,7 @@ function lease(
     page.sequence[cell] = 0;
     page.tries[cell] = (page.tries[cell] ?? 0) + 1;
   }
-  // Other work may move it until it accepts: what counts is what it runs at its last offer.
+  // Other work may move it until it accepts: what it runs at its last offer counts.
   const isExposed = ((page.flags[cell] ?? 0) & CELL_FLAGS.exposed) !== 0;
   if (!isExposed || page.previous[cell] === UNKNOWN_RELEASE) page.previous[cell] = event.previous;
   flag(page, cell, CELL_FLAGS.sent);

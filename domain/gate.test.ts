@@ -134,7 +134,7 @@ describe("the gate of a wave", () => {
     assert.equal(judge({ pending: 97, failed: 3 }, over).kind, "stop");
   });
 
-  test("with few decided neither stops nor passes on a bad share, while some may still come", () => {
+  test("with few decided neither stops nor passes on a bad share while others may come", () => {
     const sample = { ...over, minSample: 5 };
     assert.deepEqual(judge({ pending: 97, failed: 2, succeeded: 1 }, sample), {
       kind: "waiting",

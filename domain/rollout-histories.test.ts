@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * Random histories of a small fleet under one rollout. MUSTER_HISTORIES says how many (default
- * 300); MUSTER_HISTORY_SEED tells one again. A seed that fails belongs into testing/history-seeds.ts.
+ * 300); MUSTER_HISTORY_SEED tells one again. A seed that fails belongs into
+ * testing/history-seeds.ts.
  */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";

@@ -11,7 +11,10 @@ export interface BlobFacts {
   readonly lengthBytes: number;
 }
 
-/** Every method throws MusterError: `no_space`, `corrupt`, `untrusted` (digest differs), `too_large`. */
+/**
+ * Every method throws MusterError: `no_space`, `corrupt`, `untrusted` (digest differs),
+ * `too_large`.
+ */
 export interface ArtifactStore {
   /** null when there is no such blob. */
   stat(sha256: string, options: { signal: AbortSignal }): Promise<BlobFacts | null>;

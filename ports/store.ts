@@ -157,11 +157,15 @@ export type CommitResult =
       readonly ok: false;
       /** `stale-fence`: another leader is newer. `conflict`: `at` has another revision. */
       readonly reason: "stale-fence" | "conflict";
-      /** The first write that did not match: `document rollout/default/app-2`, `page attempt/7/0`. */
+      /**
+       * The first write that did not match: `document rollout/default/app-2`, `page attempt/7/0`.
+       */
       readonly at: string;
     };
 
-/** Every method throws MusterError: `no_space` (disk full), `corrupt`, `unavailable`, `too_large`. */
+/**
+ * Every method throws MusterError: `no_space` (disk full), `corrupt`, `unavailable`, `too_large`.
+ */
 export interface Store {
   getDocument(
     kind: DocumentKind,
@@ -186,7 +190,9 @@ export interface Store {
     options: { signal: AbortSignal },
   ): Promise<StoredDevice | null>;
 
-  /** In ordinal order, after `afterOrdinal`; of one tenant or, with null, of all; `limit` ≤ 10,000. */
+  /**
+   * In ordinal order, after `afterOrdinal`; of one tenant or, with null, of all; `limit` ≤ 10,000.
+   */
   listDevices(options: {
     tenant: string | null;
     afterOrdinal: number;

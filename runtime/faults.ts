@@ -52,7 +52,8 @@ export function faultPoint(name: string): void {
   if (plan.stallAt.has(name)) process.kill(process.pid, "SIGSTOP");
   if (plan.crashAt.get(name) === count) {
     process.kill(process.pid, "SIGKILL");
-    // The signal is delivered before any further JavaScript of this thread matters; spin until then.
+    // The signal is delivered before any further JavaScript of this thread matters; spin until
+    // then.
     for (;;);
   }
 }

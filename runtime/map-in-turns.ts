@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Work on many items, a bounded number of them at once: whoever serves it has other callers too. */
+/**
+ * Work on many items, a bounded number of them at once: whoever serves it has other callers too.
+ */
 
 /**
- * A port serves about a thousand calls at once and refuses more: sixteen batches of a thousand items
- * each may be under way beside each other.
+ * A port serves about a thousand calls at once and refuses more: sixteen batches of a thousand
+ * items each may be under way beside each other.
  */
 export const ITEMS_AT_ONCE = 64;
 

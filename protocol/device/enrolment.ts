@@ -12,9 +12,9 @@
  * | `GET /.well-known/muster/directory` | gateways a device may connect to: `GatewayDirectory` |
  * | `GET /.well-known/muster/time?nonce=…` | `SignedTime` |
  *
- * A token is `muster-enrol.` + base64url(JSON of `EnrolmentTokenClaims`) + `.` + base64url(32 random
- * bytes). The center stores the SHA-256 of the whole text. The claims are for the device: they pin
- * the CA and the TUF root. Identity comes from what the center stored, never from the CSR.
+ * A token is `muster-enrol.` + base64url(JSON of `EnrolmentTokenClaims`) + `.` + base64url(32
+ * random bytes). The center stores the SHA-256 of the whole text. The claims are for the device:
+ * they pin the CA and the TUF root. Identity comes from what the center stored, never from the CSR.
  */
 import { z } from "zod";
 

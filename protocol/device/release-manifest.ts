@@ -15,7 +15,9 @@ export interface ReleaseArtifact {
   readonly lengthBytes: number;
   /** Upper bound of what an archive may unpack to; required for archives, bytes. */
   readonly unpackedBytes?: number | undefined;
-  /** Place of the content-defined chunk index (`.caibx` blob by SHA-256); null = whole file only. */
+  /**
+   * Place of the content-defined chunk index (`.caibx` blob by SHA-256); null = whole file only.
+   */
   readonly chunkIndex: { readonly sha256: string; readonly lengthBytes: number } | null;
 }
 
@@ -55,7 +57,9 @@ export interface ReleaseManifest {
   /** Semantic version (semver.org 2.0.0). */
   readonly version: string;
   readonly slot: Slot;
-  /** A device fits when each named inventory fact has one of the listed values; {} = every device. */
+  /**
+   * A device fits when each named inventory fact has one of the listed values; {} = every device.
+   */
   readonly fits: { readonly [fact: string]: readonly string[] };
   readonly artifacts: readonly ReleaseArtifact[];
   readonly steps: readonly InstallStep[];

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
-import { setImmediate as turn } from "node:timers/promises";
+
 import { describe, test } from "node:test";
 import { PacketType } from "./packet-type.ts";
 import { ReasonCode } from "./reason-codes.ts";
 import { HI, open, until } from "./testing/client-setup.ts";
+import { turn } from "./testing/turn.ts";
 
 describe("publish", () => {
   test("QoS 0 is sent at once, at both levels", async () => {

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
-import { setImmediate as turn } from "node:timers/promises";
+
 import { describe, test } from "node:test";
 import type { MqttClientOptions } from "./client-options.ts";
 import { PacketType } from "./packet-type.ts";
 import type { Publish } from "./packets.ts";
 import { ReasonCode } from "./reason-codes.ts";
 import { CONNECT, HI, NEVER, open, setUp, until } from "./testing/client-setup.ts";
+import { turn } from "./testing/turn.ts";
 
 describe("connect", () => {
   test("announces what the session can take, at level 5", async () => {

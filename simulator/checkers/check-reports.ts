@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * Every report that a device was told is safe took effect, exactly once: the attempt ended as the
- * device's last word under its newest generation says, and no attempt ended by a word that its
- * device never gave under that generation.
+ * device's last word under its newest generation says, no attempt ended by a word that its device
+ * never gave under that generation, and no device counts as failed that did not fail.
  */
 import type { AttemptState } from "../../domain/attempt.ts";
 import type { ReportPhase } from "../../protocol/device/report.ts";
@@ -32,12 +32,14 @@ export const checkReports: Checker = (history) => {
   return history.rollouts.flatMap((rollout) => {
     const acts = attemptsByDevice(attempts, rollout.number);
     const endedAtMs = endOf(history, rollout);
-    return rollout.attempts.flatMap((attempt) => {
+    const stories = rollout.attempts.map((attempt) => {
       const own = acts.get(attempt.device) ?? [];
-      const story =
-        lostWord(rollout, attempt, own, endedAtMs) ?? inventedWord(rollout, attempt, own);
-      return story === null ? [] : [{ invariant: INVARIANT, story } satisfies Violation];
+      return lostWord(rollout, attempt, own, endedAtMs) ?? inventedWord(rollout, attempt, own);
     });
+    stories.push(inventedFailure(rollout, acts));
+    return stories
+      .filter((story) => story !== null)
+      .map((story): Violation => ({ invariant: INVARIANT, story }));
   });
 };
 
@@ -88,6 +90,35 @@ function inventedWord(
     `the attempt of ${attempt.device} at ${nameOf(rollout)} ended as ${said(attempt)}; under ` +
     `that generation the device said ${phase ?? "nothing"}`
   );
+}
+
+/** A device whose word was lost is given up, and counts as failed even if it succeeds after all. */
+function inventedFailure(
+  rollout: RolloutHistory,
+  acts: ReadonlyMap<string, readonly DeviceAttempt[]>,
+): string | null {
+  const failed = rollout.attempts.filter(
+    ({ device, state }) =>
+      isFailure(state) || (acts.get(device) ?? []).some((act) => mayHaveFailed(rollout, act)),
+  );
+  if (rollout.failures <= failed.length) return null;
+  return (
+    `${nameOf(rollout)} counts ${rollout.failures} failures; ` +
+    `no more than ${failed.length} of its devices can have failed`
+  );
+}
+
+function isFailure(state: AttemptState): boolean {
+  return state === "failed" || state === "rolled-back" || state === "timed-out" || state === "lost";
+}
+
+/** By its own word, or because it took so long that it may have been given up. */
+function mayHaveFailed(rollout: RolloutHistory, act: DeviceAttempt): boolean {
+  if (act.acceptedAtMs === null) return false;
+  const { lastWord } = act;
+  if (lastWord === null || act.lied) return true;
+  if (lastWord.phase === "failed" || lastWord.phase === "rolled-back") return true;
+  return lastWord.atMs - act.acceptedAtMs >= rollout.giveUpMs;
 }
 
 function said({ state, generation, reason }: AttemptHistory): string {

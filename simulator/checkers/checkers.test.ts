@@ -152,6 +152,14 @@ describe("reports", () => {
     assert.match(violations[0]?.story ?? "", /under that generation the device said nothing/);
   });
 
+  it("are not made up for by a failure that no device had", () => {
+    assertViolates(
+      withRollout(() => ({ failures: 1 })),
+      "reports",
+      /counts 1 failures; no more than 0 of its devices can have failed/,
+    );
+  });
+
   it("that the center may not have are owed nothing", () => {
     const run = new SampleRun().accepts("one").says("one", "installed", { unheard: true });
     run.ends([["one", "lost"]]);

@@ -49,6 +49,8 @@ export interface RolloutHistory {
   /** By state, as the center counts. */
   readonly byState: { readonly [state: string]: number };
   readonly maxUnproven: number;
+  /** Devices that have failed once, in any way: k of the gate. */
+  readonly failures: number;
   readonly attempts: readonly AttemptHistory[];
 }
 

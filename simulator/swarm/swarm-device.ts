@@ -231,9 +231,9 @@ export class SwarmDevice implements WheelMember, Receiver, Pick<Clock, "setTimer
     const dropPauseMs = this.#dropPauseMs;
     this.#dropPauseMs = null;
     const heldMs = openedMs === null ? 0 : clock.monotonicMs() - openedMs;
-    if (heldMs >= STABLE_MS) this.#backoff.reset();
-    // Its own fault is not the gateway's.
+    // Its own fault is not the gateway's: it goes back there, after a short pause.
     if (dropPauseMs === null) this.#moveCount += 1;
+    if (heldMs >= STABLE_MS || dropPauseMs !== null) this.#backoff.reset();
     const isReboot = dropPauseMs !== null && dropPauseMs > 0;
     const { delayMs, isExhausted } = isReboot
       ? { delayMs: dropPauseMs, isExhausted: false }

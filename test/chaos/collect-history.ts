@@ -99,6 +99,7 @@ async function readRollout(session: Session, rollout: Rollout): Promise<RolloutH
     ),
     byState: progress?.byState ?? {},
     maxUnproven: progress?.maxUnproven ?? 0,
+    failures: progress?.failures ?? 0,
     attempts: await readAttempts(session, name),
   };
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * An installation of real processes and a swarm of pretended devices on real sockets, for tests that
- * hurt them: rollouts go through while roles are killed, and what everybody wrote is collected for
- * the checkers.
+ * An installation of real processes and a swarm of pretended devices on real sockets, for tests
+ * that hurt them: rollouts go through while roles are killed, and what everybody wrote is collected
+ * for the checkers.
  */
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { LocalInstallation } from "../../cli/demo/local-installation.ts";
@@ -71,6 +71,7 @@ export class Fleet implements AsyncDisposable {
   readonly installation: LocalInstallation;
   readonly swarm: RunningSwarm;
   readonly #enrolled = new Set<number>();
+  #lastPart = 0;
   readonly #folder: TempDir;
   readonly #options: FleetOptions;
   readonly #observations: Observation[] = [];
@@ -121,8 +122,8 @@ export class Fleet implements AsyncDisposable {
   }
 
   /**
-   * Starts pretended devices in a process of their own, with a bug planted in them. `part`: which of
-   * the swarm's journals is theirs; the main one is 0. The same devices may be started again.
+   * Starts pretended devices in a process of their own, with a bug planted in them. `part`: which
+   * of the swarm's journals is theirs; the main one is 0. The same devices may be started again.
    */
   async startPlanted(options: {
     devices: readonly FleetDevice[];
@@ -150,6 +151,11 @@ export class Fleet implements AsyncDisposable {
     } finally {
       delete process.env["MUSTER_FAULTS"];
     }
+  }
+
+  /** The number of a journal that nobody writes yet, beside that of the main swarm. */
+  nextPart(): number {
+    return ++this.#lastPart;
   }
 
   /** Signs and publishes `shop@version`; its health check fails on that hardware revision. */

@@ -6,8 +6,8 @@
  * seed; every window comes twice before any comes by chance.
  *
  * A kill counts when the trace of the process shows that it died in its window. A process that does
- * not come to its window within the bound (nothing is going on) is killed all the same, not counted,
- * and its window stays owed.
+ * not come to its window within the bound (nothing is going on) is killed all the same, not
+ * counted, and its window stays owed. So is one that runs unarmed, until more kills are allowed.
  */
 import { readFile, rm } from "node:fs/promises";
 import type { RoleProcess } from "../../cli/demo/role-process.ts";
@@ -33,6 +33,7 @@ export interface Victim {
 }
 
 const KILLS_A_WINDOW = 2;
+const POLL_MS = 20;
 /** Longer than a whole wave takes when nobody is killed. */
 const BOUND_MS = 15_000;
 
@@ -45,6 +46,7 @@ export class Killer {
   readonly #wanted: number;
   readonly #random: Random;
   readonly #armed = new Map<string, number>();
+  #allowed = 0;
 
   /** `killCount`: of all victims together. */
   constructor(options: { windows: readonly Window[]; killCount: number; random: Random }) {
@@ -62,10 +64,19 @@ export class Killer {
     return this.killCount >= this.#wanted;
   }
 
+  /** This share (0–1) of all kills may have happened from now on: so they spread over rollouts. */
+  allow(share: number): void {
+    this.#allowed = Math.ceil(share * this.#wanted);
+  }
+
   /** Kills this victim until there were enough, and leaves it running. */
   async haunt(victim: Victim, traceFile: string, signal: AbortSignal): Promise<void> {
-    await victim.process().kill();
     while (!this.isDone) {
+      if (!this.#mayKill) {
+        await delay(systemClock, POLL_MS, signal);
+        continue;
+      }
+      if (victim.process().isRunning) await victim.process().kill();
       const window = this.#next();
       const { name } = window;
       const pass = 1 + Math.floor(this.#random.next() * window.mostPasses);
@@ -82,8 +93,13 @@ export class Killer {
         await victim.process().kill();
         this.elsewhereCount++;
       }
+      if (!this.#mayKill || this.isDone) await victim.start({});
     }
-    await victim.start({});
+  }
+
+  get #mayKill(): boolean {
+    const armedCount = [...this.#armed.values()].reduce((sum, count) => sum + count, 0);
+    return this.killCount + armedCount < this.#allowed;
   }
 
   /** One of those that came least often among the owed; any, when none is owed. */
@@ -120,7 +136,7 @@ async function diedWithin(
   const deadlineMs = systemClock.monotonicMs() + BOUND_MS;
   while (process.isRunning) {
     if (isDone() || systemClock.monotonicMs() > deadlineMs) return false;
-    await delay(systemClock, 20, signal);
+    await delay(systemClock, POLL_MS, signal);
   }
   return true;
 }

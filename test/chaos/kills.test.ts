@@ -23,6 +23,8 @@ const GATEWAYS = ["gw-1", "gw-2"];
 const RELEASE_COUNT = 12;
 /** Its health check fails on a hardware revision that some devices have. */
 const BAD_RELEASE = 3;
+/** How many of the kills may have happened by the end of each rollout; the bad one has its own. */
+const KILL_SHARES: readonly number[] = [0.3, 0.6, 1];
 const ROLLOUT_TIMEOUT_MS = 200_000;
 const TEST_TIMEOUT_MS = 295_000;
 
@@ -71,20 +73,25 @@ const SPEC: Spec = {
   },
 };
 
-/** One after the other until nobody is to be killed any more; the names of those that went. */
-async function rollOut(fleet: Fleet, isOver: () => boolean): Promise<string[]> {
-  const names: string[] = [];
+/** One after the other until nobody is to be killed any more; says how they went. */
+async function rollOut(fleet: Fleet, killers: readonly Killer[]): Promise<string[]> {
+  const lines: string[] = [];
+  const killCount = (): number => killers.reduce((sum, killer) => sum + killer.killCount, 0);
   for (let release = 1; release <= RELEASE_COUNT; release++) {
     // The bad release finds devices that run the one before it, and devices that do not.
     const selector = release === BAD_RELEASE - 1 ? "label.half = a" : "";
     const name = `${RELEASE}-${release}`;
+    const killsBefore = killCount();
+    for (const killer of killers) killer.allow(KILL_SHARES[release - 1] ?? 1);
     await fleet.startRollout(name, { ...SPEC, selector, release: `${RELEASE}@${release}.0.0` });
     const rollout = await fleet.rolloutEnd(name, ROLLOUT_TIMEOUT_MS);
     const seconds = Number(rollout.endedAtMs - rollout.startedAtMs) / 1_000;
-    names.push(`${name}: ${stateOf(rollout.state)} after ${seconds} s, ${rollout.stateReason}`);
-    if (release >= BAD_RELEASE && isOver()) return names;
+    const kills = `${killCount() - killsBefore} kills`;
+    const end = `${stateOf(rollout.state)} after ${seconds} s and ${kills}`;
+    lines.push(`${name}: ${end}, ${rollout.stateReason}`);
+    if (release >= BAD_RELEASE && killers.every(({ isDone }) => isDone)) break;
   }
-  return names;
+  return lines;
 }
 
 /** The same draws from the same seed. */
@@ -135,14 +142,13 @@ describe("center and gateways", { timeout: TEST_TIMEOUT_MS }, () => {
       start: async (environment) => void (await installation.startGateway(id, environment)),
     });
     const trace = (name: string): string => installation.at(`${name}.trace`);
-    const [names] = await Promise.all([
-      rollOut(fleet, () => center.isDone && gateway.isDone),
+    const [lines] = await Promise.all([
+      rollOut(fleet, [center, gateway]),
       center.haunt(centerVictim, trace("center"), t.signal),
       ...GATEWAYS.map((id) => gateway.haunt(gatewayVictim(id), trace(id), t.signal)),
     ]);
     t.diagnostic(`rollouts ended after ${seconds()}:`);
-    for (const name of names) t.diagnostic(`  ${name}`);
-    for (const line of coverageLines([center, gateway])) t.diagnostic(line);
+    for (const line of [...lines, ...coverageLines([center, gateway])]) t.diagnostic(`  ${line}`);
     t.diagnostic(`killed elsewhere: ${center.elsewhereCount + gateway.elsewhereCount}`);
 
     const history = await fleet.history();

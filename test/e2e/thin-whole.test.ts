@@ -17,7 +17,11 @@ import { tempDir } from "../helpers/temp-dir.ts";
 import { until } from "../helpers/until.ts";
 
 const TIMEOUT_MS = 120_000;
-const ENDED: readonly RolloutState[] = [RolloutState.SUCCEEDED, RolloutState.ROLLED_BACK, RolloutState.STOPPED];
+const ENDED: readonly RolloutState[] = [
+  RolloutState.SUCCEEDED,
+  RolloutState.ROLLED_BACK,
+  RolloutState.STOPPED,
+];
 
 async function publish(
   installation: LocalInstallation,

@@ -22,8 +22,9 @@ const machinePath = /(?<![\w.:/@$}~-])(?:\/(?:home|Users|root|work)\/[\w.-]+|[A-
 const sharedTemporaryPath = /["'`]\/tmp\//g;
 
 /**
- * A file is at most 400 lines: what does not fit one screenful of outline has two subjects. A .proto
- * may be longer: a service and its messages are one subject, and splitting moves generated imports.
+ * A file is at most 400 lines: what does not fit one screenful of outline has two subjects. A
+ * .proto may be longer: a service and its messages are one subject, and splitting moves generated
+ * imports.
  */
 export const checkLength: Rule = (tree) =>
   writtenFiles(tree, codeFile)

@@ -135,6 +135,7 @@ export class SampleRun {
       giveUpMs: 60_000,
       byState: countByState(listed),
       maxUnproven: 1,
+      failures: 0,
       attempts: listed,
       ...facts,
     });

@@ -77,8 +77,8 @@ describe("muster release create", () => {
       "a version that YAML reads as a number",
       "version: 1.4.0",
       "version: 1.4",
-      "release.yaml:3:34 (metadata.version): "1.4" is not a semantic version\n" +
-        '  → write it in quotes, as in "1.4"',
+      'release.yaml:3:34 (metadata.version): "1.4" is not a semantic version\n' +
+        "  → write three numbers, as in 1.4.0 or 1.4.0-rc.1 (semver.org)",
     ],
     [
       "a missing artifact",

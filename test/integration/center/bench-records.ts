@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+/** What a bench's store holds before anything happens: devices, releases, drafts. */
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { deviceJson } from "../../../center/devices/device-record.ts";
+import { releaseKey } from "../../../center/releases/release-index.ts";
+import { toJson, type RolloutRecord } from "../../../center/rollouts/rollout-record.ts";
+import { INITIAL_PROGRESS, type RolloutSpec } from "../../../domain/rollout.ts";
+import { specOf } from "../../../domain/testing/pure-rollout.ts";
+import type { Store } from "../../../ports/store.ts";
+
+export const TENANT = "default";
+const { signal } = new AbortController();
+
+/** The digest of the manifest of `app@version`. */
+export function digestOf(version: string): string {
+  return createHash("sha256").update(`app@${version}`).digest("hex");
+}
+
+/** Answers the ordinals of the devices. */
+export async function seedStore(store: Store, devices: number): Promise<readonly number[]> {
+  const releases = ["1", "2", "3"].map((version) => ({
+    kind: "release" as const,
+    key: releaseKey(TENANT, "app", version),
+    expectedRevision: 0,
+    value: {
+      tenant: TENANT,
+      name: "app",
+      version,
+      slot: "app",
+      sha256: digestOf(version),
+      manifestBytes: 1,
+      downloadBytes: 1,
+      fits: {},
+      publishedAtMs: 0,
+      publishedBy: "test",
+    },
+  }));
+  const record = {
+    region: "eu",
+    site: "",
+    labels: {},
+    serviceLevel: "",
+    critical: false,
+    retired: false,
+    inventory: {},
+    agent: "",
+    registeredAtMs: 0,
+  };
+  const result = await store.commit(
+    {
+      documents: releases,
+      devices: Array.from({ length: devices }, (_, index) => ({
+        ordinal: 0,
+        tenant: TENANT,
+        id: `device-${index}`,
+        expectedRevision: 0,
+        value: deviceJson(record),
+      })),
+    },
+    { signal },
+  );
+  assert(result.ok);
+  return result.ordinals;
+}
+
+/** A draft of release app@2 for everybody, in one wave. */
+export async function writeDraft(
+  store: Store,
+  name: string,
+  spec: Partial<RolloutSpec>,
+): Promise<{ record: RolloutRecord; revision: number }> {
+  const drafts = await store.listDocuments("rollout", { prefix: "", limit: 100, signal });
+  const record: RolloutRecord = {
+    number: 1 + 2 * drafts.length,
+    tenant: TENANT,
+    name,
+    spec: specOf({
+      maxInFlight: { percent: 100 },
+      blastRadius: { percent: 100 },
+      gate: { maxFailures: { percent: 100 }, minSuccessPercent: 50, minSample: 1 },
+      soakMs: 2_000,
+      ...spec,
+    }),
+    progress: INITIAL_PROGRESS,
+    parent: "",
+    child: "",
+    createdAtMs: 0,
+    startedAtMs: 0,
+    endedAtMs: 0,
+    detailCount: 0,
+  };
+  const key = `${TENANT}/${name}`;
+  const document = { kind: "rollout" as const, key, expectedRevision: 0, value: toJson(record) };
+  const result = await store.commit({ documents: [document] }, { signal });
+  assert(result.ok);
+  return { record, revision: 1 };
+}
