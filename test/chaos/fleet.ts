@@ -12,6 +12,7 @@ import { delay } from "../../ports/clock.ts";
 import {
   RolloutState,
   type Rollout,
+  type RolloutSpec,
   type RolloutSpecSchema,
 } from "../../protocol/gen/muster/v1/deploy_pb.ts";
 import { systemClock } from "../../runtime/system-clock.ts";
@@ -53,7 +54,7 @@ export interface FleetDevice extends SwarmDeviceSpec {
 }
 
 export type Environment = { readonly [name: string]: string | undefined };
-export type Spec = MessageInitShape<typeof RolloutSpecSchema>;
+export type Spec = Exclude<MessageInitShape<typeof RolloutSpecSchema>, RolloutSpec>;
 
 export const RELEASE = "shop";
 const POLL_MS = 100;

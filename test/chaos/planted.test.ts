@@ -5,7 +5,7 @@
  */
 import assert from "node:assert/strict";
 import { after, afterEach, before, describe, it } from "node:test";
-import { OnStop } from "../../protocol/gen/muster/v1/deploy_pb.ts";
+import { OnStop, type Rollout } from "../../protocol/gen/muster/v1/deploy_pb.ts";
 import { checkAll } from "../../simulator/checkers/checkers.ts";
 import { deviceGroup } from "./fleet.ts";
 import { count, PlantedFleet } from "./planted-fleet.ts";
@@ -56,8 +56,7 @@ describe("a planted bug is found out", { timeout: SUITE_TIMEOUT_MS }, () => {
   it("when offers go on after a pause", async () => {
     await planted.restart("plant:dispatch.ignore-stop");
     const name = await planted.rollOut(GOOD, { maxInFlight: count(1) });
-    const isUnderWay = ({ progress }: { progress?: { exposed: number } }): boolean =>
-      (progress?.exposed ?? 0) > 0;
+    const isUnderWay = ({ progress }: Rollout): boolean => (progress?.exposed ?? 0) > 0;
     await planted.fleet.lookUntil(name, "is under way", isUnderWay, END_MS);
     await planted.fleet.installation.session.client.pauseRollout({ name });
     await planted.caught("stops", name);
@@ -73,8 +72,7 @@ describe("a planted bug is found out", { timeout: SUITE_TIMEOUT_MS }, () => {
   it("when silence is no failure", async () => {
     await planted.restart("plant:engine.silence-is-fine");
     const name = await planted.rollOut("label.group = silent");
-    const isOverdue = ({ progress }: { progress?: { clockMs: bigint } }): boolean =>
-      (progress?.clockMs ?? 0n) > 12_000n;
+    const isOverdue = ({ progress }: Rollout): boolean => (progress?.clockMs ?? 0n) > 12_000n;
     await planted.fleet.lookUntil(name, "is past every deadline", isOverdue, END_MS);
     await planted.caught("endings", name);
     await planted.cleanUp();

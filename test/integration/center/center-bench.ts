@@ -22,7 +22,6 @@ import { openDirectEventLog } from "../../../engines/embedded/event-log.ts";
 import { openDirectSqliteStore } from "../../../engines/sqlite/direct-store.ts";
 import type { EventLog } from "../../../ports/event-log.ts";
 import { SILENT_LOGGER } from "../../../ports/logger.ts";
-import type { Clock } from "../../../ports/clock.ts";
 import { REPORT_PHASES, type ReportPhase } from "../../../protocol/device/report.ts";
 import { ReportBatchSchema } from "../../../protocol/gen/muster/v1/gateway_pb.ts";
 import { VirtualClock } from "../../helpers/virtual-clock.ts";
@@ -48,7 +47,7 @@ export class CenterBench implements AsyncDisposable {
   readonly stopEpochs: { rollout: number; stopEpoch: number }[] = [];
   readonly outcomes: string[] = [];
   /** Gateways, by number, that are heard from; all of them have a stream. */
-  readonly online = new Set([1, 2]);
+  readonly online: Set<number> = new Set([1, 2]);
   crashAt: string | null = null;
   loop!: RolloutLoop;
   fleet!: FleetTable;
@@ -106,7 +105,7 @@ export class CenterBench implements AsyncDisposable {
         store,
         load,
         fence,
-        clock: this.quietClock(),
+        clock,
         logger: { ...SILENT_LOGGER, error: () => void this.retry() },
         fleet: this.fleet,
         desk: this.desk,
@@ -139,16 +138,6 @@ export class CenterBench implements AsyncDisposable {
     );
     this.ended = this.loop.run(signal).catch((error: unknown) => error);
     await this.inbox.whenIdle();
-  }
-
-  /** The loop's own period never fires: a cycle is a step of the test. */
-  private quietClock(): Clock {
-    const { clock } = this;
-    return {
-      monotonicMs: () => clock.monotonicMs(),
-      wallMs: () => clock.wallMs(),
-      setTimer: (delayMs, callback) => clock.setTimer(delayMs, callback),
-    };
   }
 
   /** The loop waits before it reads the store again. */

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+/** The rollback of a rollout, on a real store: each device goes back to its own previous release. */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { digestOf } from "./bench-records.ts";
+import { CenterBench, OFFER_LIFETIME_MS } from "./center-bench.ts";
+
+const INSTALLED = ["accepted", "installing", "installed"] as const;
+const OFFERS_EXPIRE = OFFER_LIFETIME_MS / 1_000 + 1;
+
+/** Three devices on app@1, app@3 and nothing; app@2 reaches the first two. */
+async function halfWay(digests: readonly string[]): Promise<CenterBench> {
+  const bench = await CenterBench.open({ devices: digests.length });
+  digests.forEach((digest, index) => bench.connect(index, { digest }));
+  await bench.cycle();
+  await bench.plan("up");
+  await Promise.all([bench.command("up", "start"), bench.cycle()]);
+  return bench;
+}
+
+async function install(bench: CenterBench, device: number, digest: string): Promise<void> {
+  const ordinal = bench.ordinals[device];
+  const offer = bench.offers.findLast((made) => made.ordinal === ordinal);
+  assert(offer !== undefined, `device ${device} has an offer`);
+  await bench.report(offer, INSTALLED);
+  bench.runs(device, digest);
+}
+
+describe("a rollback", () => {
+  test("is a rollout of its own that puts each device on its own previous release", async () => {
+    await using bench = await halfWay([digestOf("1"), digestOf("3"), ""]);
+    for (const device of [0, 1, 2]) await install(bench, device, digestOf("2"));
+    await bench.cycles(5);
+    assert.equal((await bench.record("up")).progress.state, "succeeded");
+    bench.sent.length = 0;
+    await Promise.all([bench.command("up", "rollback"), bench.cycle()]);
+    await bench.cycle();
+    const parent = await bench.record("up");
+    const child = await bench.record("up-rollback");
+    assert.deepEqual([parent.progress.state, parent.child], ["rolling-back", "up-rollback"]);
+    assert.deepEqual([child.number, child.parent, child.progress.state], [2, "up", "running"]);
+    const releases = bench.ordinals.map(
+      (ordinal) => bench.offers.find((offer) => offer.ordinal === ordinal)?.release,
+    );
+    assert.deepEqual(releases, ["app@1", "app@3", ""], "what the third ran was nothing");
+    assert(bench.offers.every(({ generation }) => generation === 2));
+    await install(bench, 0, digestOf("1"));
+    await install(bench, 1, digestOf("3"));
+    await install(bench, 2, "");
+    await bench.cycles(3);
+    const after = await bench.record("up");
+    assert.equal(after.progress.state, "rolled-back");
+    assert.match(after.progress.stateReason, /every exposed device is back on what it ran before$/);
+  });
+
+  test("is not said to have succeeded of devices that nobody can put back", async () => {
+    const foreign = "f".repeat(64);
+    await using bench = await halfWay([foreign]);
+    await install(bench, 0, digestOf("2"));
+    await bench.cycles(5);
+    await Promise.all([bench.command("up", "rollback"), bench.cycle()]);
+    const { progress } = await bench.record("up");
+    assert.equal(progress.state, "stopped");
+    assert.match(progress.stateReason, /what 1 devices? ran before is unknown/);
+  });
+
+  test("takes in whoever may have accepted when a stop closed its offer", async () => {
+    await using bench = await halfWay([digestOf("1"), digestOf("1")]);
+    await install(bench, 0, digestOf("2"));
+    await bench.cycle();
+    await Promise.all([bench.command("up", "stop"), bench.cycle()]);
+    await bench.cycles(OFFERS_EXPIRE);
+    assert.equal((await bench.record("up")).progress.state, "stopped");
+    bench.sent.length = 0;
+    await Promise.all([bench.command("up", "rollback"), bench.cycle()]);
+    await bench.cycle();
+    const ordinals = bench.offers.map(({ ordinal }) => ordinal).sort((a, b) => a - b);
+    assert.deepEqual(ordinals, [...bench.ordinals]);
+  });
+
+  test("may be asked for while a stop waits for a device that is cut off", async () => {
+    await using bench = await halfWay([digestOf("1")]);
+    const [offer] = bench.offers;
+    assert(offer !== undefined);
+    await bench.report(offer, ["accepted", "installing"]);
+    await bench.cycle();
+    bench.online.clear();
+    await Promise.all([bench.command("up", "stop"), bench.cycle()]);
+    await bench.cycles(200);
+    assert.equal((await bench.record("up")).progress.state, "stopping");
+    const answer = bench.command("up", "rollback");
+    await bench.cycle();
+    assert.equal((await answer).progress.rollbackWanted, true);
+    await bench.cycle();
+    assert.equal((await bench.record("up")).progress.state, "rolling-back");
+  });
+
+  test("that leaves one device where it is is not called rolled back", async () => {
+    await using bench = await halfWay([digestOf("1"), digestOf("1")]);
+    for (const device of [0, 1]) await install(bench, device, digestOf("2"));
+    await bench.cycles(5);
+    await Promise.all([bench.command("up", "rollback"), bench.cycle()]);
+    await bench.cycle();
+    await install(bench, 0, digestOf("1"));
+    const offer = bench.offers.findLast(({ ordinal }) => ordinal === bench.ordinals[1]);
+    assert(offer !== undefined);
+    await bench.report(offer, ["accepted"]);
+    await bench.report(offer, ["failed"], 2);
+    await bench.cycles(3);
+    const { progress } = await bench.record("up");
+    assert.deepEqual(progress.state, "stopped");
+    assert.match(progress.stateReason, /1 devices? went back, 1 did not$/);
+  });
+
+  test("is not done with a slow device because that still runs what it ran before", async () => {
+    await using bench = await halfWay([digestOf("1")]);
+    const [offer] = bench.offers;
+    assert(offer !== undefined);
+    await bench.report(offer, ["accepted", "downloading"]);
+    await bench.cycles(62);
+    assert.equal(bench.states(1)[0], "timed-out");
+    await Promise.all([bench.command("up", "rollback"), bench.cycle()]);
+    await bench.cycle();
+    const again = bench.offers.at(-1);
+    assert(again?.rollout === 2 && again.release === "app@1", "it may still go on, so it is in it");
+    await bench.report(again, ["accepted", "failed"]);
+    await bench.cycles(2);
+    const { progress } = await bench.record("up");
+    assert.equal(progress.state, "stopped");
+    assert.match(progress.stateReason, /0 devices went back, 1 did not$/);
+  });
+
+  test("of a rollout with the longest name has a name of its own", async () => {
+    const name = `${"n".repeat(62)}1`;
+    await using bench = await CenterBench.open({ devices: 1 });
+    bench.connect(0, { digest: digestOf("1") });
+    await bench.cycle();
+    await bench.plan(name);
+    await Promise.all([bench.command(name, "start"), bench.cycle()]);
+    await install(bench, 0, digestOf("2"));
+    await bench.cycles(5);
+    await Promise.all([bench.command(name, "rollback"), bench.cycle()]);
+    const { child } = await bench.record(name);
+    assert.equal(child, `${"n".repeat(52)}-2-rollback`);
+    assert.equal(child.length, 63);
+  });
+});
