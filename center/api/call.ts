@@ -36,11 +36,27 @@ export function callInterceptor(options: { tokens: OperatorTokens; logger: Logge
         const operator = await options.tokens.verify(authorization, request.signal);
         request.contextValues.set(OPERATOR, operator);
       }
-      return await next(request);
+      const response = await next(request);
+      if (!response.stream) return response;
+      const message = streamToWire(response.message, request.method.name, options.logger);
+      return { ...response, message };
     } catch (error) {
       throw toWire(error, request.method.name, options.logger);
     }
   };
+}
+
+/** A method that streams its answer fails while it is read, long after the call was let in. */
+async function* streamToWire<Message>(
+  messages: AsyncIterable<Message>,
+  attempted: string,
+  logger: Logger,
+): AsyncGenerator<Message> {
+  try {
+    yield* messages;
+  } catch (error) {
+    throw toWire(error, attempted, logger);
+  }
 }
 
 /** A ConnectError as it is; a MusterError with its code; anything else as `internal`, logged. */

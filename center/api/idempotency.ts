@@ -38,14 +38,9 @@ export function idempotencyInterceptor(options: { store: Store; clock: Clock }):
     if (known !== null && known.expiresAtMs > clock.wallMs()) {
       if (known.request !== digest) throw reused(key);
       const answer = decode(method.output, known.answer);
-      return {
-        stream: false,
-        service: request.service,
-        method: request.method,
-        header: new Headers(),
-        trailer: new Headers(),
-        message: answer,
-      } as never;
+      const { service } = request;
+      const common = { stream: false, service, method, message: answer } as const;
+      return { ...common, ...headersOf(request.header.get("content-type") ?? "") };
     }
     const response = await next(request);
     if (response.stream) return response;
@@ -61,6 +56,15 @@ export function idempotencyInterceptor(options: { store: Store; clock: Clock }):
     // A conflict: the same key was answered at the same time, by the same idempotent operation.
     await store.commit({ documents }, { signal });
     return response;
+  };
+}
+
+/** What the protocol says beside an answer: the handler that would have said it was not called. */
+function headersOf(contentType: string): { header: Headers; trailer: Headers } {
+  const isGrpc = contentType.startsWith("application/grpc");
+  return {
+    header: new Headers({ "content-type": contentType }),
+    trailer: new Headers(isGrpc ? { "grpc-status": "0" } : {}),
   };
 }
 

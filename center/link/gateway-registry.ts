@@ -55,6 +55,7 @@ interface Entry {
 
 /** Gateways in one installation: their number fits the fleet table's column. */
 const MAX_GATEWAYS = 10_000;
+const LOAD_PAGE = 1_000;
 
 export class GatewayRegistry {
   private readonly entries = new Map<string, Entry>();
@@ -80,13 +81,17 @@ export class GatewayRegistry {
   }
 
   async load(signal: AbortSignal): Promise<void> {
-    const documents = await this.store.listDocuments("gateway", {
-      prefix: "",
-      limit: 1_000,
-      signal,
-    });
-    for (const document of documents) {
-      this.remember(stored.parse(document.value), document.revision);
+    let after: string | undefined;
+    for (;;) {
+      const page = await this.store.listDocuments("gateway", {
+        prefix: "",
+        ...(after === undefined ? {} : { after }),
+        limit: LOAD_PAGE,
+        signal,
+      });
+      for (const { value, revision } of page) this.remember(stored.parse(value), revision);
+      after = page.at(-1)?.key;
+      if (page.length < LOAD_PAGE) return;
     }
   }
 

@@ -14,7 +14,8 @@ export function createEvidence(
   fleet: FleetTable,
   desk: LeaseDesk,
 ): Pick<SweepView, "evidence" | "isOnline"> {
-  const targets = rollout.plan.targets.map((target) => state.digests.indexOf(target.digest));
+  const { digests } = state;
+  const targets = rollout.plan.targets.map((target) => digests.targetIndexOf(target.digest));
   return {
     // Without a lease at its gateway its answer may still be on the way.
     isOnline: (position) => {

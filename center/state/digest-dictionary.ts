@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * The installation's dictionary of release digests: pages keep a 2-byte index instead of 32 bytes.
- * Index 0 is "nothing installed". It only grows; at its limit further foreign digests share one
- * index, which equals no release: such a device is never taken for one that runs something known.
+ * Index 0 is "nothing installed". It only grows; beyond a limit, foreign digests that devices
+ * report share one index, which equals no release: such a device is never taken for one that runs
+ * something known. The rest is kept for what rollouts bring, so that no device can use it up.
  */
 import type { DocumentWrite, Store } from "../../ports/store.ts";
 import { z } from "zod";
 
 /** 0xffff is UNKNOWN_RELEASE in attempt pages, so the last usable index is one below. */
-const OVERFLOW_INDEX = 0xfffe;
+export const OVERFLOW_INDEX = 0xfffe;
+/** A document holds 1 MiB, a digest takes 67 bytes of it: 10,000 releases and these fit. */
+export const MAX_REPORTED_DIGESTS = 5_000;
+const MAX_DIGESTS = 15_000;
 const KEY = "digests";
 const stored = z.array(z.string());
 
@@ -31,11 +35,21 @@ export class DigestDictionary {
     return new DigestDictionary(stored.parse(document.value), document.revision);
   }
 
-  /** The index of a digest (64 hex characters, or "" for nothing), adding it when new. */
+  /** The index of a digest that a device reports (64 hex characters, or ""), adding a new one. */
   indexOf(digest: string): number {
+    return this.indexWithin(digest, MAX_REPORTED_DIGESTS);
+  }
+
+  /** The index of what a rollout is to bring; −1, which no device has, when there is no room. */
+  targetIndexOf(digest: string): number {
+    const index = this.indexWithin(digest, MAX_DIGESTS);
+    return index === OVERFLOW_INDEX ? -1 : index;
+  }
+
+  private indexWithin(digest: string, limit: number): number {
     const known = this.indexes.get(digest);
     if (known !== undefined) return known;
-    if (this.digests.length >= OVERFLOW_INDEX) return OVERFLOW_INDEX;
+    if (this.digests.length >= limit) return OVERFLOW_INDEX;
     const index = this.digests.length;
     this.digests.push(digest);
     this.indexes.set(digest, index);

@@ -8,13 +8,15 @@ import { OnStop, RolloutState } from "../../protocol/gen/muster/v1/deploy_pb.ts"
 import { CHECKERS } from "../../simulator/checkers/checkers.ts";
 import type { Violation } from "../../simulator/checkers/history.ts";
 import { until } from "../helpers/until.ts";
-import { Fleet, RELEASE, type FleetDevice, type Spec } from "./fleet.ts";
+import type { Pace } from "../../simulator/swarm/pace.ts";
+import type { SwarmHandle } from "../../simulator/swarm/swarm-processes.ts";
+import { deviceGroup, Fleet, RELEASE, type FleetDevice, type Spec } from "./fleet.ts";
 
 const WAIT_MS = 30_000;
 
 /** Everything at once, and short deadlines: what a case needs otherwise, it says. */
 const SPEC: Spec = {
-  waves: [],
+  waves: [{ kind: { case: "percent", value: 100 } }],
   maxInFlight: { kind: { case: "percent", value: 100 } },
   blastRadius: { kind: { case: "percent", value: 100 } },
   gate: {
@@ -83,6 +85,24 @@ export class PlantedFleet implements AsyncDisposable {
     await until("every device is online at the center", isWhole, options);
   }
 
+  /** A pretended device `GROUP-1` with a bug of its own, in its own process; connected. */
+  async swarm(
+    group: string,
+    options: { plant: string; part: number; pace?: Partial<Pace> },
+  ): Promise<SwarmHandle & AsyncDisposable> {
+    const devices = deviceGroup(group, "good", 1);
+    const swarm = await this.fleet.startPlanted({ devices, ...options });
+    const isConnected = (): boolean => swarm.stats().connected === 1;
+    const wait = { timeoutMs: WAIT_MS, signal: this.signal };
+    await until(`${group}-1 is connected`, isConnected, wait);
+    return {
+      stats: () => swarm.stats(),
+      failed: swarm.failed,
+      stop: () => swarm.stop(),
+      [Symbol.asyncDispose]: () => swarm.stop(),
+    };
+  }
+
   /** Publishes a release and starts its rollout; returns the rollout's name. */
   async rollOut(selector: string, spec: Spec = {}, failsOn = ""): Promise<string> {
     const version = `${++this.#releaseCount}.0.0`;
@@ -98,19 +118,19 @@ export class PlantedFleet implements AsyncDisposable {
     return name;
   }
 
-  /** Resolves when the checker has found it out in what was written about this rollout. */
-  async caught(invariant: string, rollout: string): Promise<void> {
+  /** Resolves when the checker has found it out: in a story that names this rollout or device. */
+  async caught(invariant: string, name: string): Promise<void> {
     const options = { timeoutMs: WAIT_MS, signal: this.signal };
-    const check = async (): Promise<boolean> => (await this.found(invariant, rollout)).length > 0;
-    await until(`the checker ${invariant} finds the bug out in ${rollout}`, check, options);
+    const check = async (): Promise<boolean> => (await this.found(invariant, name)).length > 0;
+    await until(`the checker ${invariant} finds the bug out in ${name}`, check, options);
   }
 
-  /** What the checker says of this rollout. */
-  async found(invariant: string, rollout: string): Promise<readonly Violation[]> {
+  /** What the checker says of this rollout or device. */
+  async found(invariant: string, name: string): Promise<readonly Violation[]> {
     const checker = CHECKERS[invariant];
     assert.ok(checker !== undefined, `there is a checker ${invariant}`);
     const violations = checker(await this.fleet.history());
-    return violations.filter(({ story }) => story.includes(`/${rollout} `));
+    return violations.filter(({ story }) => story.split(/[\s/]+/).includes(name));
   }
 
   /** Ends what a case left open, with a sound center. */

@@ -80,6 +80,7 @@ describe("a planted bug is found out", { timeout: SUITE_TIMEOUT_MS }, () => {
   });
 
   it("when a rollback puts all devices on one version", async () => {
+    await planted.fleet.rolloutEnd(await planted.rollOut(`${GOOD} and label.half = a`), END_MS);
     await planted.restart("plant:rollback.one-version");
     const gate = { maxFailures: count(2), minSuccessPercent: 0, minSample: 1 };
     const policy = { gate, onStop: OnStop.ROLLBACK };

@@ -23,7 +23,10 @@ import { openDirectSqliteStore } from "../../../engines/sqlite/direct-store.ts";
 import type { EventLog } from "../../../ports/event-log.ts";
 import { SILENT_LOGGER } from "../../../ports/logger.ts";
 import { REPORT_PHASES, type ReportPhase } from "../../../protocol/device/report.ts";
-import { ReportBatchSchema } from "../../../protocol/gen/muster/v1/gateway_pb.ts";
+import {
+  ReportBatchSchema,
+  ReportDetailSchema,
+} from "../../../protocol/gen/muster/v1/gateway_pb.ts";
 import { VirtualClock } from "../../helpers/virtual-clock.ts";
 import { seedStore, TENANT, writeDraft } from "./bench-records.ts";
 import { faultyStore, type FaultyStore } from "./faulty-store.ts";
@@ -36,6 +39,14 @@ const APP_SLOT = 1;
 
 /** A crash at a fault point: no failure that the loop knows. */
 export class Crash extends Error {}
+
+/** The offer that a report is about. */
+export interface Answered {
+  readonly rollout: number;
+  readonly position: number;
+  readonly generation: number;
+  readonly ordinal: number;
+}
 
 export class CenterBench implements AsyncDisposable {
   readonly store: FaultyStore;
@@ -188,21 +199,29 @@ export class CenterBench implements AsyncDisposable {
   }
 
   /** Reports, made durable as GatewayLink does it. */
-  async report(
-    offer: { rollout: number; position: number; generation: number; ordinal: number },
-    phases: readonly ReportPhase[],
-    firstSequence = 1,
+  async report(offer: Answered, phases: readonly ReportPhase[], firstSequence = 1): Promise<void> {
+    await this.reportAll(
+      phases.map((phase, index) => ({ ...offer, phase, sequence: firstSequence + index })),
+    );
+  }
+
+  /** Of many devices, in one batch of a gateway. */
+  async reportAll(
+    reports: readonly (Answered & { phase: ReportPhase; sequence: number; text?: string })[],
   ): Promise<void> {
     const batch = create(ReportBatchSchema, {});
-    phases.forEach((phase, index) => {
-      batch.ordinals.push(offer.ordinal);
-      batch.rollouts.push(offer.rollout);
-      batch.positions.push(offer.position);
-      batch.generations.push(offer.generation);
-      batch.sequences.push(firstSequence + index);
-      batch.phases.push(REPORT_PHASES[phase]);
+    for (const [index, report] of reports.entries()) {
+      batch.ordinals.push(report.ordinal);
+      batch.rollouts.push(report.rollout);
+      batch.positions.push(report.position);
+      batch.generations.push(report.generation);
+      batch.sequences.push(report.sequence);
+      batch.phases.push(REPORT_PHASES[report.phase]);
       batch.deviceTimesMs.push(0n);
-    });
+      const { text = "" } = report;
+      if (text === "") continue;
+      batch.details.push(create(ReportDetailSchema, { index, reason: "step-failed", text }));
+    }
     const records = recordsOf(batch, this.log.partitionCount);
     await this.log.append(records, { signal: this.stop.signal });
     this.loop.reportsAppended();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** The rollback of a rollout, on a real store: each device goes back to its own previous release. */
+/** The rollback of a rollout, on a real store: each device goes back to its own old release. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { digestOf } from "./bench-records.ts";
@@ -9,11 +9,11 @@ const INSTALLED = ["accepted", "installing", "installed"] as const;
 const OFFERS_EXPIRE = OFFER_LIFETIME_MS / 1_000 + 1;
 
 /** Three devices on app@1, app@3 and nothing; app@2 reaches the first two. */
-async function halfWay(digests: readonly string[]): Promise<CenterBench> {
+async function halfWay(digests: readonly string[], spec = {}): Promise<CenterBench> {
   const bench = await CenterBench.open({ devices: digests.length });
   digests.forEach((digest, index) => bench.connect(index, { digest }));
   await bench.cycle();
-  await bench.plan("up");
+  await bench.plan("up", spec);
   await Promise.all([bench.command("up", "start"), bench.cycle()]);
   return bench;
 }
@@ -113,7 +113,7 @@ describe("a rollback", () => {
   });
 
   test("is not done with a slow device because that still runs what it ran before", async () => {
-    await using bench = await halfWay([digestOf("1")]);
+    await using bench = await halfWay([digestOf("1")], { onStop: "pause" });
     const [offer] = bench.offers;
     assert(offer !== undefined);
     await bench.report(offer, ["accepted", "downloading"]);
@@ -124,7 +124,9 @@ describe("a rollback", () => {
     const again = bench.offers.at(-1);
     assert(again?.rollout === 2 && again.release === "app@1", "it may still go on, so it is in it");
     await bench.report(again, ["accepted", "failed"]);
-    await bench.cycles(2);
+    await bench.cycle();
+    assert.equal((await bench.record("up-rollback")).progress.state, "paused", "all of it failed");
+    await Promise.all([bench.command("up-rollback", "stop"), bench.cycle()]);
     const { progress } = await bench.record("up");
     assert.equal(progress.state, "stopped");
     assert.match(progress.stateReason, /0 devices went back, 1 did not$/);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** The rollout loop on a real store and virtual time: decide, persist, act, and crash in between. */
+/** The rollout loop on a real store and virtual time: decide, persist, act, crash in between. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { ReportPhase } from "../../../protocol/device/report.ts";
@@ -227,7 +227,7 @@ describe("a lease", () => {
     assert.equal(bench.states(1)[0], "offered");
   });
 
-  test("of a device that was away is not taken for expired before its answer could come", async () => {
+  test("of a device that was away is not expired before its answer could come", async () => {
     await using bench = await started(1);
     const [offer] = bench.offers;
     assert(offer !== undefined);
@@ -241,7 +241,7 @@ describe("a lease", () => {
     assert.deepEqual([bench.states(1)[0], bench.outcomes], ["accepted", ["changed"]]);
   });
 
-  test("that a dead gateway had is not taken for expired before the answer could come", async () => {
+  test("that a dead gateway had is not expired before the answer could come", async () => {
     await using bench = await started(1);
     const [offer] = bench.offers;
     assert(offer !== undefined);
@@ -255,6 +255,25 @@ describe("a lease", () => {
     await bench.cycle();
     assert.deepEqual([bench.states(1)[0], bench.outcomes], ["accepted", ["changed"]]);
   });
+});
+
+test("a thousand failures in each of three rollouts at once fit a commit", async () => {
+  await using bench = await CenterBench.open({ devices: 1_000 });
+  bench.connectAll(digestOf("1"));
+  await bench.cycle();
+  for (const name of ["one", "two", "three"]) {
+    await bench.plan(name, { onStop: "pause" });
+    await Promise.all([bench.command(name, "start"), bench.cycle()]);
+  }
+  assert.equal(bench.offers.length, 3_000);
+  const text = "what the device said";
+  await bench.reportAll(bench.offers.map((at) => ({ ...at, phase: "failed", sequence: 1, text })));
+  await bench.cycle();
+  assert.equal(bench.rollout(3).total.failures, 1_000);
+  const { signal } = new AbortController();
+  const listing = { prefix: "", limit: 1_000, signal };
+  const kept = await bench.store.listDocuments("attempt-detail", listing);
+  assert.equal(kept.length, 1_000, "enough to see a pattern");
 });
 
 test("reports of a rollout that is not open, or of another device, are foreign", async () => {
