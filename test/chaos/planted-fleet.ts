@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * A small installation in which bugs are planted, one after the other: the center is started again
- * with `MUSTER_FAULTS=plant:NAME`, a rollout goes out, and the checker that should know must say so.
+ * with `MUSTER_FAULTS=plant:NAME`, a rollout goes out, and the checker that should know must say
+ * so.
  */
 import assert from "node:assert/strict";
 import { OnStop, RolloutState } from "../../protocol/gen/muster/v1/deploy_pb.ts";
@@ -68,7 +69,9 @@ export class PlantedFleet implements AsyncDisposable {
     return new PlantedFleet(fleet, abort);
   }
 
-  /** Kills the center and starts it with these faults ("" = none); waits for gateway and devices. */
+  /**
+   * Kills the center and starts it with these faults ("" = none); waits for gateway and devices.
+   */
   async restart(faults: string, traceFile = ""): Promise<void> {
     const { installation } = this.fleet;
     await installation.center.kill();

@@ -27,6 +27,11 @@ const SPEC: Spec = {
   soakMs: 500n,
 };
 
+/** With the defaults a device is found 15 s after its last packet, or up to 2 s later. */
+const DEFAULT_SILENCE_MS = { least: 15_000, most: 17_000 };
+/** From the gateway's verdict to what a poll of the center shows. */
+const SHOWN_WITHIN_MS = 1_000;
+
 function startFleet(signal: AbortSignal): Promise<Fleet> {
   return Fleet.start({
     devices: mixedDevices(40, { good: 1 }, 7),
@@ -63,7 +68,7 @@ describe("a stopped process", { timeout: TIMEOUT_MS * 2 }, () => {
     assert.deepEqual(checkAll(history), []);
   });
 
-  it("a gateway that stops is offline after three misses, and its devices are unknown", async (t) => {
+  it("a gateway that stops is offline after three misses, its devices unknown", async (t) => {
     await using fleet = await startFleet(t.signal);
     const { installation } = fleet;
     const { client } = installation.session;
@@ -118,5 +123,37 @@ describe("a stopped process", { timeout: TIMEOUT_MS * 2 }, () => {
       new RegExp(`^gw-1 +local +offline +127\\.0\\.0\\.1 +mqtts:${port} .*\\d{4}-`),
     );
     stopped.signal("SIGCONT");
+  });
+
+  it("a device that falls silent is found 15 to 17 s after its last heartbeat", async (t) => {
+    const devices = mixedDevices(4, { silent: 1 }, 7);
+    const { signal } = t;
+    const seed = 7;
+    const heartbeatMs = 5_000;
+    await using fleet = await Fleet.start({
+      devices,
+      seed,
+      gateways: ["gw-1"],
+      heartbeatMs,
+      signal,
+    });
+    const { client } = fleet.installation.session;
+    await fleet.publish("1.0.0", "");
+    await fleet.startRollout("first", { ...SPEC, release: `${RELEASE}@1.0.0` });
+    let silenceMs = 0;
+    await until(
+      "the first silent device is called offline",
+      async () => {
+        const list = await client.listDevices({ pageSize: 10 });
+        const found = list.devices.find(({ presence }) => presence === Presence.OFFLINE);
+        silenceMs = systemClock.wallMs() - Number(found?.lastSeenAtMs ?? 0n);
+        return found !== undefined;
+      },
+      { timeoutMs: TIMEOUT_MS, signal },
+    );
+    const { least, most } = DEFAULT_SILENCE_MS;
+    assert.ok(silenceMs >= least, `not before ${least} ms, but after ${silenceMs}`);
+    assert.ok(silenceMs <= most + SHOWN_WITHIN_MS, `within ${most} ms, not after ${silenceMs}`);
+    t.diagnostic(`silent for ${silenceMs} ms when it was shown as offline`);
   });
 });
