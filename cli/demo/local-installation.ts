@@ -17,6 +17,8 @@ export interface LocalInstallationOptions {
   /** How long an offer may be accepted: `60s`. */
   readonly offerLifetime?: string;
   readonly leaseLifetime?: string;
+  /** Least level that roles log. Default `info`. */
+  readonly logLevel?: string;
 }
 
 export interface AgentFacts {
@@ -174,8 +176,15 @@ export class LocalInstallation implements AsyncDisposable {
     environment: Environment = {},
     before: ReadyFacts = {},
   ): RoleProcess {
-    const { clock } = this.options.shell;
-    return new RoleProcess({ name, args, fileBase: this.at(base), environment, before, clock });
+    const { shell, logLevel = "info" } = this.options;
+    return new RoleProcess({
+      name,
+      args: [...args, "--log-level", logLevel],
+      fileBase: this.at(base),
+      environment,
+      before,
+      clock: shell.clock,
+    });
   }
 
   /** Agents first, so that nothing reports a connection lost. */

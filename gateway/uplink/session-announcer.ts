@@ -15,6 +15,7 @@ import {
   type SessionCloseBatch,
 } from "../../protocol/gen/muster/v1/gateway_pb.ts";
 import type { Clock } from "../../ports/clock.ts";
+import type { Logger } from "../../ports/logger.ts";
 import type { Presence } from "../presence/presence.ts";
 import type { CloseCause } from "../sessions/device-link.ts";
 import type { SessionObserver } from "../sessions/session-lifecycle.ts";
@@ -30,12 +31,14 @@ export interface SessionAnnouncerOptions {
   readonly presence: Presence;
   readonly clock: Clock;
   readonly wake: WakeUplink;
+  readonly logger: Logger;
 }
 
 export class SessionAnnouncer implements SessionObserver, UplinkSource {
   readonly #table: SessionTable;
   readonly #presence: Presence;
   readonly #clock: Clock;
+  readonly #logger: Logger;
   readonly #pacer: BatchPacer;
   #isLinked = false;
   /** Local ids to announce; the first `#snapshotLeft` belong to the snapshot. */
@@ -48,6 +51,7 @@ export class SessionAnnouncer implements SessionObserver, UplinkSource {
     this.#table = options.table;
     this.#presence = options.presence;
     this.#clock = options.clock;
+    this.#logger = options.logger;
     this.#pacer = new BatchPacer({
       clock: options.clock,
       maxDelayMs: BATCH_DELAY_MS,
@@ -72,9 +76,14 @@ export class SessionAnnouncer implements SessionObserver, UplinkSource {
   sessionReady(): void {}
 
   sessionClosed(slot: number, cause: CloseCause): void {
+    const lastSeenMs = this.#presence.lastSeenWallMs(slot);
+    if (cause === "silent") {
+      const silentMs = Math.round(this.#clock.wallMs()) - lastSeenMs;
+      const device = this.#table.device(slot);
+      this.#logger.debug("a device fell silent", { device, lastSeenMs, silentMs });
+    }
     if (!this.#table.isGranted(slot)) return;
     const { ordinal, fence } = this.#table;
-    const lastSeenMs = this.#presence.lastSeenWallMs(slot);
     this.#pushClose(ordinal[slot] as number, fence[slot] as number, reasonOf(cause), lastSeenMs);
   }
 

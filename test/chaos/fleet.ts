@@ -46,6 +46,8 @@ export interface FleetOptions {
   readonly leaseLifetimeMs?: number;
   /** Default 1,000. */
   readonly heartbeatMs?: number;
+  /** Default `info`. */
+  readonly logLevel?: string;
   readonly signal: AbortSignal;
 }
 
@@ -101,6 +103,7 @@ export class Fleet implements AsyncDisposable {
         heartbeat: `${options.heartbeatMs ?? DEFAULT_HEARTBEAT_MS}ms`,
         offerLifetime: `${offerLifetimeMs}ms`,
         leaseLifetime: `${leaseLifetimeMs}ms`,
+        logLevel: options.logLevel ?? "info",
       }),
     );
     await installation.startCenter();

@@ -19,6 +19,27 @@ import { enrolDevices, type Fleet } from "./fleet.ts";
 const TENANT = "default";
 const WAIT_MS = 20_000;
 
+/** Registers and enrols a device with the label `group=ID`. */
+export async function enrolScripted(
+  fleet: Fleet,
+  id: string,
+  signal: AbortSignal,
+): Promise<KeyAndCertificate> {
+  const { installation } = fleet;
+  const [token = ""] = await enrolDevices(installation, [
+    { id, behaviour: "good", labels: { group: id } },
+  ]);
+  const workingTime = new WorkingTime({ clock: systemClock, floorMs: 0 });
+  const { enrolmentUrl } = installation;
+  const { keyPem, certPem, caPem } = await enrolInMemory({
+    enrolmentUrl,
+    token,
+    workingTime,
+    signal,
+  });
+  return { key: keyPem, cert: certPem, ca: caPem };
+}
+
 export class ScriptedDevice implements AsyncDisposable {
   readonly id: string;
   readonly #fleet: Fleet;
@@ -46,12 +67,7 @@ export class ScriptedDevice implements AsyncDisposable {
   /** Registers and enrols it with the label `group=ID`, and connects. */
   static async start(fleet: Fleet, id: string, signal: AbortSignal): Promise<ScriptedDevice> {
     const { installation } = fleet;
-    const [token = ""] = await enrolDevices(installation, [
-      { id, behaviour: "good", labels: { group: id } },
-    ]);
-    const workingTime = new WorkingTime({ clock: systemClock, floorMs: 0 });
-    const { enrolmentUrl } = installation;
-    const enrolled = await enrolInMemory({ enrolmentUrl, token, workingTime, signal });
+    const identity = await enrolScripted(fleet, id, signal);
     const file = journalFile(installation.at("swarm"), fleet.nextPart());
     const journal = new OperationJournal({
       file,
@@ -60,7 +76,6 @@ export class ScriptedDevice implements AsyncDisposable {
       onRecord: () => {},
     });
     await journal.open();
-    const identity = { key: enrolled.keyPem, cert: enrolled.certPem, ca: enrolled.caPem };
     const device = new ScriptedDevice({ id, fleet, identity, journal, signal });
     await device.connect();
     return device;
@@ -151,7 +166,7 @@ export class ScriptedDevice implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#device?.session.disconnect();
+    this.cut();
     await this.#journal.close();
   }
 }
