@@ -15,7 +15,10 @@ import {
 import type { AttemptHistory, Checker, History, RolloutHistory, Violation } from "./history.ts";
 
 const INVARIANT = "waves";
-/** Between a report's arrival and the cycle that applies it the center may decide on older ones. */
+/**
+ * The center decides on what it knows at the beginning of a cycle, and the audit entry has the time
+ * at its end, when it is stored.
+ */
 const CYCLE_MS = 1_000;
 
 type Acts = ReadonlyMap<string, readonly DeviceAttempt[]>;
@@ -70,8 +73,8 @@ function earlyWaves(
     const why = whyTooEarly(rollout, attempt, acts, { opened, next });
     if (why === null) continue;
     const story =
-      `wave ${attempt.wave + 1} of ${nameOf(rollout)} was opened at ${timeOf(next)}, when ` +
-      `${attempt.device} of wave ${attempt.wave} ${why}`;
+      `wave ${attempt.wave + 1} of ${nameOf(rollout)} was opened at ${timeOf(next)}, ` +
+      `${next - opened} ms after wave ${attempt.wave}, when ${attempt.device} ${why}`;
     violations.push({ invariant: INVARIANT, story });
   }
   return violations;
@@ -87,7 +90,7 @@ function whyTooEarly(
   const { next, opened } = window;
   const own = (acts.get(attempt.device) ?? []).filter((act) => (act.acceptedAtMs ?? 0) <= next);
   const last = own.at(-1);
-  const isReachOver = next - opened >= rollout.reachMs;
+  const isReachOver = next - opened + CYCLE_MS >= rollout.reachMs;
   if (last === undefined) return isReachOver ? null : "had not been reached";
   if (last.acceptedAtMs === null) return null; // It had refused.
   if (undecidedUntilMs(last, rollout) <= next) return null;

@@ -198,7 +198,10 @@ describe("waves", () => {
       ["two", "succeeded"],
     ]);
     const violations = CHECKERS["waves"]?.(run.history) ?? [];
-    assert.match(violations[0]?.story ?? "", /when one of wave 1 was at work or in its soak/);
+    assert.match(
+      violations[0]?.story ?? "",
+      /ms after wave 1, when one was at work or in its soak/,
+    );
   });
 
   it("wait for those that were not reached, until the reach window is over", () => {
