@@ -106,6 +106,7 @@ export const CELL_REASONS: readonly string[] = [
   "install-too-slow",
   "rollout-stopped",
   "never-reached",
+  "rollout-expired",
 ];
 
 /** The stored code of a reason; unknown texts become `internal`. */

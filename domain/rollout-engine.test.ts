@@ -51,10 +51,10 @@ const QUIET = [countsOf({ pending: 5, accepted: 2 }), countsOf({ pending: 10 })]
 function tick(
   progress: RolloutProgress,
   counts: readonly AttemptCounts[] = QUIET,
-  options: { frame?: RolloutFrame; elapsedMs?: number } = {},
+  options: { frame?: RolloutFrame; elapsedMs?: number; wallMs?: number } = {},
 ): RolloutStep {
-  const { frame = FRAME, elapsedMs = 0 } = options;
-  return stepRollout(frame, progress, counts, { kind: "tick", elapsedMs });
+  const { frame = FRAME, elapsedMs = 0, wallMs = 0 } = options;
+  return stepRollout(frame, progress, counts, { kind: "tick", elapsedMs, wallMs });
 }
 
 const kinds = ({ effects }: RolloutStep): string[] => effects.map(({ kind }) => kind);
@@ -71,7 +71,7 @@ describe("commands fit the state, or are a bug of the caller", () => {
     },
     {
       event: { kind: "stop", why: "w", rollback: true },
-      from: ["running", "paused", "stopping", "succeeded", "stopped"],
+      from: ["running", "paused", "stopping", "succeeded", "stopped", "expired"],
       to: "stopping",
     },
     {
@@ -301,5 +301,44 @@ describe("any ticks", () => {
       }),
       { numRuns: 2_000 },
     );
+  });
+});
+
+describe("notBefore and expires", () => {
+  const spec = specOf({ gate, notBeforeMs: 1_000_000, expiresAtMs: 2_000_000 });
+  const frame = { ...FRAME, spec };
+  const begun = stepRollout(frame, at("planned", { waveCount: 0 }), QUIET, { kind: "start" });
+
+  test("a started rollout opens its first wave when its time has come", () => {
+    assert.deepEqual(
+      [begun.progress.state, begun.progress.waveCount, kinds(begun)],
+      ["running", 0, []],
+    );
+    const early = tick(begun.progress, QUIET, { frame, wallMs: 999_999 });
+    assert.deepEqual([early.progress.waveCount, kinds(early)], [0, []]);
+    assert.equal(early.progress.stateReason, "waiting until 1970-01-01 00:16:40Z (notBefore)");
+    const due = tick(early.progress, QUIET, { frame, wallMs: 1_000_000 });
+    assert.deepEqual([due.progress.waveCount, kinds(due)], [1, ["open-wave"]]);
+    const back = tick(due.progress, QUIET, { frame, wallMs: 0 });
+    assert.equal(back.progress.waveCount, 1, "a clock that goes back closes no wave");
+  });
+
+  for (const state of ["running", "paused"] as const) {
+    test(`a ${state} one that expires stops, awaits what is under way and ends as expired`, () => {
+      const expiry = tick(at(state), QUIET, { frame, wallMs: 2_000_000 });
+      assert.deepEqual(kinds(expiry), ["raise-stop-epoch", "cancel-pending"]);
+      assert.deepEqual([expiry.progress.state, expiry.progress.hasExpired], ["stopping", true]);
+      const waiting = tick(expiry.progress, QUIET, { frame, wallMs: 3_000_000 });
+      assert.deepEqual([waiting.progress.state, kinds(waiting)], ["stopping", []]);
+      const over = [countsOf({ succeeded: 2, cancelled: 15 })];
+      assert.equal(tick(waiting.progress, over, { frame }).progress.state, "expired");
+    });
+  }
+
+  test("whoever rolls an expiring one back has it rolled back", () => {
+    const expiring = tick(at("running"), QUIET, { frame, wallMs: 2_000_000 }).progress;
+    const event = { kind: "stop", why: "bad", rollback: true } as const;
+    const { progress } = stepRollout(frame, expiring, QUIET, event);
+    assert.deepEqual([progress.hasExpired, progress.rollbackWanted], [false, true]);
   });
 });

@@ -11,6 +11,7 @@ import { assert, unreachable } from "./assert.ts";
 import { ATTEMPT, isTerminal } from "./attempt.ts";
 import { sumCounts, type AttemptCounts } from "./attempt-counts.ts";
 import { countsRule, judgeWave } from "./gate.ts";
+import { expiryReason, hasExpired, waitsForStart } from "./rollout-schedule.ts";
 import type { PlanLimits, RolloutProgress, RolloutSpec, RolloutState } from "./rollout.ts";
 import { countOf } from "./units.ts";
 
@@ -27,7 +28,8 @@ export interface RolloutFrame {
 }
 
 export type RolloutEvent =
-  | { readonly kind: "tick"; readonly elapsedMs: number }
+  /** `wallMs`: for `notBefore`, `expires` and windows only; it may jump, `elapsedMs` does not. */
+  | { readonly kind: "tick"; readonly elapsedMs: number; readonly wallMs: number }
   | { readonly kind: "start" }
   | { readonly kind: "pause"; readonly why: string }
   | { readonly kind: "resume" }
@@ -65,10 +67,10 @@ export function stepRollout(
 ): RolloutStep {
   switch (event.kind) {
     case "tick":
-      return tick(frame, progress, counts, event.elapsedMs, isPlanted);
+      return tick(frame, progress, counts, event, isPlanted);
     case "start":
       assert(progress.state === "planned", "only a planned rollout starts");
-      return openWave({ ...progress, state: "running", stateReason: "started" }, 0);
+      return start(frame, { ...progress, state: "running", stateReason: "started" });
     case "pause":
       assert(progress.state === "running", "only a running rollout is paused");
       return pause(progress, event.why);
@@ -99,11 +101,17 @@ export function stepRollout(
  */
 export function mayStop(state: RolloutState, rollback: boolean): boolean {
   if (state === "running" || state === "paused") return true;
-  return rollback && (state === "succeeded" || state === "stopped" || state === "stopping");
+  const mayGoBack = state === "succeeded" || state === "stopped" || state === "expired";
+  return rollback && (mayGoBack || state === "stopping");
 }
 
 function keep(progress: RolloutProgress): RolloutStep {
   return { progress, effects: [] };
+}
+
+/** Its first wave opens at once, or at the first tick that finds `notBefore` in the past. */
+function start(frame: RolloutFrame, progress: RolloutProgress): RolloutStep {
+  return frame.spec.notBeforeMs === 0 ? openWave(progress, 0) : keep(progress);
 }
 
 function openWave(progress: RolloutProgress, wave: number): RolloutStep {
@@ -131,6 +139,7 @@ function stop(progress: RolloutProgress, why: string, rollbackWanted: boolean): 
       stateReason: why,
       stopEpoch,
       rollbackWanted,
+      hasExpired: false,
       stoppingAtMs: progress.clockMs,
     },
     effects: [{ kind: "raise-stop-epoch", stopEpoch }, { kind: "cancel-pending" }],
@@ -148,7 +157,7 @@ function tick(
   frame: RolloutFrame,
   before: RolloutProgress,
   counts: readonly AttemptCounts[],
-  elapsedMs: number,
+  { elapsedMs, wallMs }: Extract<RolloutEvent, { kind: "tick" }>,
   isPlanted: (name: string) => boolean,
 ): RolloutStep {
   assert(elapsedMs >= 0, "a rollout's clock never goes back");
@@ -158,14 +167,24 @@ function tick(
     clockMs: before.clockMs + elapsedMs,
     maxUnproven: Math.max(before.maxUnproven, total.unproven),
   };
+  if (hasExpired(frame.spec, progress.state, wallMs)) {
+    const expiry = stop(progress, expiryReason(frame.spec), false);
+    return { ...expiry, progress: { ...expiry.progress, hasExpired: true } };
+  }
   switch (progress.state) {
     case "running":
+      if (progress.waveCount === 0) return beginWhenDue(frame, progress, wallMs);
       return advance(frame, progress, counts, total, isPlanted);
     case "stopping":
       return finishStopping(frame, progress, total);
     default:
       return keep(progress);
   }
+}
+
+function beginWhenDue(frame: RolloutFrame, progress: RolloutProgress, wallMs: number): RolloutStep {
+  const waiting = waitsForStart(frame.spec, wallMs);
+  return waiting === null ? openWave(progress, 0) : keep({ ...progress, stateReason: waiting });
 }
 
 function advance(
@@ -246,7 +265,8 @@ function finishStopping(
     };
   }
   if (total.inFlight > offered) return keep(progress);
-  const ended = end(progress, "stopped", progress.stateReason);
+  const state = progress.hasExpired ? "expired" : "stopped";
+  const ended = end(progress, state, progress.stateReason);
   return { progress: ended.progress, effects: [close, ...ended.effects] };
 }
 

@@ -39,7 +39,7 @@ describe("random histories keep every invariant and come to an end", () => {
     context.diagnostic(`ends: ${JSON.stringify(Object.fromEntries(ends))}`);
     if (ONE !== undefined || HISTORIES < 100) return;
     // Histories that all end the same way would show little.
-    for (const state of ["succeeded", "stopped", "rolled-back"]) {
+    for (const state of ["succeeded", "stopped", "rolled-back", "expired"]) {
       assert((ends.get(state) ?? 0) > 0, `no history ended as ${state}`);
     }
   });

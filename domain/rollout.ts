@@ -5,9 +5,10 @@
  *
  *     draft → planned → running ⇄ paused → succeeded
  *                          │        │
- *                          └→ stopping → stopped | rolling-back → rolled-back | stopped
+ *                          └→ stopping → stopped | expired
+ *                                └→ rolling-back → rolled-back | stopped
  *
- * One that ended as succeeded or stopped may still be rolled back: it is `stopping` again.
+ * One that ended as succeeded, stopped or expired may still be rolled back: it is `stopping` again.
  * `stopping`: the stop epoch has been raised, nothing new is offered, offers that left are awaited.
  * `rolling-back`: a child rollout puts each exposed device back to what it ran before.
  */
@@ -81,6 +82,10 @@ export interface RolloutSpec {
   readonly soakMs: number;
   readonly deadlines: Deadlines;
   readonly onStop: OnStop;
+  /** Wall time: nothing is offered before; 0 = at once. */
+  readonly notBeforeMs: number;
+  /** Wall time: nothing is offered from here on, and the rollout ends; 0 = never. */
+  readonly expiresAtMs: number;
 }
 
 export const DEFAULT_SPEC: Omit<RolloutSpec, "release" | "selector"> = {
@@ -98,6 +103,8 @@ export const DEFAULT_SPEC: Omit<RolloutSpec, "release" | "selector"> = {
     offlineGraceMs: 14 * 86_400_000,
   },
   onStop: "rollback",
+  notBeforeMs: 0,
+  expiresAtMs: 0,
 };
 
 /** Contiguous positions [start, end) of one wave. */
@@ -134,6 +141,8 @@ export interface RolloutProgress {
   readonly maxUnproven: number;
   /** After `stopping`: roll exposed devices back. */
   readonly rollbackWanted: boolean;
+  /** It is stopping because `expiresAtMs` has come. */
+  readonly hasExpired: boolean;
 }
 
 export const INITIAL_PROGRESS: RolloutProgress = {
@@ -147,4 +156,5 @@ export const INITIAL_PROGRESS: RolloutProgress = {
   forgivenFailures: 0,
   maxUnproven: 0,
   rollbackWanted: false,
+  hasExpired: false,
 };

@@ -135,5 +135,7 @@ function specMessage(
       offlineGraceMs: BigInt(deadlines.offlineGraceMs),
     },
     onStop: spec.onStop === "pause" ? OnStop.PAUSE : OnStop.ROLLBACK,
+    notBeforeMs: BigInt(spec.notBeforeMs),
+    expiresAtMs: BigInt(spec.expiresAtMs),
   };
 }

@@ -12,6 +12,7 @@ import {
   type Amount as WireAmount,
   type RolloutSpec as WireSpec,
 } from "../../protocol/gen/muster/v1/deploy_pb.ts";
+import { readSchedule } from "./rollout-schedule-spec.ts";
 
 /** Waves of one rollout. */
 export const MAX_WAVES = 100;
@@ -39,6 +40,7 @@ export function readSpec(wire: WireSpec | undefined): RolloutSpec {
     soakMs: duration(wire.soakMs, "spec.soak", defaults.soakMs),
     deadlines: readDeadlines(wire),
     onStop: wire.onStop === OnStop.PAUSE ? "pause" : "rollback",
+    ...readSchedule(wire),
   };
 }
 

@@ -48,6 +48,9 @@ export function makeRollback(options: {
     gate: { maxFailures: { count: deviceCount }, minSuccessPercent: 0, minSample: 1 },
     soakMs: 0,
     onStop: "pause",
+    // What is known to be bad goes at any hour.
+    notBeforeMs: 0,
+    expiresAtMs: 0,
   };
   const frozen = {
     seed: parent.plan.seed,

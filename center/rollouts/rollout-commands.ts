@@ -3,18 +3,23 @@
  * What an operator's command means for a rollout in its present state: an event for the engine,
  * nothing (it is already so), or one clear refusal.
  */
+import { formatInstant } from "../../domain/civil-time.ts";
 import { MusterError } from "../../domain/errors.ts";
 import { mayStop, type RolloutEvent } from "../../domain/rollout-engine.ts";
 import type { CommandItem } from "./loop-inbox.ts";
 import type { OpenRollout } from "./open-rollout.ts";
 
 /** null: nothing to do, the rollout is already as asked. Throws `failed_precondition`. */
-export function eventOf(command: CommandItem, rollout: OpenRollout): RolloutEvent | null {
+export function eventOf(
+  command: CommandItem,
+  rollout: OpenRollout,
+  wallMs: number,
+): RolloutEvent | null {
   const { state } = rollout.record.progress;
   const why = `${command.actor}${command.reason === "" ? "" : `: ${command.reason}`}`;
   switch (command.action) {
     case "start":
-      return start(command, rollout);
+      return start(command, rollout, wallMs);
     case "pause":
       if (state === "paused") return null;
       if (state === "running") return { kind: "pause", why: `paused by ${why}` };
@@ -28,7 +33,7 @@ export function eventOf(command: CommandItem, rollout: OpenRollout): RolloutEven
   }
 }
 
-function start(command: CommandItem, rollout: OpenRollout): RolloutEvent | null {
+function start(command: CommandItem, rollout: OpenRollout, wallMs: number): RolloutEvent | null {
   const { state } = rollout.record.progress;
   if (command.planDigest !== "" && command.planDigest !== rollout.plan.digest) {
     throw new MusterError({
@@ -40,6 +45,10 @@ function start(command: CommandItem, rollout: OpenRollout): RolloutEvent | null 
     });
   }
   if (state === "running") return null;
+  const { expiresAtMs } = rollout.record.spec;
+  if (state === "planned" && expiresAtMs !== 0 && wallMs >= expiresAtMs) {
+    throw refusal(command, state, `its "expires", ${formatInstant(expiresAtMs)}, is in the past`);
+  }
   if (state === "planned") return { kind: "start" };
   throw refusal(command, state, "only a planned rollout can be started");
 }

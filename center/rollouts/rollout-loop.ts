@@ -28,6 +28,7 @@ import { eventOf, refusal } from "./rollout-commands.ts";
 import { readRollout, rolloutKey } from "./rollout-record.ts";
 import { RolloutStepper } from "./rollout-stepper.ts";
 import type { ReleaseByDigest } from "./rollback-maker.ts";
+import { WallTime } from "./wall-time.ts";
 
 /** What the loop tells the gateways, after it is stored. */
 export interface LoopOutputs {
@@ -75,11 +76,13 @@ export class RolloutLoop {
   private state: LoopState;
   private lastCycleAtMs: number;
   private renewedAtMs = 0;
+  private readonly wallTime: WallTime;
 
   private constructor(options: RolloutLoopOptions, state: LoopState) {
     this.options = options;
     this.state = state;
     this.lastCycleAtMs = options.clock.monotonicMs();
+    this.wallTime = new WallTime(options.clock);
   }
 
   static async open(options: RolloutLoopOptions, signal: AbortSignal): Promise<RolloutLoop> {
@@ -154,8 +157,9 @@ export class RolloutLoop {
       const details = this.applyReports(await this.state.consumer.take(signal));
       const commit = new CycleCommit(this.state, fence, details);
       const stepper = this.stepper(commit);
-      const answers = commands.map((command) => this.carryOut(command, stepper));
-      stepper.advance(elapsedMs);
+      const wallMs = this.wallTime.nowMs();
+      const answers = commands.map((command) => this.carryOut(command, stepper, wallMs));
+      stepper.advance({ elapsedMs, wallMs });
       for (const { rollout } of stepper.stopEpochs) desk.dropRollout(rollout);
       const leases = this.dispatchAll();
       faultPoint("center.loop.decided");
@@ -280,14 +284,14 @@ export class RolloutLoop {
   }
 
   /** Takes the command's effect; what it returns is called when that is stored. */
-  private carryOut(command: CommandItem, stepper: RolloutStepper): () => void {
+  private carryOut(command: CommandItem, stepper: RolloutStepper, wallMs: number): () => void {
     const key = rolloutKey(command.tenant, command.name);
     const rollout = [...this.state.open.values()].find((open) => open.key === key);
     try {
       if (rollout === undefined) {
         throw refusal(command, "not planned", "plan it first, or check its name");
       }
-      const event = eventOf(command, rollout);
+      const event = eventOf(command, rollout, wallMs);
       if (event !== null) stepper.take(rollout, event, command);
       return () => command.resolve(rollout.record);
     } catch (error) {

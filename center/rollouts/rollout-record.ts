@@ -86,6 +86,8 @@ const spec: z.ZodType<RolloutSpec> = z.strictObject({
     offlineGraceMs: z.int(),
   }),
   onStop: z.enum(["rollback", "pause"]),
+  notBeforeMs: z.number().default(0),
+  expiresAtMs: z.number().default(0),
 });
 
 const progress: z.ZodType<RolloutProgress> = z.strictObject({
@@ -99,6 +101,7 @@ const progress: z.ZodType<RolloutProgress> = z.strictObject({
   forgivenFailures: z.int(),
   maxUnproven: z.int(),
   rollbackWanted: z.boolean(),
+  hasExpired: z.boolean().default(false),
 });
 
 const rolloutRecord: z.ZodType<RolloutRecord> = z.strictObject({

@@ -6,6 +6,7 @@
 import { ATTEMPT, CELL_FLAGS } from "../../domain/attempt.ts";
 import { isEnded } from "../../domain/rollout.ts";
 import { stepRollout, type RolloutEffect, type RolloutEvent } from "../../domain/rollout-engine.ts";
+import { closingReason } from "../../domain/rollout-schedule.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { CycleCommit } from "./cycle-commit.ts";
 import type { CommandItem } from "./loop-inbox.ts";
@@ -47,16 +48,16 @@ export class RolloutStepper {
   }
 
   /** Time passes for every open rollout; repeated while waves open without waiting. */
-  advance(elapsedMs: number): void {
+  advance({ elapsedMs, wallMs }: { elapsedMs: number; wallMs: number }): void {
     for (const rollout of Array.from(this.options.state.open.values())) {
       const { state } = rollout.record.progress;
       if (isEnded(state) || state === "planned") continue;
       rollout.sweep(this.options.view(rollout));
-      this.step(rollout, { kind: "tick", elapsedMs });
+      this.step(rollout, { kind: "tick", elapsedMs, wallMs });
       for (let steps = 0; steps < MAX_STEPS; steps++) {
         const before = rollout.record.progress;
         if (isEnded(before.state)) break;
-        this.step(rollout, { kind: "tick", elapsedMs: 0 });
+        this.step(rollout, { kind: "tick", elapsedMs: 0, wallMs });
         const after = rollout.record.progress;
         if (after.state === before.state && after.waveCount === before.waveCount) break;
       }
@@ -81,13 +82,13 @@ export class RolloutStepper {
         this.audit(rollout, "withhold-offers", ENGINE, rollout.record.progress.stateReason);
         break;
       case "cancel-pending":
-        rollout.close([ATTEMPT.pending], ATTEMPT.cancelled, "rollout-stopped");
+        rollout.close([ATTEMPT.pending], ATTEMPT.cancelled, closingReason(rollout.record.progress));
         break;
       case "close-unaccepted":
         rollout.close(
           [ATTEMPT.pending, ATTEMPT.offered],
           ATTEMPT[effect.as],
-          effect.as === "cancelled" ? "rollout-stopped" : "never-reached",
+          effect.as === "cancelled" ? closingReason(rollout.record.progress) : "never-reached",
         );
         break;
       case "begin-rollback":

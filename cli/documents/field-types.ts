@@ -2,6 +2,7 @@
 /** Field types that documents share. Each says in its own words what it wants. */
 import { valid as validVersion } from "semver";
 import { z } from "zod";
+import { parseInstant } from "../../domain/civil-time.ts";
 import { isMusterError, MusterError } from "../../domain/errors.ts";
 import { checkName, checkTenant } from "../../domain/identity.ts";
 import { parseSelector } from "../../domain/selector/parser.ts";
@@ -70,6 +71,9 @@ export const durationField: z.ZodType<number> = parsed((text) => {
   if (durationMs > 0) return durationMs;
   throw new MusterError({ code: "invalid_argument", message: "must be longer than 0s" });
 });
+
+/** `2026-12-01T22:00:00+01:00`, as milliseconds since 1970. */
+export const instantField: z.ZodType<number> = parsed((text) => parseInstant(text, ""));
 
 /** `95%`, above 0 for the same reason. */
 export const percentField: z.ZodType<number> = parsed((text) => {

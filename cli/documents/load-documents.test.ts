@@ -177,6 +177,13 @@ const BAD: readonly (readonly [name: string, text: string, message: string])[] =
     'rollout.yaml:12:17 (spec.gate.minSuccess): "95" is not a percentage like 95%',
   ],
   [
+    "an instant without a time zone",
+    withLine("onStop: rollback", "expires: 2026-12-01T22:00"),
+    'rollout.yaml:14:12 (spec.expires): "2026-12-01T22:00" ' +
+      "does not say in which time zone it is\n" +
+      "  → write it like 2026-12-01T22:00:00+01:00 or 2026-12-01T21:00:00Z",
+  ],
+  [
     "an action that is none",
     withLine("onStop: rollback", "onStop: rolback"),
     'rollout.yaml:14:11 (spec.onStop): must be one of rollback, pause, not "rolback"\n' +

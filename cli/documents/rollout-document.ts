@@ -17,6 +17,8 @@
  *       deadlines: { reach: 30m, download: 1h, waiting: 24h, install: 30m, verify: 30m,
  *                    offlineGrace: 14d }
  *       onStop: rollback
+ *       notBefore: 2026-12-01T22:00:00+01:00
+ *       expires: 2026-12-08T05:00:00+01:00
  */
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { z } from "zod";
@@ -25,6 +27,7 @@ import { OnStop, type RolloutSpecSchema } from "../../protocol/gen/muster/v1/dep
 import {
   amountField,
   durationField,
+  instantField,
   nameField,
   percentField,
   releaseField,
@@ -68,6 +71,9 @@ export interface RolloutDocument {
         }
       | undefined;
     readonly onStop?: "rollback" | "pause" | undefined;
+    /** Milliseconds since 1970, as is `expires`. */
+    readonly notBefore?: number | undefined;
+    readonly expires?: number | undefined;
   };
 }
 
@@ -115,6 +121,8 @@ export const rolloutDocumentSchema: z.ZodType<RolloutDocument> = z.strictObject(
       })
       .optional(),
     onStop: z.enum(["rollback", "pause"]).optional(),
+    notBefore: instantField.optional(),
+    expires: instantField.optional(),
   }),
 });
 
@@ -141,6 +149,8 @@ export function toRolloutSpec(
       offlineGraceMs: BigInt(deadlines.offlineGrace ?? 0),
     },
     onStop: spec.onStop === "pause" ? OnStop.PAUSE : OnStop.ROLLBACK,
+    ...(spec.notBefore === undefined ? {} : { notBeforeMs: BigInt(spec.notBefore) }),
+    ...(spec.expires === undefined ? {} : { expiresAtMs: BigInt(spec.expires) }),
   };
 }
 

@@ -5,6 +5,7 @@ import { renderTable } from "../output/table.ts";
 import { countOf, formatBytes, formatCount, formatElapsed } from "../output/units.ts";
 import { amountText } from "./amounts.ts";
 import { factLines } from "./fact-lines.ts";
+import { scheduleFacts } from "./schedule.ts";
 
 /** `terminalWidth` null = not a terminal. */
 export function planLines(rollout: Rollout, plan: Plan, terminalWidth: number | null): string[] {
@@ -21,6 +22,7 @@ export function planLines(rollout: Rollout, plan: Plan, terminalWidth: number | 
       ["stops at", gateText(rollout)],
       ["download", `${formatBytes(Number(plan.downloadBytes))} at most, all devices together`],
       ["duration", `about ${formatElapsed(Number(plan.expectedDurationMs))}`],
+      ...scheduleFacts(spec),
       ["digest", plan.digest],
     ]),
     "",

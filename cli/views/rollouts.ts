@@ -7,6 +7,7 @@ import type { Column } from "../output/table.ts";
 import { formatCount, formatElapsed, formatInstant } from "../output/units.ts";
 import { amountText, countIn, stateCounts } from "./amounts.ts";
 import { factLines, type Fact } from "./fact-lines.ts";
+import { scheduleFacts } from "./schedule.ts";
 
 /** States in which an attempt has an end. */
 export const ENDED_ATTEMPTS: readonly string[] = [
@@ -73,6 +74,7 @@ export function rolloutLines(rollout: Rollout): string[] {
     ["blast radius", amountText(spec?.blastRadius)],
     ["stops at", amountText(spec?.gate?.maxFailures)],
     ["soak", formatElapsed(Number(spec?.soakMs ?? 0n))],
+    ...scheduleFacts(spec),
     ["plan", plan?.digest ?? ""],
     ["parent", rollout.parent],
     ["rolled back by", rollout.child],

@@ -16,12 +16,12 @@ const NEXT_STATES: { readonly [State in RolloutState]: readonly RolloutState[] }
   planned: ["running"],
   running: ["paused", "stopping", "succeeded"],
   paused: ["running", "stopping"],
-  stopping: ["stopping", "stopped", "rolling-back"],
+  stopping: ["stopping", "stopped", "expired", "rolling-back"],
   "rolling-back": ["rolled-back", "stopped"],
   succeeded: ["stopping"],
   stopped: ["stopping"],
   "rolled-back": [],
-  expired: [],
+  expired: ["stopping"],
 };
 
 export class HistoryChecks {
@@ -38,13 +38,21 @@ export class HistoryChecks {
     assert(after.stopEpoch >= before.stopEpoch, "the stop epoch went back");
     assert(after.clockMs >= before.clockMs, "the clock went back");
     assert(after.waveCount - before.waveCount <= 1, "two waves opened at once");
+    if (after.waveCount > before.waveCount && event.kind === "tick" && before.waveCount === 0) {
+      assert(event.wallMs >= rollout.frame.spec.notBeforeMs, "a rollout began before its time");
+    }
     if (after.waveCount > before.waveCount && before.waveCount > 0) {
       checkGate(rollout, before.waveCount - 1, after.clockMs - before.waveOpenedAtMs);
     }
   }
 
-  /** Within an open wave, of a rollout that runs, under the newest epoch and a newer generation. */
-  offered({ rollout, position, device, generation, stopEpoch }: Offer): void {
+  /**
+   * Within an open wave, of a rollout that runs, under the newest epoch and a newer generation,
+   * between `notBefore` and `expires`.
+   */
+  offered({ rollout, position, device, generation, stopEpoch }: Offer, wallMs: number): void {
+    const { expiresAtMs } = rollout.frame.spec;
+    assert(expiresAtMs === 0 || wallMs < expiresAtMs, "an offer of a rollout that has expired");
     assert.equal(rollout.progress.state, "running", "an offer of a rollout that does not run");
     assert.equal(stopEpoch, rollout.progress.stopEpoch, "an offer of an older epoch");
     assert(position < rollout.releasedEnd, "an offer of a wave that is not open");

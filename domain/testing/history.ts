@@ -52,7 +52,7 @@ class History {
       releases: this.devices.map((device) => device.runs),
       hooks: {
         offered: (offer) => {
-          this.checks.offered(offer);
+          this.checks.offered(offer, this.center.wallMs);
           this.world.lease(offer);
         },
         stepped: (rollout, before, event) => this.checks.stepped(rollout, before, event),
@@ -92,6 +92,7 @@ class History {
     else if (dice < 915) world.cutOff(gateway);
     else if (dice < 945) world.restore(gateway);
     else if (dice < 960) this.flushAll(0.5);
+    else if (dice < 965) this.center.wallOffsetMs = random.pick([0, 0, 86_400_000, -86_400_000]);
     else this.command();
   }
 
@@ -151,6 +152,7 @@ class History {
   /** Everything comes back, time passes, people press on: every rollout must come to its end. */
   private settle(): void {
     const { world, center } = this;
+    center.wallOffsetMs = 0;
     for (const gateway of world.gateways) if (!gateway.isUp) world.restore(gateway);
     for (const device of this.devices) if (!device.online) world.comeBack(device);
     for (let tick = 0; tick < LAST_TICKS; tick++) {
@@ -207,6 +209,8 @@ function randomSpec(random: SeededRandom): RolloutSpec {
     },
     soakMs: random.pick([0, 10_000, 90_000]),
     onStop: random.pick(["rollback", "pause"]),
+    notBeforeMs: random.pick([0, 0, 0, 30_000]),
+    expiresAtMs: random.pick([0, 0, 0, 600_000, 1_200_000]),
   });
 }
 

@@ -22,6 +22,8 @@ import {
   type RolloutEvent,
 } from "../rollout-engine.ts";
 import { isEnded, isOpen } from "../rollout.ts";
+import { closingReason } from "../rollout-schedule.ts";
+import { settledWallMs, settleTime, startSettledTime, type SettledTime } from "../settled-time.ts";
 import { needsRollback, PureRollout } from "./pure-rollout.ts";
 
 export interface Offer {
@@ -55,26 +57,39 @@ export class PureCenter {
   readonly told: Told[];
   readonly lastGeneration: number[];
   nowMs = 0;
+  /** Of the world's wall clock; whoever tells the story lets it jump. */
+  wallOffsetMs: number;
+  private settled: SettledTime;
   private readonly hooks: CenterHooks;
   /** By rollout and position: the offer whose lease is at the device's gateway. */
   private readonly leased = new Map<string, Offer>();
 
-  constructor(options: { releases: readonly number[]; hooks: CenterHooks }) {
+  constructor(options: { releases: readonly number[]; hooks: CenterHooks; wallMs?: number }) {
     this.hooks = options.hooks;
+    this.wallOffsetMs = options.wallMs ?? 0;
+    this.settled = startSettledTime({ wallMs: this.wallOffsetMs, monotonicMs: 0 });
     this.told = options.releases.map((release) => ({ presence: "online", release, healthy: true }));
     this.lastGeneration = options.releases.map(() => 0);
+  }
+
+  /** The wall time that the center goes by. */
+  get wallMs(): number {
+    return settledWallMs(this.settled, this.nowMs);
   }
 
   /** A second of the loop, or any other time: sweep, engine, dispatch. */
   tick(elapsedMs: number): void {
     this.nowMs += elapsedMs;
+    const reading = { wallMs: this.nowMs + this.wallOffsetMs, monotonicMs: this.nowMs };
+    this.settled = settleTime(this.settled, reading);
+    const { wallMs } = this;
     for (const rollout of Array.from(this.rollouts)) {
       if (!isOpen(rollout.progress.state)) continue;
       this.sweep(rollout);
-      this.step(rollout, { kind: "tick", elapsedMs });
+      this.step(rollout, { kind: "tick", elapsedMs, wallMs });
       for (let steps = 0; steps < 64 && !isEnded(rollout.progress.state); steps++) {
         const { state, waveCount } = rollout.progress;
-        this.step(rollout, { kind: "tick", elapsedMs: 0 });
+        this.step(rollout, { kind: "tick", elapsedMs: 0, wallMs });
         if (rollout.progress.state === state && rollout.progress.waveCount === waveCount) break;
       }
     }
@@ -196,10 +211,11 @@ export class PureCenter {
         rollout.devices.forEach((_, position) => this.forget(rollout, position));
         break;
       case "cancel-pending":
-        this.close(rollout, [ATTEMPT.pending], ATTEMPT.cancelled, "rollout-stopped");
+        this.close(rollout, [ATTEMPT.pending], ATTEMPT.cancelled, closingReason(rollout.progress));
         break;
       case "close-unaccepted": {
-        const reason = effect.as === "cancelled" ? "rollout-stopped" : "never-reached";
+        const reason =
+          effect.as === "cancelled" ? closingReason(rollout.progress) : "never-reached";
         this.close(rollout, [ATTEMPT.pending, ATTEMPT.offered], ATTEMPT[effect.as], reason);
         break;
       }
@@ -228,7 +244,15 @@ export class PureCenter {
     const gate = { maxFailures: { count }, minSuccessPercent: 0, minSample: 1 };
     const child = new PureRollout({
       number: parent.number + 1,
-      spec: { ...parent.frame.spec, waves: [], gate, soakMs: 0, onStop: "pause" },
+      spec: {
+        ...parent.frame.spec,
+        waves: [],
+        gate,
+        soakMs: 0,
+        onStop: "pause",
+        notBeforeMs: 0,
+        expiresAtMs: 0,
+      },
       waves: [{ start: 0, end: count }],
       limits: { maxInFlight: count, blastRadius: count, maxFailures: count },
       devices: positions.map((position) => parent.devices[position] ?? -1),

@@ -130,9 +130,11 @@ describe("the examples", () => {
     const [source] = parseYaml(text, "release.yaml");
     assert.ok(source !== undefined);
     const { metadata } = source.value as { metadata: { name: string; version: string } };
-    const [loaded] = loadText(await readRoot("examples/rollout.yaml"), "rollout.yaml");
-    assert.ok(loaded?.kind === "rollout");
-    assert.equal(toRolloutSpec(loaded.document).release, `${metadata.name}@${metadata.version}`);
+    for (const file of globSync("examples/rollout*.yaml", { cwd: ROOT })) {
+      const [loaded] = loadText(await readRoot(file), file);
+      assert.ok(loaded?.kind === "rollout", file);
+      assert.equal(toRolloutSpec(loaded.document).release, `${metadata.name}@${metadata.version}`);
+    }
   });
 
   it("say the defaults that there are", async () => {

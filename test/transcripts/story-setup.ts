@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Reads the head of a transcript: `fleet` and `rollout`. */
 import assert from "node:assert/strict";
+import { parseInstant } from "../../domain/civil-time.ts";
 import type { RolloutSpec, WaveRange } from "../../domain/rollout.ts";
 import { freezeLimits } from "../../domain/planner.ts";
 import { specOf, type PureRolloutOptions } from "../../domain/testing/pure-rollout.ts";
@@ -10,15 +11,19 @@ const OFFER_LIFETIME_MS = 20_000;
 
 /**
  *     fleet runs 1 1 2              (a device each)
+ *     clock 2026-12-01T21:00Z       (may be left out: 1970)
  *     rollout release=3 waves=1,50% in-flight=2 blast-radius=5 max-failures=2 …
  */
 export function readRollout(lines: readonly string[]): {
   releases: number[];
+  wallMs: number;
   options: PureRolloutOptions;
 } {
   const fleet = lines.find((line) => line.startsWith("fleet runs "));
   const rollout = lines.find((line) => line.startsWith("rollout "));
   assert(fleet !== undefined && rollout !== undefined, "a story begins with fleet and rollout");
+  const clock = lines.find((line) => line.startsWith("clock "))?.slice("clock ".length);
+  const wallMs = clock === undefined ? 0 : parseInstant(clock, "clock");
   const releases = fleet.split(" ").slice(2).map(Number);
   const given = new Map(
     rollout
@@ -36,6 +41,7 @@ export function readRollout(lines: readonly string[]): {
   assert.deepEqual([...given.keys()], [], "the settings that a rollout has");
   return {
     releases,
+    wallMs,
     options: {
       number: 1,
       spec,
@@ -53,6 +59,10 @@ function readSpec(take: (name: string, fallback: string) => string): RolloutSpec
   const amount = (name: string, fallback: string) => parseAmount(take(name, fallback), name);
   const duration = (name: string, fallback: string): number =>
     parseDurationMs(take(name, fallback), name);
+  const instant = (name: string): number => {
+    const text = take(name, "");
+    return text === "" ? 0 : parseInstant(text, name);
+  };
   const waves = take("waves", "");
   return specOf({
     waves: waves === "" ? [] : waves.split(",").map((text) => parseAmount(text, "waves")),
@@ -65,6 +75,8 @@ function readSpec(take: (name: string, fallback: string) => string): RolloutSpec
     },
     soakMs: duration("soak", "5s"),
     onStop: take("on-stop", "rollback") === "pause" ? "pause" : "rollback",
+    notBeforeMs: instant("not-before"),
+    expiresAtMs: instant("expires"),
   });
 }
 

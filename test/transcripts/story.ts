@@ -28,10 +28,11 @@ export class Story {
 
   /** `setup`: the lines before the first command. */
   constructor(setup: readonly string[]) {
-    const { releases, options } = readRollout(setup);
+    const { releases, wallMs, options } = readRollout(setup);
     this.releases = releases;
     this.center = new PureCenter({
       releases,
+      wallMs,
       hooks: {
         offered: (offer) => this.offered(offer),
         effect: (rollout, effect) => this.said.push(say(rollout, effect)),
@@ -64,11 +65,21 @@ export class Story {
       case "stop":
       case "rollback":
         return center.step(rollout, { kind: "stop", why, rollback: verb === "rollback" });
+      case "clock":
+        return this.clock(rest);
       case "wait":
         return this.pass(parseDurationMs(rest.join(" "), "wait"));
       default:
         assert.fail(`unknown command ${verb}`);
     }
+  }
+
+  /** `clock jumps 30d`, `clock jumps back 30d`: the wall clock alone. */
+  private clock([verb, ...rest]: readonly string[]): void {
+    assert.equal(verb, "jumps");
+    const isBack = rest[0] === "back";
+    const jumpMs = parseDurationMs(rest[isBack ? 1 : 0] ?? "", "clock");
+    this.center.wallOffsetMs += isBack ? -jumpMs : jumpMs;
   }
 
   /** In steps as small as the loop's, or a soak would be over before it had begun. */
