@@ -11,7 +11,13 @@ import {
   type AttemptCounts,
 } from "./attempt-counts.ts";
 import { CELLS_PER_PAGE, createAttemptPage } from "./attempt-page.ts";
-import { countsRule, judgeWave, type WaveVerdict } from "./gate.ts";
+import {
+  countsRule,
+  judgeWave,
+  NOTHING_FORGIVEN,
+  type StopVerdict,
+  type WaveVerdict,
+} from "./gate.ts";
 
 const { exposed, failed, settled, sent } = CELL_FLAGS;
 
@@ -73,8 +79,10 @@ describe("counts", () => {
 describe("the counts rule", () => {
   test("stops at so many failures, and says of how many", () => {
     const rule = countsRule(3);
-    assert.deepEqual(rule.verdict({ failures: 2, accepted: 2 }), { stop: false });
-    assert.deepEqual(rule.verdict({ failures: 3, accepted: 40 }), {
+    const of = (failures: number, accepted: number): StopVerdict =>
+      rule.verdict({ failures, accepted, forgiven: NOTHING_FORGIVEN });
+    assert.deepEqual(of(2, 2), { stop: false });
+    assert.deepEqual(of(3, 40), {
       stop: true,
       why: "3 of the 40 devices that accepted have failed; the limit is 3",
     });
@@ -95,7 +103,13 @@ function judge(
   options: { openForMs?: number; minSample?: number; unforgivenFailures?: number } = {},
 ): WaveVerdict {
   const { minSample = 1, openForMs = 0, unforgivenFailures = 1_000 } = options;
-  const policy = { maxFailures: { count: 1 }, minSuccessPercent: 90, minSample };
+  const policy = {
+    maxFailures: { count: 1 },
+    maxFailureRatePercent: 100,
+    falseAlarmPercent: 1,
+    minSuccessPercent: 90,
+    minSample,
+  };
   return judgeWave(countsOf(states), policy, { openForMs, reachMs: 1_000, unforgivenFailures });
 }
 

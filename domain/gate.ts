@@ -11,28 +11,44 @@ import { countOf } from "./units.ts";
 
 export type StopVerdict = { readonly stop: false } | { readonly stop: true; readonly why: string };
 
+/** What an operator had seen when he resumed. */
+export interface Forgiven {
+  readonly failures: number;
+  readonly accepted: number;
+  /** Accepted and undecided then: their failures may still come, and are not of what came after. */
+  readonly underWay: number;
+}
+
+export const NOTHING_FORGIVEN: Forgiven = { failures: 0, accepted: 0, underWay: 0 };
+
+/** k and n of the gate, since the start. */
+export interface GateEvidence {
+  readonly failures: number;
+  readonly accepted: number;
+  readonly forgiven: Forgiven;
+}
+
 /**
- * A rule that may stop a rollout. It is asked after every batch and needs only (k, n), so it
- * replays from stored counts; other rules take their place beside `countsRule`.
+ * A rule that may stop a rollout; the first that says so does. It is asked after every batch and
+ * needs only (k, n), so it replays from stored counts.
  */
 export interface StopRule {
   readonly name: string;
-  verdict(counts: { failures: number; accepted: number }): StopVerdict;
+  verdict(evidence: GateEvidence): StopVerdict;
 }
 
-/** Stops at `maxFailures` failures. */
+/** Stops at `maxFailures` failures that nobody has resumed over. */
 export function countsRule(maxFailures: number): StopRule {
   return {
     name: "counts",
-    verdict: ({ failures, accepted }) =>
-      failures < maxFailures
-        ? { stop: false }
-        : {
-            stop: true,
-            why:
-              `${failures} of the ${accepted} devices that accepted have failed; ` +
-              `the limit is ${maxFailures}`,
-          },
+    verdict: ({ failures, accepted, forgiven }) => {
+      const unforgiven = failures - forgiven.failures;
+      if (unforgiven < maxFailures) return { stop: false };
+      const why =
+        `${unforgiven} of the ${accepted} devices that accepted have failed; ` +
+        `the limit is ${maxFailures}`;
+      return { stop: true, why };
+    },
   };
 }
 

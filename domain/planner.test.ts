@@ -4,7 +4,7 @@ import { describe, test } from "node:test";
 import fc from "fast-check";
 import type { DeviceFacts } from "./device.ts";
 import { planRollout, SAMPLE_SIZE, type Plan, type PlanIntent } from "./planner.ts";
-import type { RolloutSpec } from "./rollout.ts";
+import { DEFAULT_SPEC, type RolloutSpec } from "./rollout.ts";
 import { specOf } from "./testing/pure-rollout.ts";
 import type { Amount } from "./units.ts";
 
@@ -110,9 +110,10 @@ describe("limits are frozen as numbers of devices", () => {
   test("percentages of the plan, not of the fleet", () => {
     const selects = ({ ordinal }: DeviceFacts): boolean => ordinal <= 200;
     const spec = { maxInFlight: { percent: 5 }, blastRadius: { percent: 10 } };
-    const gate = { maxFailures: { percent: 1 }, minSuccessPercent: 95, minSample: 1 };
+    const gate = { ...DEFAULT_SPEC.gate, maxFailures: { percent: 1 } };
     const { limits } = plan(fleet(1_000), { ...spec, gate }, { selects });
-    assert.deepEqual(limits, { maxInFlight: 10, blastRadius: 20, maxFailures: 2 });
+    const expected = { maxInFlight: 10, blastRadius: 20, maxFailures: 2 };
+    assert.deepEqual(limits, { ...expected, maxFailureRatePercent: 1 });
   });
 
   test("no more are in flight than may be unproven", () => {
@@ -125,7 +126,8 @@ describe("limits are frozen as numbers of devices", () => {
 
   test("the smallest fleet can still move", () => {
     const { limits } = plan(fleet(1));
-    assert.deepEqual(limits, { maxInFlight: 1, blastRadius: 1, maxFailures: 1 });
+    const expected = { maxInFlight: 1, blastRadius: 1, maxFailures: 1 };
+    assert.deepEqual(limits, { ...expected, maxFailureRatePercent: 100 });
   });
 });
 

@@ -125,12 +125,19 @@ function cutWaves(spec: RolloutSpec, deviceIds: readonly string[]): PlannedWave[
 /** Percentages become numbers of devices once, at plan time. */
 export function freezeLimits(spec: RolloutSpec, total: number): PlanLimits {
   const blastRadius = Math.min(limitOf(spec.blastRadius, total), total);
+  const maxFailures = Math.max(1, limitOf(spec.gate.maxFailures, total));
   return {
     blastRadius,
     // More in flight than may be unproven could never be used.
     maxInFlight: Math.min(limitOf(spec.maxInFlight, total), Math.max(blastRadius, 1)),
-    maxFailures: Math.max(1, limitOf(spec.gate.maxFailures, total)),
+    maxFailures,
+    maxFailureRatePercent: spec.gate.maxFailureRatePercent || rateOf(maxFailures, total),
   };
+}
+
+/** Where no rate is named, the one that the limit of failures allows; under 1 % says little. */
+function rateOf(maxFailures: number, total: number): number {
+  return Math.min(100, Math.max(1, (100 * maxFailures) / Math.max(total, 1)));
 }
 
 function expectDuration(

@@ -5,6 +5,7 @@ import fc from "fast-check";
 import { ATTEMPT, isUnderWay, type AttemptState } from "./attempt.ts";
 import { emptyCounts, type AttemptCounts } from "./attempt-counts.ts";
 import {
+  DEFAULT_SPEC,
   INITIAL_PROGRESS,
   ROLLOUT_STATES,
   type RolloutProgress,
@@ -20,10 +21,14 @@ import {
 } from "./rollout-engine.ts";
 import { specOf } from "./testing/pure-rollout.ts";
 
-const gate = { maxFailures: { count: 3 }, minSuccessPercent: 90, minSample: 1 };
+const gate = {
+  ...DEFAULT_SPEC.gate,
+  maxFailures: { count: 3 },
+  minSuccessPercent: 90,
+};
 const FRAME: RolloutFrame = {
   spec: specOf({ gate }),
-  limits: { maxInFlight: 5, blastRadius: 8, maxFailures: 3 },
+  limits: { maxInFlight: 5, blastRadius: 8, maxFailures: 3, maxFailureRatePercent: 100 },
   waveTotal: 2,
   isRollback: false,
   offerLifetimeMs: 20_000,

@@ -10,8 +10,9 @@
 import { assert, unreachable } from "./assert.ts";
 import { ATTEMPT, isTerminal } from "./attempt.ts";
 import { sumCounts, type AttemptCounts } from "./attempt-counts.ts";
-import { countsRule, judgeWave } from "./gate.ts";
+import { judgeWave, type GateEvidence } from "./gate.ts";
 import { expiryReason, hasExpired, waitsForStart } from "./rollout-schedule.ts";
+import { stopVerdict } from "./stop-rules.ts";
 import type { PlanLimits, RolloutProgress, RolloutSpec, RolloutState } from "./rollout.ts";
 import { countOf } from "./units.ts";
 
@@ -76,11 +77,14 @@ export function stepRollout(
       return pause(progress, event.why);
     case "resume": {
       assert(progress.state === "paused", "only a paused rollout resumes");
+      const total = sumCounts(counts);
       return keep({
         ...progress,
         state: "running",
         stateReason: "resumed",
-        forgivenFailures: sumCounts(counts).failures,
+        forgivenFailures: total.failures,
+        forgivenAccepted: total.exposed,
+        forgivenUnderWay: underWayIn(total),
         // Nobody could be reached meanwhile: the reach window begins anew.
         waveOpenedAtMs: progress.clockMs,
       });
@@ -194,16 +198,14 @@ function advance(
   total: AttemptCounts,
   isPlanted: (name: string) => boolean,
 ): RolloutStep {
-  const rule = countsRule(frame.limits.maxFailures);
-  const failures = total.failures - progress.forgivenFailures;
-  const verdict = rule.verdict({ failures, accepted: total.exposed });
+  const verdict = stopVerdict(frame, evidenceOf(progress, total));
   if (verdict.stop) return stopByPolicy(frame, progress, verdict.why);
   const current = counts[progress.waveCount - 1];
   assert(current !== undefined, "a running rollout has a current wave");
   const wave = judgeWave(current, frame.spec.gate, {
     openForMs: progress.clockMs - progress.waveOpenedAtMs,
     reachMs: frame.spec.deadlines.reachMs,
-    unforgivenFailures: failures,
+    unforgivenFailures: total.failures - progress.forgivenFailures,
   });
   if (wave.kind === "stop") return stopByPolicy(frame, progress, wave.why);
   const filled = blastRadiusFilled(frame, total);
@@ -213,6 +215,23 @@ function advance(
   if (wave.kind === "waiting" && !skipsGate) return keep({ ...progress, stateReason: wave.why });
   if (progress.waveCount < frame.waveTotal) return openWave(progress, progress.waveCount);
   return finish(frame, progress, total);
+}
+
+function evidenceOf(progress: RolloutProgress, total: AttemptCounts): GateEvidence {
+  return {
+    failures: total.failures,
+    accepted: total.exposed,
+    forgiven: {
+      failures: progress.forgivenFailures,
+      accepted: progress.forgivenAccepted,
+      underWay: progress.forgivenUnderWay,
+    },
+  };
+}
+
+/** Accepted and undecided. */
+function underWayIn(total: AttemptCounts): number {
+  return total.inFlight - (total.byState[ATTEMPT.offered] ?? 0);
 }
 
 /** Every wave is open and the last one's gate has passed: only the tail may be left. */

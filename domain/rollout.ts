@@ -45,6 +45,13 @@ export function isOpen(state: RolloutState): boolean {
 export interface GatePolicy {
   /** The rollout stops at this many failures. */
   readonly maxFailures: Amount;
+  /**
+   * It stops as soon as it is evident that more than this share would fail. 100 = not tested; 0 =
+   * the share of the plan that `maxFailures` allows, and at least 1 %.
+   */
+  readonly maxFailureRatePercent: number;
+  /** Of all rollouts that are within `maxFailureRatePercent`, this share may be stopped by it. */
+  readonly falseAlarmPercent: number;
   /** Of the decided attempts of a wave, to go on to the next. */
   readonly minSuccessPercent: number;
   /** Decided in a wave before `minSuccessPercent` is judged (or all that the wave can reach). */
@@ -92,7 +99,13 @@ export const DEFAULT_SPEC: Omit<RolloutSpec, "release" | "selector"> = {
   waves: [{ percent: 1 }, { percent: 10 }],
   maxInFlight: { percent: 10 },
   blastRadius: { percent: 10 },
-  gate: { maxFailures: { percent: 1 }, minSuccessPercent: 95, minSample: 1 },
+  gate: {
+    maxFailures: { percent: 1 },
+    maxFailureRatePercent: 0,
+    falseAlarmPercent: 1,
+    minSuccessPercent: 95,
+    minSample: 1,
+  },
   soakMs: 60_000,
   deadlines: {
     reachMs: 30 * 60_000,
@@ -118,6 +131,28 @@ export interface PlanLimits {
   readonly maxInFlight: number;
   readonly blastRadius: number;
   readonly maxFailures: number;
+  /** 100 = not tested. */
+  readonly maxFailureRatePercent: number;
+}
+
+/** The gate of a rollback: it lets everybody pass, for what they run is known to be bad. */
+export function openGate(deviceCount: number): GatePolicy {
+  return {
+    ...DEFAULT_SPEC.gate,
+    maxFailures: { count: deviceCount },
+    maxFailureRatePercent: 100,
+    minSuccessPercent: 0,
+  };
+}
+
+/** The limits that go with it. */
+export function openLimits(deviceCount: number, maxInFlight: number): PlanLimits {
+  return {
+    maxInFlight,
+    blastRadius: deviceCount,
+    maxFailures: deviceCount,
+    maxFailureRatePercent: 100,
+  };
 }
 
 /** What the engine remembers of a running rollout; small, stored with every step. */
@@ -137,6 +172,9 @@ export interface RolloutProgress {
   readonly stoppingAtMs: number;
   /** Failures an operator has seen and resumed over; the gate counts from here. */
   readonly forgivenFailures: number;
+  /** Devices that had accepted at the last resume, and those of them that were undecided. */
+  readonly forgivenAccepted: number;
+  readonly forgivenUnderWay: number;
   /** The blast radius so far: most unproven devices at any moment. */
   readonly maxUnproven: number;
   /** After `stopping`: roll exposed devices back. */
@@ -154,6 +192,8 @@ export const INITIAL_PROGRESS: RolloutProgress = {
   stopEpoch: 0,
   stoppingAtMs: 0,
   forgivenFailures: 0,
+  forgivenAccepted: 0,
+  forgivenUnderWay: 0,
   maxUnproven: 0,
   rollbackWanted: false,
   hasExpired: false,

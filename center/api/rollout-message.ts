@@ -4,6 +4,7 @@ import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { ATTEMPT_STATES } from "../../domain/attempt.ts";
 import { sumCounts, type AttemptCounts } from "../../domain/attempt-counts.ts";
 import type { RolloutSpec, RolloutState as State } from "../../domain/rollout.ts";
+import { evidentFailures } from "../../domain/stop-rules.ts";
 import type { Amount } from "../../domain/units.ts";
 import {
   type AmountSchema,
@@ -43,7 +44,9 @@ export function rolloutMessage(options: {
     state: WIRE_STATE[record.progress.state],
     stateReason: record.progress.stateReason,
     spec: specMessage(record.spec),
-    ...(plan === null ? {} : { plan: planMessage(plan), progress: progressOf(record, counts) }),
+    ...(plan === null
+      ? {}
+      : { plan: planMessage(plan, record.spec), progress: progressOf(record, counts) }),
     parent: record.parent,
     child: record.child,
     createdAtMs: BigInt(record.createdAtMs),
@@ -82,6 +85,7 @@ function byState(counts: AttemptCounts): { [state: string]: number } {
 
 function planMessage(
   plan: PlanRecord,
+  spec: RolloutSpec,
 ): NonNullable<MessageInitShape<typeof RolloutSchema>["plan"]> {
   return {
     digest: plan.digest,
@@ -101,6 +105,12 @@ function planMessage(
     downloadBytes: BigInt(plan.downloadBytes),
     expectedDurationMs: BigInt(plan.expectedDurationMs),
     plannedAtMs: BigInt(plan.plannedAtMs),
+    maxFailures: plan.limits.maxFailures,
+    maxFailureRatePercent: plan.limits.maxFailureRatePercent,
+    evidentFailures: evidentFailures(
+      { spec, limits: plan.limits },
+      plan.waves.map((wave) => wave.end),
+    ),
   };
 }
 
@@ -122,6 +132,8 @@ function specMessage(
     blastRadius: amountMessage(spec.blastRadius),
     gate: {
       maxFailures: amountMessage(gate.maxFailures),
+      maxFailureRatePercent: gate.maxFailureRatePercent,
+      falseAlarmPercent: gate.falseAlarmPercent,
       minSuccessPercent: gate.minSuccessPercent,
       minSample: gate.minSample,
     },

@@ -16,6 +16,7 @@ import { readSchedule } from "./rollout-schedule-spec.ts";
 
 /** Waves of one rollout. */
 export const MAX_WAVES = 100;
+const LEAST_PERCENT = 0.000_001;
 
 /** Throws `invalid_argument` at the first field that is wrong. */
 export function readSpec(wire: WireSpec | undefined): RolloutSpec {
@@ -46,15 +47,23 @@ export function readSpec(wire: WireSpec | undefined): RolloutSpec {
 
 function readGate(wire: WireSpec): RolloutSpec["gate"] {
   const defaults = DEFAULT_SPEC.gate;
-  const percent = wire.gate?.minSuccessPercent ?? 0;
-  if (!(percent >= 0 && percent <= 100)) {
-    throw invalid("spec.gate.minSuccess", `${percent} is not between 0 and 100 %`);
-  }
+  const percent = percentOf(wire.gate?.minSuccessPercent, "minSuccess", 100);
+  const rate = percentOf(wire.gate?.maxFailureRatePercent, "maxFailureRate", 100);
+  const falseAlarm = percentOf(wire.gate?.falseAlarmPercent, "falseAlarmRate", 50);
   return {
     maxFailures: optional(wire.gate?.maxFailures, "spec.gate.maxFailures", defaults.maxFailures),
+    maxFailureRatePercent: rate,
+    falseAlarmPercent: falseAlarm === 0 ? defaults.falseAlarmPercent : falseAlarm,
     minSuccessPercent: percent === 0 ? defaults.minSuccessPercent : percent,
     minSample: wire.gate?.minSample === 0 ? defaults.minSample : (wire.gate?.minSample ?? 1),
   };
+}
+
+/** 0 = the default. Below a millionth of a per cent nothing could ever be tested. */
+function percentOf(value: number | undefined, field: string, most: number): number {
+  const percent = value ?? 0;
+  if (percent === 0 || (percent >= LEAST_PERCENT && percent <= most)) return percent;
+  throw invalid(`spec.gate.${field}`, `${percent} is not between ${LEAST_PERCENT} and ${most} %`);
 }
 
 function readDeadlines(wire: WireSpec): Deadlines {

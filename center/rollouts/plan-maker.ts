@@ -77,6 +77,7 @@ export async function makePlan(
             blastRadius: frozen.limits.blastRadius,
             maxInFlight: frozen.limits.maxInFlight,
             maxFailures: frozen.limits.maxFailures,
+            maxFailureRatePercent: frozen.limits.maxFailureRatePercent,
             waves: frozen.waves.map((wave) => wave.end - wave.start),
           },
         },

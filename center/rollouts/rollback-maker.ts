@@ -6,7 +6,7 @@
  */
 import { ATTEMPT, CELL_FLAGS } from "../../domain/attempt.ts";
 import { UNKNOWN_RELEASE } from "../../domain/attempt-page.ts";
-import { INITIAL_PROGRESS, type RolloutSpec } from "../../domain/rollout.ts";
+import { INITIAL_PROGRESS, openGate, openLimits, type RolloutSpec } from "../../domain/rollout.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { DigestDictionary } from "../state/digest-dictionary.ts";
 import { OpenRollout } from "./open-rollout.ts";
@@ -45,7 +45,7 @@ export function makeRollback(options: {
     waves: [],
     maxInFlight: { count: inFlight },
     blastRadius: { percent: 100 },
-    gate: { maxFailures: { count: deviceCount }, minSuccessPercent: 0, minSample: 1 },
+    gate: openGate(deviceCount),
     soakMs: 0,
     onStop: "pause",
     // What is known to be bad goes at any hour.
@@ -60,7 +60,7 @@ export function makeRollback(options: {
       { start: 0, end: deviceCount, devicesDigest: planDigest([...chosen.ordinals]), sample: [] },
     ],
     exclusions: chosen.excluded === 0 ? [] : [excluded(chosen.excluded)],
-    limits: { maxInFlight: inFlight, blastRadius: deviceCount, maxFailures: deviceCount },
+    limits: openLimits(deviceCount, inFlight),
     targets: chosen.targets,
     downloadBytes: chosen.downloadBytes,
     expectedDurationMs: 0,

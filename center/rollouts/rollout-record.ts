@@ -73,6 +73,8 @@ const spec: z.ZodType<RolloutSpec> = z.strictObject({
   blastRadius: amount,
   gate: z.strictObject({
     maxFailures: amount,
+    maxFailureRatePercent: z.number().default(100),
+    falseAlarmPercent: z.number().default(1),
     minSuccessPercent: z.number(),
     minSample: z.int(),
   }),
@@ -99,6 +101,8 @@ const progress: z.ZodType<RolloutProgress> = z.strictObject({
   stopEpoch: z.int(),
   stoppingAtMs: z.number(),
   forgivenFailures: z.int(),
+  forgivenAccepted: z.int().default(0),
+  forgivenUnderWay: z.int().default(0),
   maxUnproven: z.int(),
   rollbackWanted: z.boolean(),
   hasExpired: z.boolean().default(false),
@@ -134,7 +138,13 @@ const planRecord: z.ZodType<PlanRecord> = z.strictObject({
   exclusions: z.array(
     z.strictObject({ reason: z.string(), deviceCount: z.int(), sample: z.array(z.string()) }),
   ),
-  limits: z.strictObject({ maxInFlight: z.int(), blastRadius: z.int(), maxFailures: z.int() }),
+  limits: z.strictObject({
+    maxInFlight: z.int(),
+    blastRadius: z.int(),
+    maxFailures: z.int(),
+    // Plans of before the test were reviewed without it.
+    maxFailureRatePercent: z.number().default(100),
+  }),
   targets: z.array(
     z.strictObject({ release: z.string(), digest: z.string(), manifestBytes: z.int() }),
   ),

@@ -82,7 +82,13 @@ const BAD: readonly (readonly [name: string, text: string, message: string])[] =
     "a field of nobody",
     withLine("    minSuccess: 95%", "    quorum: 3"),
     'rollout.yaml:12:5 (spec.gate.quorum): unknown field "quorum"\n' +
-      "  → fields here are maxFailures, minSuccess, minSample",
+      "  → fields here are maxFailures, maxFailureRate, falseAlarmRate, minSuccess, minSample",
+  ],
+  [
+    "an alarm that may be false every second time",
+    withLine("minSuccess: 95%", "falseAlarmRate: 51%"),
+    "rollout.yaml:12:21 (spec.gate.falseAlarmRate): is above 50 %: an alarm that is false every " +
+      "second time is none",
   ],
   [
     "a missing field",
@@ -244,6 +250,8 @@ describe("a rollout document", () => {
       gate: {
         maxFailures: { kind: { case: "count", value: 3 } },
         minSuccessPercent: 95,
+        maxFailureRatePercent: 0,
+        falseAlarmPercent: 0,
         minSample: 0,
       },
       soakMs: 30_000n,

@@ -12,7 +12,8 @@
  *       waves: ["1", "10%", rest]
  *       maxInFlight: 10%
  *       blastRadius: 5%
- *       gate: { maxFailures: "3", minSuccess: 95%, minSample: 10 }
+ *       gate: { maxFailures: "3", maxFailureRate: 1%, falseAlarmRate: 1%, minSuccess: 95%,
+ *               minSample: 10 }
  *       soak: 30s
  *       deadlines: { reach: 30m, download: 1h, waiting: 24h, install: 30m, verify: 30m,
  *                    offlineGrace: 14d }
@@ -53,7 +54,9 @@ export interface RolloutDocument {
     readonly gate?:
       | {
           readonly maxFailures?: Amount | undefined;
-          /** Per cent. */
+          /** Per cent, as are the next two. */
+          readonly maxFailureRate?: number | undefined;
+          readonly falseAlarmRate?: number | undefined;
           readonly minSuccess?: number | undefined;
           readonly minSample?: number | undefined;
         }
@@ -92,6 +95,11 @@ const wavesField = z
     });
   });
 
+/** Above a half "evident" would mean nothing. */
+const falseAlarmField = percentField.refine((percent) => percent <= 50, {
+  message: "is above 50 %: an alarm that is false every second time is none",
+});
+
 export const rolloutDocumentSchema: z.ZodType<RolloutDocument> = z.strictObject({
   apiVersion: z.literal("muster/v1"),
   kind: z.literal("Rollout"),
@@ -105,6 +113,8 @@ export const rolloutDocumentSchema: z.ZodType<RolloutDocument> = z.strictObject(
     gate: z
       .strictObject({
         maxFailures: amountField.optional(),
+        maxFailureRate: percentField.optional(),
+        falseAlarmRate: falseAlarmField.optional(),
         minSuccess: percentField.optional(),
         minSample: z.int().min(1).max(0xffff_ffff).optional(),
       })
@@ -159,6 +169,8 @@ type Gate = NonNullable<RolloutDocument["spec"]["gate"]>;
 function toGate(gate: Gate): NonNullable<MessageInitShape<typeof RolloutSpecSchema>["gate"]> {
   return {
     ...(gate.maxFailures === undefined ? {} : { maxFailures: toAmount(gate.maxFailures) }),
+    maxFailureRatePercent: gate.maxFailureRate ?? 0,
+    falseAlarmPercent: gate.falseAlarmRate ?? 0,
     minSuccessPercent: gate.minSuccess ?? 0,
     minSample: gate.minSample ?? 0,
   };

@@ -20,6 +20,7 @@ export function planLines(rollout: Rollout, plan: Plan, terminalWidth: number | 
       ["worst case", `${countOf(plan.blastRadiusBound, "device")} unproven at any moment`],
       ["in flight", `at most ${countOf(plan.maxInFlight, "device")} at once`],
       ["stops at", gateText(rollout)],
+      ["or when", evidenceText(rollout, plan)],
       ["download", `${formatBytes(Number(plan.downloadBytes))} at most, all devices together`],
       ["duration", `about ${formatElapsed(Number(plan.expectedDurationMs))}`],
       ...scheduleFacts(spec),
@@ -43,6 +44,24 @@ function gateText({ spec }: Rollout): string {
   const success = spec?.gate?.minSuccessPercent ?? 0;
   const next = success === 0 ? "" : `; the next wave needs ${success} % success`;
   return `${failures} failed${next}`;
+}
+
+/** When it is evident that too many would fail; "" when that is not tested. */
+function evidenceText({ spec }: Rollout, plan: Plan): string {
+  if (plan.evidentFailures.length === 0) return "";
+  const byWave = plan.waves.flatMap(({ number }, index) => {
+    const failures = plan.evidentFailures[index] ?? 0;
+    return failures === 0 ? [] : [`${formatCount(failures)} in wave ${number}`];
+  });
+  return (
+    `more than ${percentText(plan.maxFailureRatePercent)} would fail, as soon as it is evident ` +
+    `(false alarm ${percentText(spec?.gate?.falseAlarmPercent ?? 0)})` +
+    (byWave.length === 0 ? "" : `: ${byWave.join(", ")} at the latest`)
+  );
+}
+
+function percentText(percent: number): string {
+  return `${Number(percent.toPrecision(3))} %`;
 }
 
 function waveLines(plan: Plan, terminalWidth: number | null): string[] {

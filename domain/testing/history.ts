@@ -204,6 +204,8 @@ function randomSpec(random: SeededRandom): RolloutSpec {
     blastRadius: { count: 1 + random.below(30) },
     gate: {
       maxFailures: { count: 1 + random.below(10) },
+      maxFailureRatePercent: random.pick([0, 1, 5, 20, 100]),
+      falseAlarmPercent: random.pick([1, 10]),
       minSuccessPercent: random.pick([0, 50, 95, 100]),
       minSample: random.pick([1, 5]),
     },

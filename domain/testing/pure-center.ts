@@ -21,7 +21,7 @@ import {
   type RolloutEffect,
   type RolloutEvent,
 } from "../rollout-engine.ts";
-import { isEnded, isOpen } from "../rollout.ts";
+import { isEnded, isOpen, openGate, openLimits } from "../rollout.ts";
 import { closingReason } from "../rollout-schedule.ts";
 import { settledWallMs, settleTime, startSettledTime, type SettledTime } from "../settled-time.ts";
 import { needsRollback, PureRollout } from "./pure-rollout.ts";
@@ -241,7 +241,7 @@ export class PureCenter {
       this.step(parent, { kind: "rollback-ended", succeeded: true, why });
       return;
     }
-    const gate = { maxFailures: { count }, minSuccessPercent: 0, minSample: 1 };
+    const gate = openGate(count);
     const child = new PureRollout({
       number: parent.number + 1,
       spec: {
@@ -254,7 +254,7 @@ export class PureCenter {
         expiresAtMs: 0,
       },
       waves: [{ start: 0, end: count }],
-      limits: { maxInFlight: count, blastRadius: count, maxFailures: count },
+      limits: openLimits(count, count),
       devices: positions.map((position) => parent.devices[position] ?? -1),
       targets: positions.map((position) => parent.page.previous[position] ?? 0),
       parent,

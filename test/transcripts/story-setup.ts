@@ -70,6 +70,8 @@ function readSpec(take: (name: string, fallback: string) => string): RolloutSpec
     blastRadius: amount("blast-radius", "100%"),
     gate: {
       maxFailures: amount("max-failures", "100%"),
+      maxFailureRatePercent: Number(take("max-failure-rate", "0")),
+      falseAlarmPercent: Number(take("false-alarm-rate", "1")),
       minSuccessPercent: Number(take("min-success", "90")),
       minSample: Number(take("min-sample", "1")),
     },

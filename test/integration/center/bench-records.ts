@@ -5,7 +5,7 @@ import { createHash } from "node:crypto";
 import { deviceJson } from "../../../center/devices/device-record.ts";
 import { releaseKey } from "../../../center/releases/release-index.ts";
 import { toJson, type RolloutRecord } from "../../../center/rollouts/rollout-record.ts";
-import { INITIAL_PROGRESS, type RolloutSpec } from "../../../domain/rollout.ts";
+import { DEFAULT_SPEC, INITIAL_PROGRESS, type RolloutSpec } from "../../../domain/rollout.ts";
 import { specOf } from "../../../domain/testing/pure-rollout.ts";
 import type { Store } from "../../../ports/store.ts";
 
@@ -78,7 +78,7 @@ export async function writeDraft(
     spec: specOf({
       maxInFlight: { percent: 100 },
       blastRadius: { percent: 100 },
-      gate: { maxFailures: { percent: 100 }, minSuccessPercent: 50, minSample: 1 },
+      gate: { ...DEFAULT_SPEC.gate, maxFailures: { percent: 100 }, minSuccessPercent: 50 },
       soakMs: 2_000,
       ...spec,
     }),
