@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * `npm run bench rollout [-- --quick | --devices N … | --kill | --profile FOLDER]`: one rollout to
+ * 10,000, 100,000 and 1,000,000 devices, from `start` to all succeeded, through the real center:
+ * `muster center` with its Store and EventLog, real gateway streams, three reports a device.
+ *
+ * Compared, in the same run, with bare SQLite that updates one row a report in perfect key order.
+ */
+import { mkdtemp, rm } from "node:fs/promises";
+import { loadavg, tmpdir } from "node:os";
+import { join } from "node:path";
+import { SeededRandom } from "../../simulator/swarm/seeded-random.ts";
+import { printFigure, type BenchFigure } from "../bench-line.ts";
+import { quantile } from "./rollout/asker.ts";
+import { readOptions, type BenchOptions } from "./rollout/bench-options.ts";
+import { measurePages, measureRows } from "./rollout/floor.ts";
+import { runRollout, type RunResult } from "./rollout/run.ts";
+
+const FLOOR = "bare SQLite, one row a report, in key order";
+const PREVIOUS_SIZE = "a tenth of the devices";
+
+const options = readOptions(process.argv.slice(2));
+await main(options);
+
+async function main({ sizes, ...rest }: BenchOptions): Promise<void> {
+  let smaller: { deviceCount: number; seconds: number } | null = null;
+  for (const deviceCount of sizes) {
+    const folder = await mkdtemp(join(tmpdir(), "muster-bench-"));
+    try {
+      const load = loadavg()[0] ?? 0;
+      const floor = measureRows(folder, deviceCount);
+      const random = new SeededRandom({ seed: "bench", name: "pages" });
+      const pages = await measurePages(folder, deviceCount, () => random.next());
+      const say = (text: string): void => console.error(text);
+      const result = await runRollout({ ...rest, folder, deviceCount, say });
+      for (const figure of figuresOf(deviceCount, result, floor, pages)) print(figure);
+      print({ metric: "load average before", value: load, unit: "processes", deviceCount });
+      if (smaller !== null && deviceCount === smaller.deviceCount * 10) {
+        const ratio = result.seconds / smaller.seconds;
+        const value = result.seconds;
+        const metric = "seconds, beside a tenth";
+        print({ deviceCount, metric, value, unit: "s", peer: PREVIOUS_SIZE, ratio });
+      }
+      smaller = { deviceCount, seconds: result.seconds };
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  }
+}
+
+type Figure = Omit<BenchFigure, "bench" | "case"> & { readonly deviceCount: number };
+
+function figuresOf(
+  deviceCount: number,
+  result: RunResult,
+  floor: number,
+  pages: number,
+): readonly Figure[] {
+  const { seconds, facts, answers } = result;
+  const perSecond = result.reportCount / seconds;
+  const beside = (value: number): Pick<Figure, "value" | "peer" | "ratio" | "unit"> => ({
+    value: Math.round(value),
+    unit: "1/s",
+    peer: FLOOR,
+    ratio: value / floor,
+  });
+  const recovery = result.recoverySeconds;
+  return [
+    { metric: "start to all succeeded", value: seconds, unit: "s" },
+    { metric: "plan", value: result.planSeconds, unit: "s" },
+    { metric: "reports", ...beside(perSecond) },
+    { metric: "reports, Store alone", ...beside(pages) },
+    { metric: "floor", value: Math.round(floor), unit: "1/s" },
+    { metric: "center CPU", value: result.cpuSeconds, unit: "s" },
+    { metric: "gateways CPU", value: result.gatewayCpuSeconds, unit: "s" },
+    { metric: "center RSS, peak", value: facts.peakRssBytes, unit: "bytes" },
+    { metric: "center RSS, end", value: facts.rssBytes, unit: "bytes" },
+    { metric: "written to storage", value: result.storageBytes, unit: "bytes" },
+    { metric: "Store and EventLog files", value: result.fileBytes, unit: "bytes" },
+    ...Object.entries(answers).flatMap(([question, times]) => [
+      { metric: `${question}, p50`, value: quantile(times, 0.5), unit: "ms" },
+      { metric: `${question}, p99`, value: quantile(times, 0.99), unit: "ms" },
+    ]),
+    ...(recovery === 0 ? [] : [{ metric: "kill to all connected", value: recovery, unit: "s" }]),
+  ].map((figure) => ({ ...figure, deviceCount }));
+}
+
+function print({ deviceCount, ...figure }: Figure): void {
+  const count = deviceCount.toLocaleString("en-US");
+  const kill = options.kill ? ", killed once" : "";
+  printFigure({ bench: "rollout", case: `${count} devices${kill}`, ...figure });
+}
