@@ -31,6 +31,7 @@ export interface CenterCore {
   readonly sessions: SessionDesk;
   readonly metrics: CenterMetrics;
   readonly load: { store: Store; log: EventLog; clock: Clock; offerLifetimeMs: number };
+  readonly leaseLifetimeMs: number;
 }
 
 /** Fences of one start of the center lie above those of every earlier one. */
@@ -93,6 +94,7 @@ export async function openCore(base: CenterBase): Promise<CenterCore> {
     sessions,
     metrics,
     load,
+    leaseLifetimeMs,
   };
 }
 

@@ -26,6 +26,7 @@ import { directoryOf } from "./link/gateway-directory.ts";
 import type { GatewayRegistry } from "./link/gateway-registry.ts";
 import type { CenterOptions, RunningCenter } from "./options.ts";
 import { ensureFirstToken, loadTokenKey } from "./secrets.ts";
+import { runAvailabilityRecorder } from "./tasks/availability-recorder.ts";
 import { runRecordPruner } from "./tasks/record-pruner.ts";
 
 const SILENCE_CHECK_MS = 1_000;
@@ -120,6 +121,13 @@ function runTasks(
   const renewal = runTrustRenewal({ repository, clock, logger, signal });
   const silence = watchSilence(core.registry, clock, signal);
   const pruning = runRecordPruner({ store: base.store, clock, logger, signal });
+  const availability = runAvailabilityRecorder({
+    store: base.store,
+    fleet: core.fleet,
+    clock,
+    logger,
+    signal,
+  });
   const failed = new Promise<never>((_, reject) => {
     loop.catch(reject);
   });
@@ -127,7 +135,7 @@ function runTasks(
   stack.defer(async () => {
     stop.abort();
     core.inbox.wake();
-    await Promise.allSettled([loop, renewal, silence, pruning]);
+    await Promise.allSettled([loop, renewal, silence, pruning, availability]);
   });
   return failed;
 }

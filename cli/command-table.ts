@@ -80,6 +80,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     ],
   },
   {
+    name: "rehearse",
+    summary: "Play a rollout beforehand: how long, and how many a bad release would reach",
+    load: () => import("./commands/rehearse/rehearse.ts"),
+  },
+  {
     name: "rollout",
     summary: "Plan, start, watch and stop rollouts",
     children: [

@@ -66,7 +66,9 @@ export type PageKind =
   /** owner = rollout number: one attempt cell a position. */
   | "attempt"
   /** owner = "fleet": what each device runs and its generation counter, by ordinal. */
-  | "running";
+  | "running"
+  /** owner = "fleet": in which hours of the week each device was online, by ordinal. */
+  | "availability";
 
 export interface PageId {
   readonly kind: PageKind;

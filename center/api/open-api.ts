@@ -16,6 +16,8 @@ import { deviceMethods } from "./devices.ts";
 import { idempotencyInterceptor } from "./idempotency.ts";
 import { installationMethods, type InstallationOptions } from "./installation.ts";
 import type { OperatorTokens } from "./operator-tokens.ts";
+import { RehearsalThread } from "../rehearsal/rehearsal-thread.ts";
+import { rehearsalMethods } from "./rehearsals.ts";
 import { releaseMethods } from "./releases.ts";
 import { rolloutMethods } from "./rollouts.ts";
 import { startApiServers, type ApiServers } from "./server.ts";
@@ -70,6 +72,13 @@ function deployMethods(
   };
   return {
     ...rolloutMethods({ ...shared, inbox, reader, watchers }),
+    ...rehearsalMethods({
+      ...shared,
+      ...load,
+      leaseLifetimeMs: core.leaseLifetimeMs,
+      fleet,
+      thread: new RehearsalThread(),
+    }),
     ...attemptMethods({ store, openRollout, load }),
     ...releaseMethods({ ...shared, artifacts, trust, newestTrust: () => newestTrust(trust) }),
     ...deviceMethods({

@@ -15,7 +15,7 @@ import {
 } from "../../protocol/gen/muster/v1/deploy_pb.ts";
 import type { PlanRecord, RolloutRecord } from "../rollouts/rollout-record.ts";
 
-const WIRE_STATE: { readonly [state in State]: RolloutState } = {
+export const WIRE_STATE: { readonly [state in State]: RolloutState } = {
   draft: RolloutState.DRAFT,
   planned: RolloutState.PLANNED,
   running: RolloutState.RUNNING,
@@ -83,7 +83,7 @@ function byState(counts: AttemptCounts): { [state: string]: number } {
   return named;
 }
 
-function planMessage(
+export function planMessage(
   plan: PlanRecord,
   spec: RolloutSpec,
 ): NonNullable<MessageInitShape<typeof RolloutSchema>["plan"]> {

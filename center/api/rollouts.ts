@@ -4,7 +4,7 @@ import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import { isDeepStrictEqual } from "node:util";
 import { MusterError } from "../../domain/errors.ts";
 import { checkName } from "../../domain/identity.ts";
-import { INITIAL_PROGRESS, isEnded, type RolloutSpec } from "../../domain/rollout.ts";
+import { isEnded, type RolloutSpec } from "../../domain/rollout.ts";
 import { delay, type Clock } from "../../ports/clock.ts";
 import type { Store, StoredDocument } from "../../ports/store.ts";
 import type { DeployService, Rollout } from "../../protocol/gen/muster/v1/deploy_pb.ts";
@@ -18,7 +18,13 @@ import {
 } from "../rollouts/plan-maker.ts";
 import { ROLLBACK_SUFFIX } from "../rollouts/rollback-maker.ts";
 import { wordOf } from "../rollouts/rollout-commands.ts";
-import { readRollout, rolloutKey, toJson, type RolloutRecord } from "../rollouts/rollout-record.ts";
+import {
+  draftRecord,
+  readRollout,
+  rolloutKey,
+  toJson,
+  type RolloutRecord,
+} from "../rollouts/rollout-record.ts";
 import type { RolloutReader } from "../rollouts/rollout-reader.ts";
 import type { RolloutWatchers } from "../rollouts/rollout-watchers.ts";
 import { actorOf, authorize, pageSizeOf, reasonOf } from "./call.ts";
@@ -178,19 +184,7 @@ async function create(
   const counter = await store.getDocument("setting", "rollout-number", { signal });
   const number =
     (typeof counter?.value === "number" ? counter.value : 1 - NUMBER_STEP) + NUMBER_STEP;
-  const record: RolloutRecord = {
-    number,
-    tenant,
-    name,
-    spec,
-    progress: { ...INITIAL_PROGRESS, stateReason: "applied, not planned" },
-    parent: "",
-    child: "",
-    createdAtMs: clock.wallMs(),
-    startedAtMs: 0,
-    endedAtMs: 0,
-    detailCount: 0,
-  };
+  const record = draftRecord({ number, tenant, name, spec, createdAtMs: clock.wallMs() });
   const result = await store.commit(
     {
       documents: [

@@ -34,22 +34,41 @@ const INVENTORY_PAGE = 10_000;
 /** Download, install and checks of one device, where nothing better is known. */
 const EXPECTED_ATTEMPT_MS = 60_000;
 
-/** Throws `not_found` (release), `failed_precondition` (nobody to plan for), `conflict`. */
+/** A plan that is not stored: what would be frozen, and its pages' columns. */
+export interface DraftedPlan {
+  readonly frozen: PlanRecord;
+  readonly ordinals: Uint32Array;
+}
+
+/** Throws `not_found` (release), `failed_precondition` (nobody to plan for). */
+export async function draftPlan(
+  options: PlanMakerOptions,
+  record: RolloutRecord,
+  signal: AbortSignal,
+): Promise<DraftedPlan> {
+  const release = findRelease(options.releases, record);
+  const seed = Buffer.from(options.random.bytes(16)).toString("hex");
+  const plan = await askPlanner(options, record, release, seed, signal);
+  if (plan.ordinals.length === 0) throw nobody(record, plan);
+  const frozen = freeze(record, release, plan, seed, options.clock.wallMs());
+  return { frozen, ordinals: plan.ordinals };
+}
+
+/** The record of a rollout whose plan is frozen. */
+export function plannedRecord(record: RolloutRecord): RolloutRecord {
+  const stateReason = "planned, not started";
+  return { ...record, progress: { ...record.progress, state: "planned", stateReason } };
+}
+
+/** Throws what `draftPlan` throws, and `conflict`. */
 export async function makePlan(
   options: PlanMakerOptions,
   draft: { record: RolloutRecord; revision: number; actor: string; reason: string },
   signal: AbortSignal,
 ): Promise<{ record: RolloutRecord; plan: PlanRecord; revision: number }> {
   const { record } = draft;
-  const release = findRelease(options.releases, record);
-  const seed = Buffer.from(options.random.bytes(16)).toString("hex");
-  const plan = await askPlanner(options, record, release, seed, signal);
-  if (plan.ordinals.length === 0) throw nobody(record, plan);
-  const frozen = freeze(record, release, plan, seed, options.clock.wallMs());
-  const planned: RolloutRecord = {
-    ...record,
-    progress: { ...record.progress, state: "planned", stateReason: "planned, not started" },
-  };
+  const { frozen, ordinals } = await draftPlan(options, record, signal);
+  const planned = plannedRecord(record);
   const key = rolloutKey(record.tenant, record.name);
   const result = await options.store.commit(
     {
@@ -62,7 +81,7 @@ export async function makePlan(
         },
         { kind: "plan", key, expectedRevision: 0, value: toJson(frozen) },
       ],
-      pages: encodePlanPages(record.number, plan.ordinals, new Uint16Array(plan.ordinals.length)),
+      pages: encodePlanPages(record.number, ordinals, new Uint16Array(ordinals.length)),
       audit: [
         {
           tenant: record.tenant,

@@ -6,7 +6,7 @@
  */
 import { z } from "zod";
 import type { PlanLimits, RolloutProgress, RolloutSpec } from "../../domain/rollout.ts";
-import { ROLLOUT_STATES } from "../../domain/rollout.ts";
+import { INITIAL_PROGRESS, ROLLOUT_STATES } from "../../domain/rollout.ts";
 import type { SlotName } from "../../domain/running-page.ts";
 import { SLOT_NAMES } from "../../domain/running-page.ts";
 import type { Json, StoredDocument } from "../../ports/store.ts";
@@ -152,6 +152,21 @@ const planRecord: z.ZodType<PlanRecord> = z.strictObject({
   expectedDurationMs: z.number(),
   plannedAtMs: z.number(),
 });
+
+/** A rollout that was applied and nothing more. */
+export function draftRecord(
+  draft: Pick<RolloutRecord, "number" | "tenant" | "name" | "spec" | "createdAtMs">,
+): RolloutRecord {
+  return {
+    ...draft,
+    progress: { ...INITIAL_PROGRESS, stateReason: "applied, not planned" },
+    parent: "",
+    child: "",
+    startedAtMs: 0,
+    endedAtMs: 0,
+    detailCount: 0,
+  };
+}
 
 /** The document key of a rollout and of its plan. */
 export function rolloutKey(tenant: string, name: string): string {

@@ -166,6 +166,13 @@ export class FleetTable {
     return upMs < this.settleMs ? "unknown" : "never-seen";
   }
 
+  /** Calls back for each device that has a session, heard from or not: a scan of flat memory. */
+  forEachConnected(visit: (ordinal: number) => void): void {
+    for (let ordinal = 1; ordinal < this.gateway.length; ordinal++) {
+      if (this.gateway[ordinal] !== NOT_CONNECTED) visit(ordinal);
+    }
+  }
+
   /** For evidence: online, or gone for less than the gap that breaks nothing. */
   isHeardFrom(ordinal: number): boolean {
     const presence = this.presence(ordinal);

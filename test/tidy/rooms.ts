@@ -38,8 +38,8 @@ const enrolsItself: readonly string[] = ["simulator", "cli"];
 /** The parts of the agent that they share with it. */
 const sharedAgentParts = /^agent\/(?:link|trust)(?:\/|\.ts$)/;
 
-/** The only file of a role that knows engines by name. */
-const wiringFile = /^(?:center|gateway|agent)\/wiring\.ts$/;
+/** The only file of a role, or of a thread of it, that knows engines by name. */
+const wiringFile = /^(?:center|gateway|agent)\/(?:rehearsal\/)?wiring\.ts$/;
 
 /** Imports follow the table; what a room may take from packages is narrower still in domain. */
 export const checkRooms: Rule = (tree) => {

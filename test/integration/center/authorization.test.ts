@@ -22,6 +22,7 @@ const RIGHTS: { readonly [method in Method]: readonly [Role, "tenant" | "own" | 
     getRollout: ["viewer", "tenant"],
     listRollouts: ["viewer", "tenant"],
     watchRollout: ["viewer", "tenant"],
+    rehearseRollout: ["viewer", "tenant"],
     listAttempts: ["viewer", "tenant"],
     uploadArtifact: ["operator", "own"],
     publishRelease: ["operator", "tenant"],
