@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import { createSequentialTest, fewestEvident, isEvident } from "./sequential-test.ts";
-import { SeededRandom } from "./testing/seeded-random.ts";
+import { SeededRandom } from "./seeded-random.ts";
 
 const PRECISION = 10n ** 60n;
 const GRID_SIZE = 24;

@@ -4,7 +4,7 @@ import { describe, test } from "node:test";
 import { NOTHING_FORGIVEN, type Forgiven, type StopVerdict } from "./gate.ts";
 import { DEFAULT_SPEC, type GatePolicy, type PlanLimits } from "./rollout.ts";
 import { evidentFailures, stopVerdict, type GateFrame } from "./stop-rules.ts";
-import { SeededRandom } from "./testing/seeded-random.ts";
+import { SeededRandom } from "./seeded-random.ts";
 import { specOf } from "./testing/pure-rollout.ts";
 
 function frameOf(limits: Partial<PlanLimits> = {}, gate: Partial<GatePolicy> = {}): GateFrame {

@@ -125,7 +125,7 @@ function outlineOf(
 } {
   const { workMs, workSource, onlineSource } = script.model;
   return {
-    plan: planMessage(script.plan),
+    plan: planMessage(script.plan, script.spec),
     workSource,
     onlineSource,
     medianWorkMs: BigInt(Math.round(workMs[workMs.length >> 1] ?? 0)),

@@ -7,7 +7,7 @@
 import { assert } from "../../domain/assert.ts";
 import { HOUR_MS, HOURS_A_WEEK, wasOnline } from "../../domain/availability-page.ts";
 import type { ReportedPhase } from "../../domain/attempt-step.ts";
-import type { SeededRandom } from "../../domain/testing/seeded-random.ts";
+import type { SeededRandom } from "../../domain/seeded-random.ts";
 import { DueQueue } from "./due-queue.ts";
 import type { FleetModel, Scenario } from "./rehearsal.ts";
 

@@ -3,7 +3,7 @@
  * What a rehearsal is asked and what it answers. It plays one planned rollout on virtual time with
  * the center's own rollout loop, against devices that behave as this fleet was seen to behave.
  */
-import type { RolloutState } from "../../domain/rollout.ts";
+import type { RolloutSpec, RolloutState } from "../../domain/rollout.ts";
 import type { DocumentWrite, PageWrite } from "../../ports/store.ts";
 import type { PlanRecord } from "../rollouts/rollout-record.ts";
 import type { EncodedError } from "../../runtime/worker-messages.ts";
@@ -17,7 +17,7 @@ export interface FleetModel {
   readonly workMs: Float64Array;
   /** One sentence: what `workMs` was learnt from. */
   readonly workSource: string;
-  /** HOUR_BYTES a device (`domain/availability-page.ts`): was it online in each hour of the week? */
+  /** HOUR_BYTES a device (`domain/availability-page.ts`): the hours in which it is online. */
   readonly onlineHours: Uint8Array;
   readonly onlineSource: string;
   /** Number of the gateway through which each device was connected last; 1 where none is known. */
@@ -43,7 +43,7 @@ export interface RehearsalScript {
   readonly model: FleetModel;
   /** Wall time at the start, for windows and for who is online. */
   readonly startAtMs: number;
-  readonly soakMs: number;
+  readonly spec: RolloutSpec;
   readonly offerLifetimeMs: number;
   readonly leaseLifetimeMs: number;
 }

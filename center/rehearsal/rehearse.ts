@@ -57,7 +57,7 @@ export async function play(
   };
 }
 
-function grainOf({ soakMs, model }: RehearsalScript): number {
+function grainOf({ spec: { soakMs }, model }: RehearsalScript): number {
   const medianMs = model.workMs[model.workMs.length >> 1] ?? 0;
   const stageMs = Math.min(soakMs === 0 ? Infinity : soakMs, medianMs);
   return Math.min(Math.max(stageMs / GRAINS_A_STAGE, FINEST_GRAIN_MS), COARSEST_GRAIN_MS);

@@ -7,7 +7,7 @@
 import { create } from "@bufbuild/protobuf";
 import { assert } from "../../domain/assert.ts";
 import type { ReportedPhase } from "../../domain/attempt-step.ts";
-import { SeededRandom } from "../../domain/testing/seeded-random.ts";
+import { SeededRandom } from "../../domain/seeded-random.ts";
 import type { EventLog } from "../../ports/event-log.ts";
 import { SILENT_LOGGER } from "../../ports/logger.ts";
 import type { Store } from "../../ports/store.ts";

@@ -66,7 +66,7 @@ export async function makeScript(
     digests: Array.from(indexes.keys(), (release) => dictionary.digestOf(release)),
     model: await makeModel(options, { tenant, release: spec.release, ...frozen }, ordinals, signal),
     startAtMs: clock.wallMs(),
-    soakMs: spec.soakMs,
+    spec,
     offerLifetimeMs,
     leaseLifetimeMs,
   };

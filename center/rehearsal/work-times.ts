@@ -18,7 +18,7 @@ const MAX_PAGES = 16;
 /** Fewer installs than this tell nothing about a fleet. */
 const MIN_SAMPLES = 3;
 const QUANTILES = 101;
-/** Where nothing has been installed yet, what the planner takes for an attempt, and as long again. */
+/** Where nothing has been installed yet: around what the planner takes for an attempt. */
 const GUESS_MS: readonly [number, number] = [30_000, 90_000];
 
 export interface WorkTimes {

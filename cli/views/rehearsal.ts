@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** A rehearsal as a person reads it: how long, how many a bad release would reach, and a picture. */
+/** A rehearsal as a person reads it: how long, whom a bad release would reach, and a picture. */
 import { plot } from "simple-ascii-chart";
 import type { Json } from "../../ports/store.ts";
 import { RehearsalOutlineSchema } from "../../protocol/gen/muster/v1/deploy_pb.ts";

@@ -13,7 +13,7 @@ import { PretendDevice, type Fate } from "./pretend-device.ts";
 import { PretendWorld } from "./pretend-world.ts";
 import { PureCenter } from "./pure-center.ts";
 import { PureRollout, specOf } from "./pure-rollout.ts";
-import { SeededRandom } from "./seeded-random.ts";
+import { SeededRandom } from "../seeded-random.ts";
 
 const NEW_RELEASE = 10;
 const TICK_MS = 5_000;

@@ -6,7 +6,7 @@
  */
 import type { Offer, PureCenter } from "./pure-center.ts";
 import type { PretendDevice, PretendReport } from "./pretend-device.ts";
-import type { SeededRandom } from "./seeded-random.ts";
+import type { SeededRandom } from "../seeded-random.ts";
 
 interface Entry {
   readonly offer: Offer;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Rehearsals on a store of a hundred devices: what they say follows from the plan and the fleet. */
+/** Rehearsals on a store of a hundred devices: what they say follows from plan and fleet. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { RehearsalThread } from "../../../center/rehearsal/rehearsal-thread.ts";
@@ -44,7 +44,7 @@ async function scriptOf(spec: Partial<RolloutSpec>): Promise<RehearsalScript> {
       waves: [{ percent: 10 }],
       maxInFlight: { percent: 20 },
       blastRadius: { percent: 20 },
-      gate: { maxFailures: { count: 4 }, minSuccessPercent: 50, minSample: 1 },
+      gate: { ...DEFAULT_SPEC.gate, maxFailures: { count: 4 }, minSuccessPercent: 50 },
       soakMs: 60_000,
       ...spec,
     }),
@@ -94,7 +94,7 @@ describe("a rehearsal", () => {
     assert(play.offeredForMs < play.durationMs);
   });
 
-  test("of half that falls silent counts the silent ones as lost, after their deadline", async () => {
+  test("of half that falls silent counts those as lost, after their deadline", async () => {
     const { deadlines } = DEFAULT_SPEC;
     const script = await scriptOf({ onStop: "pause", deadlines });
     const scenarios = [{ brokenShare: 0.5, silentShare: 1, seed: 3 }];

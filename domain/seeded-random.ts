@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Random choices from a seed: the same seed tells the same history (mulberry32, public domain). */
+/** Choices from a seed: the same seed chooses the same (mulberry32, public domain). */
 export class SeededRandom {
   private state: number;
 
