@@ -143,6 +143,8 @@ describe("the examples", () => {
       maxInFlight: formatAmount(maxInFlight),
       blastRadius: formatAmount(blastRadius),
       maxFailures: formatAmount(gate.maxFailures),
+      maxFailureRate: "maxFailures",
+      falseAlarmRate: `${gate.falseAlarmPercent}%`,
       minSuccess: `${gate.minSuccessPercent}%`,
       minSample: String(gate.minSample),
       soak: formatDuration(soakMs),
