@@ -52,8 +52,18 @@ export function isUnproven(state: number, flags: number): boolean {
   return state !== ATTEMPT.succeeded && (flags & CELL_FLAGS.settled) === 0;
 }
 
-/** Counts of one page, one entry a wave (waves that the page does not touch stay empty). */
-export function countPage(page: AttemptPage, waves: readonly WaveRange[]): AttemptCounts[] {
+/**
+ * Counts of one page, one entry a wave (waves that the page does not touch stay empty).
+ * `isPlanted`: test-only switches for planted bugs; false in production.
+ */
+export function countPage(
+  page: AttemptPage,
+  waves: readonly WaveRange[],
+  isPlanted: (name: string) => boolean = () => false,
+): AttemptCounts[] {
+  // The planted bugs: who fell silent counts as proven; who waits for its moment holds no place.
+  const forgetsLost = isPlanted("counts.forget-lost");
+  const forgetsWaiting = isPlanted("counts.forget-waiting");
   const base = page.number * CELLS_PER_PAGE;
   return waves.map((wave) => {
     const counts = emptyCounts();
@@ -65,7 +75,8 @@ export function countPage(page: AttemptPage, waves: readonly WaveRange[]): Attem
       counts.byState[state] = (counts.byState[state] ?? 0) + 1;
       if ((flags & CELL_FLAGS.exposed) !== 0) counts.exposed++;
       if ((flags & CELL_FLAGS.failed) !== 0) counts.failures++;
-      if (isUnproven(state, flags)) counts.unproven++;
+      if (isUnproven(state, flags) && !(forgetsLost && state === ATTEMPT.lost)) counts.unproven++;
+      if (forgetsWaiting && state === ATTEMPT.waiting) continue;
       if (state === ATTEMPT.offered || isUnderWay(state)) counts.inFlight++;
     }
     return counts;

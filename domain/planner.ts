@@ -58,11 +58,15 @@ export interface PlanIntent {
   readonly expectedAttemptMs: number;
 }
 
-/** `inventory` in order of ordinal. The same arguments give the same plan. */
+/**
+ * `inventory` in order of ordinal. The same arguments give the same plan. `isPlanted`: test-only
+ * switches for planted bugs; false in production.
+ */
 export function planRollout(
   intent: PlanIntent,
   inventory: Iterable<DeviceFacts>,
   seed: string,
+  isPlanted: (name: string) => boolean = () => false,
 ): Plan {
   const excluded = new Map<ExclusionReason, { count: number; sample: string[] }>();
   const chosen: { ordinal: number; id: string; place: number }[] = [];
@@ -81,7 +85,7 @@ export function planRollout(
   chosen.sort((a, b) => a.place - b.place || a.ordinal - b.ordinal);
   const deviceIds = chosen.map((device) => device.id);
   const waves = cutWaves(intent.spec, deviceIds);
-  const limits = freezeLimits(intent.spec, chosen.length);
+  const limits = freezeLimits(intent.spec, chosen.length, isPlanted);
   return {
     ordinals: Uint32Array.from(chosen, (device) => device.ordinal),
     deviceIds,
@@ -123,9 +127,15 @@ function cutWaves(spec: RolloutSpec, deviceIds: readonly string[]): PlannedWave[
 }
 
 /** Percentages become numbers of devices once, at plan time. */
-export function freezeLimits(spec: RolloutSpec, total: number): PlanLimits {
-  const blastRadius = Math.min(limitOf(spec.blastRadius, total), total);
-  const maxFailures = Math.max(1, limitOf(spec.gate.maxFailures, total));
+export function freezeLimits(
+  spec: RolloutSpec,
+  total: number,
+  isPlanted: (name: string) => boolean = () => false,
+): PlanLimits {
+  // The planted bug: as a wave's size does, the limit rounds up.
+  const round = isPlanted("planner.rounds-up") ? sizeOf : limitOf;
+  const blastRadius = Math.min(round(spec.blastRadius, total), total);
+  const maxFailures = Math.max(1, round(spec.gate.maxFailures, total));
   return {
     blastRadius,
     // More in flight than may be unproven could never be used.

@@ -302,9 +302,12 @@ export function offerBudget(
   frame: RolloutFrame,
   progress: RolloutProgress,
   total: AttemptCounts,
+  isPlanted: (name: string) => boolean = () => false,
 ): number {
   if (progress.state !== "running") return 0;
-  const byFlight = frame.limits.maxInFlight - total.inFlight;
+  // The planted bug: off by one, as with `<=` where `<` is meant.
+  const oneMore = isPlanted("engine.one-more") ? 1 : 0;
+  const byFlight = frame.limits.maxInFlight - total.inFlight + oneMore;
   if (frame.isRollback) return Math.max(0, byFlight);
   return Math.max(0, Math.min(byFlight, frame.limits.blastRadius - total.unproven));
 }

@@ -24,8 +24,9 @@ export class SeededRandom {
     return this.next() < probability;
   }
 
-  pick<Item>(items: readonly [Item, ...Item[]]): Item {
-    return items[this.below(items.length)] ?? items[0];
+  /** Of at least one. */
+  pick<Item>(items: readonly Item[]): Item {
+    return items[this.below(items.length)] as Item;
   }
 
   shuffle<Item>(items: readonly Item[]): Item[] {

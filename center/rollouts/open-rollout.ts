@@ -159,6 +159,13 @@ export class OpenRollout {
     return { page: held.page, index: position % CELLS_PER_PAGE };
   }
 
+  /** Every cell, in order of position. */
+  *cells(): Generator<{ page: AttemptPage; index: number }> {
+    for (const { page } of this.pages) {
+      for (let index = 0; index < page.cellCount; index++) yield { page, index };
+    }
+  }
+
   stateAt(position: number): number {
     const { page, index } = this.cell(position);
     return page.state[index] ?? 0;

@@ -4,8 +4,8 @@
  * back to what it ran before. Every device that accepted, or may have, is in it, those that
  * succeeded included; those that are back already, with evidence, are not.
  */
-import { ATTEMPT, CELL_FLAGS } from "../../domain/attempt.ts";
 import { UNKNOWN_RELEASE } from "../../domain/attempt-page.ts";
+import { chooseRollback } from "../../domain/rollback.ts";
 import { INITIAL_PROGRESS, openGate, openLimits, type RolloutSpec } from "../../domain/rollout.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { DigestDictionary } from "../state/digest-dictionary.ts";
@@ -129,40 +129,24 @@ function choose(options: {
     excluded: 0,
   };
   const indexByPrevious = new Map<number, number>();
-  parent.ordinals.forEach((ordinal, position) => {
-    const { page, index } = parent.cell(position);
-    if (!needsRollback(page.state[index] ?? 0, page.flags[index] ?? 0)) return;
-    const previous = page.previous[index] ?? UNKNOWN_RELEASE;
+  for (const { position, previous } of chooseRollback(parent.cells(), options.isPlanted)) {
     const targetIndex = targetFor(previous, chosen, indexByPrevious, options);
     if (targetIndex === null) {
       chosen.excluded++;
-      return;
+      continue;
     }
-    chosen.ordinals.push(ordinal);
+    chosen.ordinals.push(parent.ordinalAt(position));
     chosen.targetIndexes.push(targetIndex);
-  });
+  }
   return chosen;
-}
-
-function needsRollback(state: number, flags: number): boolean {
-  if ((flags & CELL_FLAGS.exposed) !== 0) return (flags & CELL_FLAGS.settled) === 0;
-  // The offer was out when it was closed: it may have been accepted, nobody knows.
-  const isClosed = state === ATTEMPT.cancelled || state === ATTEMPT.unreachable;
-  return state === ATTEMPT.offered || (isClosed && (flags & CELL_FLAGS.sent) !== 0);
 }
 
 function targetFor(
   previous: number,
   chosen: Chosen,
   indexByPrevious: Map<number, number>,
-  options: {
-    digests: DigestDictionary;
-    releaseByDigest: ReleaseByDigest;
-    isPlanted: (name: string) => boolean;
-  },
+  options: { digests: DigestDictionary; releaseByDigest: ReleaseByDigest },
 ): number | null {
-  // The planted bug: all go to what the first one ran, as to a version that somebody named.
-  if (options.isPlanted("rollback.one-version") && chosen.targets.length > 0) return 0;
   const known = indexByPrevious.get(previous);
   if (known !== undefined) return known;
   if (previous === UNKNOWN_RELEASE) return null;

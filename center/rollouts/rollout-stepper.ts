@@ -3,7 +3,8 @@
  * Feeds open rollouts to the engine and carries out, in memory, what it decides; the cycle's commit
  * stores the result, its audit entries included.
  */
-import { ATTEMPT, CELL_FLAGS } from "../../domain/attempt.ts";
+import { ATTEMPT } from "../../domain/attempt.ts";
+import { countNotBack } from "../../domain/rollback.ts";
 import { isEnded } from "../../domain/rollout.ts";
 import { stepRollout, type RolloutEffect, type RolloutEvent } from "../../domain/rollout-engine.ts";
 import { closingReason } from "../../domain/rollout-schedule.ts";
@@ -113,7 +114,7 @@ export class RolloutStepper {
       isPlanted,
     });
     if (rollback === null) {
-      const unsettled = countNotBack(parent, null);
+      const unsettled = notBack(parent, null);
       const outcome =
         unsettled === 0
           ? "no device had to go back"
@@ -166,7 +167,7 @@ export class RolloutStepper {
     );
     if (open === undefined || open.record.progress.state !== "rolling-back") return;
     open.sweep(this.options.view(open));
-    const unsettled = countNotBack(open, rollback);
+    const unsettled = notBack(open, rollback);
     const succeeded = rollback.record.progress.state === "succeeded" && unsettled === 0;
     const back = rollback.total.byState[ATTEMPT.succeeded] ?? 0;
     const why = succeeded
@@ -193,22 +194,10 @@ export class RolloutStepper {
   }
 }
 
-/**
- * A device that the rollback has in its plan is back when its attempt there succeeded: that it ran
- * the old release before is no proof, for it may have been going on with the new one.
- */
-function countNotBack(parent: OpenRollout, rollback: OpenRollout | null): number {
-  let count = 0;
-  parent.ordinals.forEach((ordinal, position) => {
-    const inRollback = rollback?.positionOf(ordinal) ?? -1;
-    if (rollback !== null && inRollback >= 0) {
-      if (rollback.stateAt(inRollback) !== ATTEMPT.succeeded) count++;
-      return;
-    }
-    const { page, index } = parent.cell(position);
-    const flags = page.flags[index] ?? 0;
-    const isExposed = (flags & CELL_FLAGS.exposed) !== 0;
-    if (isExposed && (flags & CELL_FLAGS.settled) === 0) count++;
+/** `rollback` null: there was nothing that could be put back. */
+function notBack(parent: OpenRollout, rollback: OpenRollout | null): number {
+  return countNotBack(parent.cells(), (position) => {
+    const inRollback = rollback?.positionOf(parent.ordinalAt(position)) ?? -1;
+    return rollback === null || inRollback < 0 ? null : rollback.stateAt(inRollback);
   });
-  return count;
 }

@@ -3,13 +3,16 @@
  * What must hold after every event of a history: the invariants of the rollout's semantics, judged
  * by what the devices truly did where that is more than the center knows.
  */
-import assert from "node:assert/strict";
-import { ATTEMPT, ATTEMPT_STATES, CELL_FLAGS, isTerminal, isUnderWay } from "../attempt.ts";
-import { isEnded, type RolloutState } from "../rollout.ts";
+import { ATTEMPT, ATTEMPT_STATE_COUNT, CELL_FLAGS, isUnderWay } from "../attempt.ts";
+import type { AttemptEvent } from "../attempt-step.ts";
+import { isEnded, isOpen, type RolloutState } from "../rollout.ts";
 import type { RolloutEvent } from "../rollout-engine.ts";
+import { CellWatch } from "./cell-watch.ts";
+import { must } from "./invariants.ts";
 import type { Offer, PureCenter } from "./pure-center.ts";
 import type { PretendDevice } from "./pretend-device.ts";
 import type { PureRollout } from "./pure-rollout.ts";
+import { ReportOrder } from "./report-order.ts";
 
 const NEXT_STATES: { readonly [State in RolloutState]: readonly RolloutState[] } = {
   draft: [],
@@ -24,25 +27,87 @@ const NEXT_STATES: { readonly [State in RolloutState]: readonly RolloutState[] }
   expired: ["stopping"],
 };
 
+interface Followed {
+  readonly watch: CellWatch;
+  /** On the rollout's clock: since when its wave may reach its devices. */
+  reachFromMs: number;
+  /** On the world's clock: since when it does not run; −1 = it runs. */
+  haltedAtMs: number;
+  failures: number;
+}
+
 export class HistoryChecks {
+  private readonly center: PureCenter;
+  private readonly devices: readonly PretendDevice[];
+  private readonly reports: ReportOrder;
+  private readonly followed = new Map<PureRollout, Followed>();
   private readonly generations = new Map<string, number>();
-  private readonly before = new Map<string, { generation: number; state: number }>();
+
+  constructor(options: {
+    center: PureCenter;
+    devices: readonly PretendDevice[];
+    isPlanted: (name: string) => boolean;
+  }) {
+    this.center = options.center;
+    this.devices = options.devices;
+    this.reports = new ReportOrder(options.isPlanted);
+  }
+
+  private follow(rollout: PureRollout): Followed {
+    let followed = this.followed.get(rollout);
+    if (followed === undefined) {
+      const watch = new CellWatch(this.center, rollout);
+      followed = { watch, reachFromMs: 0, haltedAtMs: 0, failures: 0 };
+      this.followed.set(rollout, followed);
+    }
+    return followed;
+  }
 
   /** A transition is one of the graph, epoch and clock only grow, a wave opens after its gate. */
   stepped(rollout: PureRollout, before: PureRollout["progress"], event: RolloutEvent): void {
+    this.reports.close(rollout);
+    const followed = this.follow(rollout);
     const after = rollout.progress;
+    const move = `${before.state} → ${after.state} on ${event.kind}`;
     if (after.state !== before.state) {
-      const allowed = NEXT_STATES[before.state].includes(after.state);
-      assert(allowed, `${before.state} → ${after.state} on ${event.kind}`);
+      must("graph", NEXT_STATES[before.state].includes(after.state), move);
+      const isHalt = after.state === "paused" || after.state === "stopping";
+      must("stop-epoch", !isHalt || after.stopEpoch > before.stopEpoch, `${move}, no new epoch`);
+      followed.haltedAtMs = after.state === "running" ? -1 : this.center.nowMs;
+      if (event.kind === "tick" && isHalt) checkCause(rollout, before, move);
     }
-    assert(after.stopEpoch >= before.stopEpoch, "the stop epoch went back");
-    assert(after.clockMs >= before.clockMs, "the clock went back");
-    assert(after.waveCount - before.waveCount <= 1, "two waves opened at once");
+    must("stop-epoch", after.stopEpoch >= before.stopEpoch, `${move}: the epoch went back`);
+    must("graph", after.clockMs >= before.clockMs, `${move}: the clock went back`);
+    must("gate", after.waveCount - before.waveCount <= 1, "two waves opened at once");
     if (after.waveCount > before.waveCount && event.kind === "tick" && before.waveCount === 0) {
-      assert(event.wallMs >= rollout.frame.spec.notBeforeMs, "a rollout began before its time");
+      const isDue = event.wallMs >= rollout.frame.spec.notBeforeMs;
+      must("schedule", isDue, "a rollout began before its time");
     }
-    if (after.waveCount > before.waveCount && before.waveCount > 0) {
-      checkGate(rollout, before.waveCount - 1, after.clockMs - before.waveOpenedAtMs);
+    const hasOpened = after.waveCount > before.waveCount;
+    if (hasOpened && before.waveCount > 0) {
+      checkGate(rollout, before.waveCount - 1, after.clockMs - followed.reachFromMs);
+    }
+    if (hasOpened || event.kind === "resume") followed.reachFromMs = after.clockMs;
+    if (event.kind !== "tick" || after.state !== "running") return;
+    const failures = rollout.total.failures - after.forgivenFailures;
+    const { maxFailures } = rollout.frame.limits;
+    must("stop-rule", failures < maxFailures, `${failures} failures of ${maxFailures} and it runs`);
+  }
+
+  stepping(rollout: PureRollout, event: AttemptEvent): void {
+    this.reports.stepping(rollout, event);
+    if (event.kind === "reported") this.follow(rollout).watch.reporting(event);
+  }
+
+  sweeping(rollout: PureRollout, elapsedTicks: number): void {
+    this.reports.close(rollout);
+    this.follow(rollout).watch.sweeping(elapsedTicks);
+  }
+
+  /** Time has passed for everybody. */
+  ticked(): void {
+    for (const rollout of this.center.rollouts) {
+      if (isOpen(rollout.progress.state)) this.follow(rollout).watch.swept();
     }
   }
 
@@ -50,96 +115,164 @@ export class HistoryChecks {
    * Within an open wave, of a rollout that runs, under the newest epoch and a newer generation,
    * between `notBefore` and `expires`.
    */
-  offered({ rollout, position, device, generation, stopEpoch }: Offer, wallMs: number): void {
-    const { expiresAtMs } = rollout.frame.spec;
-    assert(expiresAtMs === 0 || wallMs < expiresAtMs, "an offer of a rollout that has expired");
-    assert.equal(rollout.progress.state, "running", "an offer of a rollout that does not run");
-    assert.equal(stopEpoch, rollout.progress.stopEpoch, "an offer of an older epoch");
-    assert(position < rollout.releasedEnd, "an offer of a wave that is not open");
+  offered({ rollout, position, device, generation, stopEpoch }: Offer): void {
+    const { progress, parent, frame } = rollout;
+    const { expiresAtMs } = frame.spec;
+    const isDue = expiresAtMs === 0 || this.center.wallMs < expiresAtMs;
+    must("schedule", isDue, "an offer of a rollout that has expired");
+    must("stop-offers", progress.state === "running", `an offer while it is ${progress.state}`);
+    must("stop-epoch", stopEpoch === progress.stopEpoch, "an offer of an older epoch");
+    must("waves", position < rollout.releasedEnd, "an offer of a wave that is not open");
     const key = `${rollout.number}/${device}`;
-    assert(generation >= (this.generations.get(key) ?? 1), "an offer of an older generation");
+    must("generations", generation >= (this.generations.get(key) ?? 1), "an older generation");
     this.generations.set(key, generation);
+    if (parent === null) return;
+    const own = this.devices[device]?.ranBefore.get(parent.number);
+    const target = rollout.targets[position];
+    const isOwn = own === undefined || own === target;
+    must("own-previous", isOwn, `device ${device} ran ${own} and is put back to ${target}`);
   }
 
-  everything(center: PureCenter, devices: readonly PretendDevice[]): void {
-    for (const rollout of center.rollouts) {
-      checkRollout(rollout, devices);
-      this.changes(rollout, center);
-    }
-    for (const { number, acceptedGenerations } of devices) {
-      const sorted = [...new Set(acceptedGenerations)].sort((a, b) => a - b);
-      assert.deepEqual(acceptedGenerations, sorted, `device ${number} went back a generation`);
+  /** It left a gateway that has read all that the center sent. */
+  sent({ rollout, device }: Offer): void {
+    const { state } = rollout.progress;
+    const mayLeave = state === "running" || state === "succeeded";
+    must("stop-offers", mayLeave, `${device} is sent an offer while it is ${state}`);
+  }
+
+  accepted({ rollout, position, device, generation }: Offer): void {
+    const { watch, haltedAtMs } = this.follow(rollout);
+    watch.deviceAccepted(position);
+    const acceptedBefore = this.devices[device]?.acceptedGenerations.at(-2) ?? 0;
+    must("generations", generation > acceptedBefore, `device ${device} went back a generation`);
+    if (haltedAtMs === -1) return;
+    const lateMs = this.center.nowMs - haltedAtMs;
+    const { offerLifetimeMs } = rollout.frame;
+    must("stop-accepts", lateMs < offerLifetimeMs, `device ${device}, ${lateMs} ms after`);
+    const isOver = rollout.progress.state === "stopped" || rollout.progress.state === "rolled-back";
+    must("stop-accepts", !isOver, `device ${device} when it was ${rollout.progress.state}`);
+  }
+
+  everything(): void {
+    for (const rollout of this.center.rollouts) {
+      const followed = this.follow(rollout);
+      followed.watch.look();
+      checkRollout(rollout, this.devices);
+      const { failures } = rollout.total;
+      must("failures", failures >= followed.failures, `${followed.failures} became ${failures}`);
+      followed.failures = failures;
     }
   }
 
-  /** Nobody goes back a phase, and of whom nothing can be known nothing is said. */
-  private changes(rollout: PureRollout, center: PureCenter): void {
-    const { page } = rollout;
-    rollout.devices.forEach((device, position) => {
-      const key = `${rollout.number}/${position}`;
-      const state = page.state[position] ?? 0;
-      const flags = page.flags[position] ?? 0;
-      const generation = page.generation[position] ?? 0;
-      const before = this.before.get(key);
-      this.before.set(key, { generation, state });
-      const silent = state === ATTEMPT.lost || state === ATTEMPT["timed-out"];
-      const isBad = silent || state === ATTEMPT.failed;
-      assert(!isBad || (flags & CELL_FLAGS.failed) !== 0, "a failure that does not count");
-      if (before === undefined || before.state === state) return;
-      const isUnknown = center.told[device]?.presence === "unknown";
-      assert(!silent || !isUnknown, `position ${position} is ${ATTEMPT_STATES[state]}, unheard`);
-      // One that was given up and found to have done it may still tell how.
-      const wasGivenUp = (flags & CELL_FLAGS.failed) !== 0;
-      if (before.generation !== generation || wasGivenUp || !isUnderWay(state)) return;
-      assert(!isUnderWay(before.state) || before.state < state, `position ${position} went back`);
-    });
+  ended(): void {
+    for (const rollout of this.center.rollouts) {
+      const why = `rollout ${rollout.number} is ${rollout.progress.state} in the end`;
+      must("end", isEnded(rollout.progress.state), why);
+      this.reports.close(rollout);
+      this.follow(rollout).watch.ended();
+      this.reports.replay(rollout);
+    }
   }
 }
 
-function checkGate(rollout: PureRollout, wave: number, openForMs: number): void {
-  const counts = rollout.counts[wave];
-  assert(counts !== undefined);
-  const of = (state: keyof typeof ATTEMPT): number => counts.byState[ATTEMPT[state]] ?? 0;
-  let underWay = 0;
-  for (let state = ATTEMPT.accepted; state <= ATTEMPT.verifying; state++) {
-    underWay += counts.byState[state] ?? 0;
-  }
-  assert.equal(underWay, 0, "a wave opened while attempts of its predecessor were under way");
-  const { spec } = rollout.frame;
-  if (of("pending") + of("offered") > 0) {
-    assert(openForMs >= spec.deadlines.reachMs, "a wave opened within its predecessor's reach");
-  }
+function countIn(rollout: PureRollout, wave: number): (state: keyof typeof ATTEMPT) => number {
+  const { start, end } = rollout.waves[wave] ?? { start: 0, end: 0 };
+  const states = rollout.page.state.subarray(start, end);
+  return (state) => states.reduce((all, code) => all + Number(code === ATTEMPT[state]), 0);
+}
+
+/** Succeeded and newly failed of a wave: what its share is judged by. */
+function shareOf(rollout: PureRollout, wave: number, forgiven: number): [number, number] {
+  const of = countIn(rollout, wave);
   const bad = of("failed") + of("rolled-back") + of("timed-out") + of("lost");
-  const newlyBad = Math.min(bad, rollout.total.failures - rollout.progress.forgivenFailures);
-  const share = spec.gate.minSuccessPercent / 100;
-  const hasPassed = of("succeeded") >= share * (of("succeeded") + newlyBad);
-  assert(hasPassed, "a wave opened past a gate that had not passed");
+  return [of("succeeded"), Math.min(bad, rollout.total.failures - forgiven)];
+}
+
+function checkGate(rollout: PureRollout, wave: number, reachableForMs: number): void {
+  const of = countIn(rollout, wave);
+  const { start, end } = rollout.waves[wave] ?? { start: 0, end: 0 };
+  const underWay = rollout.page.state.subarray(start, end).filter(isUnderWay).length;
+  must("gate", underWay === 0, "a wave opened while attempts of the one before were under way");
+  const { spec } = rollout.frame;
+  const notReached = of("pending") + of("offered");
+  const hadTime = notReached === 0 || reachableForMs >= spec.deadlines.reachMs;
+  must("gate", hadTime, `a wave opened ${reachableForMs} ms into the reach window of another`);
+  const [succeeded, failed] = shareOf(rollout, wave, rollout.progress.forgivenFailures);
+  const hasPassed = succeeded * 100 >= spec.gate.minSuccessPercent * (succeeded + failed);
+  must("gate", hasPassed, `a wave opened with ${succeeded} well and ${failed} failed`);
+}
+
+/**
+ * The engine halts at its limit of failures, at a share too low, at a filled blast radius, or when
+ * it is evident that too many would fail: no fewer have failed than it allows. And when it expires.
+ */
+function checkCause(rollout: PureRollout, before: PureRollout["progress"], move: string): void {
+  const { frame, total, progress } = rollout;
+  const { gate } = frame.spec;
+  if (progress.hasExpired) return;
+  const hasFailed = total.failures - before.forgivenFailures >= frame.limits.maxFailures;
+  const wave = before.waveCount - 1;
+  const [succeeded, failed] = shareOf(rollout, wave, before.forgivenFailures);
+  const decided = succeeded + failed;
+  const of = countIn(rollout, wave);
+  const isJudged = decided >= gate.minSample || of("pending") + of("offered") === 0;
+  const isLow = isJudged && succeeded * 100 < gate.minSuccessPercent * decided;
+  const givenUp = total.unproven - total.inFlight;
+  const isFilled = progress.state === "paused" && givenUp >= frame.limits.blastRadius;
+  must(
+    "cause",
+    hasFailed || isLow || isFilled || mayBeEvident(rollout, before),
+    `${move}: ${progress.stateReason}`,
+  );
+}
+
+function mayBeEvident({ total, frame }: PureRollout, before: PureRollout["progress"]): boolean {
+  const failures = total.failures - before.forgivenFailures;
+  const accepted = Math.min(
+    total.exposed - before.forgivenFailures,
+    Math.max(failures, total.exposed - before.forgivenAccepted),
+  );
+  return failures * 100 > frame.limits.maxFailureRatePercent * accepted;
 }
 
 function checkRollout(rollout: PureRollout, devices: readonly PretendDevice[]): void {
   const { total, progress, page, frame } = rollout;
+  const { inFlight, unproven, places } = recount(rollout);
   const size = rollout.devices.length;
   const sum = total.byState.reduce((all, count) => all + count, 0);
-  assert.equal(sum, size, "the counts by state add up to the plan");
-  assert(total.exposed >= total.failures, "only what has accepted can have failed");
-  let inFlight = 0;
-  let open = 0;
-  for (let position = 0; position < size; position++) {
-    const state = page.state[position] ?? 0;
-    const wasGivenUp = ((page.flags[position] ?? 0) & CELL_FLAGS.failed) !== 0;
-    if (!isTerminal(state)) open++;
-    // One that was given up has lost its place; when it goes on all the same, it took none anew.
-    if (!wasGivenUp && (state === ATTEMPT.offered || isUnderWay(state))) inFlight++;
-    const isBeyond = position >= rollout.releasedEnd && progress.waveCount > 0;
-    const untouched = state === ATTEMPT.pending || state === ATTEMPT.cancelled;
-    assert(!isBeyond || untouched, `position ${position} moved before its wave opened`);
+  must("counts", sum === size, `${sum} of ${size} devices are counted`);
+  must("counts", inFlight === total.inFlight, `${total.inFlight} in flight, counted: ${inFlight}`);
+  must("counts", unproven === total.unproven, `${total.unproven} unproven, counted: ${unproven}`);
+  must("exposed", total.exposed >= total.failures, "more have failed than accepted");
+  must("in-flight", places <= frame.limits.maxInFlight, `${places} in flight`);
+  if (progress.waveCount > 0) {
+    const beyond = page.state
+      .subarray(rollout.releasedEnd)
+      .every((state) => state === ATTEMPT.pending || state === ATTEMPT.cancelled);
+    must("waves", beyond, "a device moved before its wave opened");
   }
-  assert(inFlight <= frame.limits.maxInFlight, `${inFlight} in flight`);
-  if (isEnded(progress.state)) assert.equal(open, 0, "an ended rollout has open attempts");
   if (frame.isRollback) return;
-  assert(total.unproven <= frame.limits.blastRadius, `${total.unproven} unproven`);
-  const unproven = devices.filter((device) => isTrulyUnproven(rollout, device)).length;
-  assert(unproven <= frame.limits.blastRadius, `${unproven} are in truth unproven`);
+  const { blastRadius } = frame.limits;
+  must("blast-radius", total.unproven <= blastRadius, `${total.unproven} unproven`);
+  const inTruth = devices.filter((device) => isTrulyUnproven(rollout, device)).length;
+  must("true-exposure", inTruth <= blastRadius, `${inTruth} are in truth unproven`);
+}
+
+/** By the cells, in the plainest way. */
+function recount({ page }: PureRollout): { inFlight: number; unproven: number; places: number } {
+  const sums = { inFlight: 0, unproven: 0, places: 0 };
+  for (let cell = 0; cell < page.cellCount; cell++) {
+    const state = page.state[cell] ?? ATTEMPT_STATE_COUNT;
+    const flags = page.flags[cell] ?? 0;
+    const isOut = state === ATTEMPT.offered || isUnderWay(state);
+    if (isOut) sums.inFlight++;
+    // One that was given up has lost its place; when it goes on all the same, it took none anew.
+    if (isOut && (flags & CELL_FLAGS.failed) === 0) sums.places++;
+    const isExposed = (flags & CELL_FLAGS.exposed) !== 0;
+    const isProven = state === ATTEMPT.succeeded || (flags & CELL_FLAGS.settled) !== 0;
+    if (state === ATTEMPT.offered || (isExposed && !isProven)) sums.unproven++;
+  }
+  return sums;
 }
 
 /** It took the release up, and is neither proven nor done with it and on what it ran before. */

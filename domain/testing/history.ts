@@ -3,24 +3,28 @@
  * One random history: a fleet, a rollout with limits drawn at random, some hundred events, and an
  * end in which everything that can still move does. Throws at the first thing that must not be.
  */
-import assert from "node:assert/strict";
 import { ATTEMPT } from "../attempt.ts";
-import { planRollout } from "../planner.ts";
-import { isEnded, type RolloutSpec } from "../rollout.ts";
+import { isEnded } from "../rollout.ts";
 import { mayStop } from "../rollout-engine.ts";
+import type { Coverage } from "./coverage.ts";
+import { steppedAs } from "./happenings.ts";
 import { HistoryChecks } from "./history-checks.ts";
-import { PretendDevice, type Fate } from "./pretend-device.ts";
-import { PretendWorld } from "./pretend-world.ts";
+import { HistoryFailure } from "./history-failure.ts";
+import { makeFleet, makeRollout, NEW_RELEASE } from "./history-setup.ts";
+import { must } from "./invariants.ts";
+import type { PretendDevice } from "./pretend-device.ts";
+import { PretendWorld, type PretendGateway } from "./pretend-world.ts";
 import { PureCenter } from "./pure-center.ts";
-import { PureRollout, specOf } from "./pure-rollout.ts";
+import type { PureRollout } from "./pure-rollout.ts";
 import { SeededRandom } from "../seeded-random.ts";
 
-const NEW_RELEASE = 10;
 const TICK_MS = 5_000;
-const OFFER_LIFETIME_MS = 20_000;
 const EVENTS = 250;
 /** Longest that what is left can take: the offline grace, and a rollback's. */
 const LAST_TICKS = 3_000;
+const PATIENCE_TICKS = 150;
+const DAY_MS = 86_400_000;
+const STUCK_MS = 60_000;
 
 export interface Told {
   readonly state: string;
@@ -28,96 +32,157 @@ export interface Told {
   readonly deviceCount: number;
 }
 
-export function tellHistory(seed: number): Told {
-  return new History(seed).tell();
+export interface TellOptions {
+  /** The planted bug that this history is told with. */
+  readonly isPlanted?: (name: string) => boolean;
+  /** What this history meets is added. */
+  readonly coverage?: Coverage;
+}
+
+/** Throws a `HistoryFailure` at the first event that breaks an invariant. */
+export function tellHistory(seed: number, options: TellOptions = {}): Told {
+  return new History(seed, options).tell();
+}
+
+interface Happening {
+  readonly kind: string;
+  /** Of 1,000. */
+  readonly weight: number;
+  readonly happen: (device: PretendDevice, gateway: PretendGateway) => void;
 }
 
 class History {
+  private readonly seed: number;
   private readonly random: SeededRandom;
-  private readonly checks = new HistoryChecks();
+  private readonly checks: HistoryChecks;
   private readonly center: PureCenter;
   private readonly world: PretendWorld;
   private readonly devices: readonly PretendDevice[];
   private readonly rollout: PureRollout;
+  private readonly happenings: readonly Happening[];
+  private event = { number: 0, kind: "start" };
 
-  constructor(seed: number) {
+  constructor(seed: number, { isPlanted = () => false, coverage }: TellOptions) {
     const random = new SeededRandom(seed);
+    this.seed = seed;
     this.random = random;
-    const badPercent = random.pick([0, 2, 10, 50]);
-    this.devices = Array.from({ length: 50 + random.below(30) }, (_, number) => {
-      const fate = random.below(100) < badPercent ? pickBad(random) : "good";
-      return new PretendDevice(number, fate, 1 + random.below(3));
-    });
+    this.devices = makeFleet(random);
     this.center = new PureCenter({
       releases: this.devices.map((device) => device.runs),
+      isPlanted,
       hooks: {
         offered: (offer) => {
-          this.checks.offered(offer, this.center.wallMs);
+          this.checks.offered(offer);
           this.world.lease(offer);
         },
-        stepped: (rollout, before, event) => this.checks.stepped(rollout, before, event),
+        stepped: (rollout, before, event) => {
+          coverage?.rollout(before.state, steppedAs(event));
+          this.checks.stepped(rollout, before, event);
+        },
         effect: (rollout, effect) => {
           if (effect.kind !== "raise-stop-epoch") return;
           this.world.raiseStopEpoch(rollout.number, effect.stopEpoch);
         },
+        stepping: (rollout, event) => this.checks.stepping(rollout, event),
+        sweeping: (rollout, elapsedTicks) => this.checks.sweeping(rollout, elapsedTicks),
+        happened: (state, what) => coverage?.attempt(state, what),
       },
     });
     this.world = new PretendWorld({ center: this.center, devices: this.devices, random });
-    this.rollout = makeRollout(this.devices, randomSpec(random), seed);
-    this.center.rollouts.push(this.rollout);
-    this.center.step(this.rollout, { kind: "start" });
+    this.checks = new HistoryChecks({ center: this.center, devices: this.devices, isPlanted });
+    this.happenings = this.drawFrom();
+    this.rollout = this.telling(() => makeRollout(this.devices, { random, seed, isPlanted }));
   }
 
   tell(): Told {
-    for (let event = 0; event < EVENTS; event++) {
-      this.happen();
-      this.checks.everything(this.center, this.devices);
-    }
-    this.settle();
-    const { state } = this.rollout.progress;
+    const { state } = this.telling(() => {
+      this.center.rollouts.push(this.rollout);
+      this.center.step(this.rollout, { kind: "start" });
+      for (let number = 1; number <= EVENTS; number++) {
+        this.happen(number);
+        this.checks.everything();
+      }
+      this.event = { number: EVENTS + 1, kind: "the end" };
+      this.settle();
+      return this.rollout.progress;
+    });
     return { state, eventCount: EVENTS, deviceCount: this.devices.length };
   }
 
-  private happen(): void {
+  /** What goes wrong says in which history and at which event. */
+  private telling<Result>(tell: () => Result): Result {
+    try {
+      return tell();
+    } catch (error) {
+      throw new HistoryFailure({ seed: this.seed, event: this.event, cause: error });
+    }
+  }
+
+  private happen(number: number): void {
     const { random, world } = this;
-    const device = this.devices[random.below(this.devices.length)];
-    const gateway = world.gateways[random.below(2)];
-    assert(device !== undefined && gateway !== undefined);
-    const dice = random.below(1_000);
-    if (dice < 350) this.timePasses(1 + random.below(3));
-    else if (dice < 550) this.aLittleOfEverything();
-    else if (dice < 700) this.workGoesOn(random.next());
-    else if (dice < 780) world.vanish(device);
-    else if (dice < 900) world.comeBack(device);
-    else if (dice < 915) world.cutOff(gateway);
-    else if (dice < 945) world.restore(gateway);
-    else if (dice < 960) this.flushAll(0.5);
-    else if (dice < 965) this.center.wallOffsetMs = random.pick([0, 0, 86_400_000, -86_400_000]);
-    else this.command();
+    const device = random.pick(this.devices);
+    const gateway = random.pick(world.gateways);
+    let dice = random.below(1_000);
+    const happening = this.happenings.find(({ weight }) => (dice -= weight) < 0);
+    must("end", happening !== undefined, "the weights of what happens sum to 1,000");
+    this.event = { number, kind: happening.kind };
+    happening.happen(device, gateway);
+  }
+
+  private drawFrom(): Happening[] {
+    const { random, world } = this;
+    const gatewayUp = (gateway: PretendGateway): void => {
+      if (!gateway.isUp) world.restore(gateway);
+    };
+    return [
+      { kind: "time passes", weight: 345, happen: () => this.timePasses(1 + random.below(3)) },
+      { kind: "messages move", weight: 190, happen: () => this.aLittleOfEverything() },
+      { kind: "work goes on", weight: 140, happen: () => this.workGoesOn(random.next()) },
+      { kind: "a device vanishes", weight: 80, happen: (device) => world.vanish(device) },
+      { kind: "a device comes back", weight: 120, happen: (device) => world.comeBack(device) },
+      { kind: "a gateway is cut off", weight: 15, happen: (_, gateway) => world.cutOff(gateway) },
+      { kind: "a gateway is back", weight: 30, happen: (_, gateway) => gatewayUp(gateway) },
+      { kind: "reports arrive", weight: 15, happen: () => this.flushAll(0.5) },
+      { kind: "reports are stuck", weight: 15, happen: () => this.stickReports() },
+      { kind: "the center restarts", weight: 5, happen: () => world.restartCenter() },
+      { kind: "the wall clock jumps", weight: 5, happen: () => this.jumpWallClock() },
+      { kind: "a command", weight: 40, happen: () => this.command() },
+    ];
   }
 
   private timePasses(ticks: number): void {
     for (let tick = 0; tick < ticks; tick++) {
       this.aLittleOfEverything();
       this.flushAll(1);
-      this.center.tick(TICK_MS);
-      this.checks.everything(this.center, this.devices);
+      this.tick();
     }
+  }
+
+  private tick(): void {
+    this.center.tick(TICK_MS);
+    this.checks.ticked();
+    this.checks.everything();
   }
 
   private aLittleOfEverything(): void {
     const { random, world } = this;
     for (const gateway of world.gateways) {
       if (random.chance(0.8)) world.pump(gateway);
-      if (random.chance(0.8)) world.send(gateway);
+      if (random.chance(0.8)) this.send(gateway);
     }
     for (let count = random.below(world.air.length + 1); count > 0; count--) this.arrival();
     this.workGoesOn(0.3);
   }
 
+  private send(gateway: PretendGateway): void {
+    this.world.send(gateway, (offer) => this.checks.sent(offer));
+  }
+
   private arrival(): void {
     const arrived = this.world.arrive();
-    arrived?.device.take(arrived.offer, this.center.nowMs);
+    if (arrived === null) return;
+    const { device, offer } = arrived;
+    if (device.take(offer, this.center.nowMs)) this.checks.accepted(offer);
   }
 
   private workGoesOn(share: number): void {
@@ -132,6 +197,16 @@ class History {
     for (const device of this.devices) {
       if (this.random.chance(share)) this.world.flush(device, false);
     }
+  }
+
+  /** Those of every third device: a phase may be over before anybody hears that it began. */
+  private stickReports(): void {
+    const until = this.center.nowMs + STUCK_MS;
+    for (const device of this.devices) if (this.random.chance(0.3)) device.stuckUntilMs = until;
+  }
+
+  private jumpWallClock(): void {
+    this.center.wallOffsetMs = this.random.pick([0, 0, DAY_MS, -DAY_MS]);
   }
 
   private command(): void {
@@ -157,100 +232,46 @@ class History {
     for (const device of this.devices) if (!device.online) world.comeBack(device);
     for (let tick = 0; tick < LAST_TICKS; tick++) {
       if (center.rollouts.every(({ progress }) => isEnded(progress.state))) break;
-      for (const rollout of center.rollouts) {
-        if (rollout.progress.state !== "paused") continue;
-        if (tick < 150) center.step(rollout, { kind: "resume" });
-        else center.step(rollout, { kind: "stop", why: "by hand", rollback: true });
-      }
+      this.pressOn(tick);
       for (const gateway of world.gateways) {
         world.pump(gateway);
-        world.send(gateway);
+        this.send(gateway);
       }
       while (world.air.length > 0) this.arrival();
       this.workGoesOn(1);
       for (const device of this.devices) world.flush(device, true);
-      center.tick(TICK_MS);
-      this.checks.everything(center, this.devices);
+      this.tick();
     }
     this.checkEnd();
   }
 
-  private checkEnd(): void {
-    for (const { number, progress } of this.center.rollouts) {
-      const why = `rollout ${number} is ${progress.state}: ${progress.stateReason}`;
-      assert(isEnded(progress.state), `${why}; it never ends`);
+  /**
+   * A person resumes what is paused, for a while, then gives up; and a rollout that waits for ever
+   * (devices that died with an offer may hold the whole blast radius) is stopped, too.
+   */
+  private pressOn(tick: number): void {
+    const { center, rollout } = this;
+    for (const paused of center.rollouts) {
+      if (paused.progress.state !== "paused") continue;
+      if (tick < PATIENCE_TICKS) center.step(paused, { kind: "resume" });
+      else center.step(paused, { kind: "stop", why: "by hand", rollback: true });
     }
-    const { progress, child } = this.rollout;
+    if (tick === 10 * PATIENCE_TICKS && rollout.progress.state === "running") this.stop(true);
+  }
+
+  private checkEnd(): void {
+    this.checks.ended();
+    const { progress, child, page } = this.rollout;
     this.rollout.devices.forEach((number, position) => {
       const device = this.devices[number];
-      assert(device !== undefined);
-      const isProven = this.rollout.page.state[position] === ATTEMPT.succeeded;
+      if (device === undefined || device.isBricked) return;
+      const isProven = page.state[position] === ATTEMPT.succeeded;
       // One that a rollback gave up may go back when everything is over.
-      if (isProven && child === null) assert.equal(device.runs, NEW_RELEASE, `${number} runs it`);
-      if (progress.state !== "rolled-back" || device.isBricked) return;
-      assert.equal(device.runs, device.factory, `${number} is back on what it ran before`);
+      const isTrue = !isProven || child !== null || device.fate === "falls-back";
+      must("evidence", isTrue || device.runs === NEW_RELEASE, `${number} does not run it`);
+      if (progress.state !== "rolled-back") return;
+      const isBack = device.runs === device.factory;
+      must("own-previous", isBack, `${number} runs ${device.runs}, and ran ${device.factory}`);
     });
   }
-}
-
-function pickBad(random: SeededRandom): Fate {
-  return random.pick(["fails", "rolls-back", "lies", "bricks"]);
-}
-
-function randomSpec(random: SeededRandom): RolloutSpec {
-  return specOf({
-    waves: random.pick([[], [{ count: 1 }], [{ percent: 10 }, { percent: 30 }]]),
-    maxInFlight: { count: 1 + random.below(20) },
-    blastRadius: { count: 1 + random.below(30) },
-    gate: {
-      maxFailures: { count: 1 + random.below(10) },
-      maxFailureRatePercent: random.pick([0, 1, 5, 20, 100]),
-      falseAlarmPercent: random.pick([1, 10]),
-      minSuccessPercent: random.pick([0, 50, 95, 100]),
-      minSample: random.pick([1, 5]),
-    },
-    soakMs: random.pick([0, 10_000, 90_000]),
-    onStop: random.pick(["rollback", "pause"]),
-    notBeforeMs: random.pick([0, 0, 0, 30_000]),
-    expiresAtMs: random.pick([0, 0, 0, 600_000, 1_200_000]),
-  });
-}
-
-function makeRollout(
-  devices: readonly PretendDevice[],
-  spec: RolloutSpec,
-  seed: number,
-): PureRollout {
-  const inventory = devices.map(({ number }) => ({
-    ordinal: number,
-    id: `device-${number}`,
-    region: "eu",
-    site: "one",
-    labels: {},
-    inventory: {},
-    serviceLevel: "",
-    critical: false,
-    retired: false,
-  }));
-  const plan = planRollout(
-    {
-      spec,
-      release: { fits: {}, downloadBytes: 1 },
-      selects: () => true,
-      runsRelease: () => false,
-      expectedAttemptMs: 1,
-    },
-    inventory,
-    String(seed),
-  );
-  return new PureRollout({
-    number: 1,
-    spec,
-    waves: plan.waves,
-    limits: plan.limits,
-    devices: [...plan.ordinals],
-    targets: devices.map(() => NEW_RELEASE),
-    parent: null,
-    offerLifetimeMs: OFFER_LIFETIME_MS,
-  });
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * A device of histories: takes offers by the rules of the device protocol, works through its phases
- * one step at a time, keeps its reports until they were delivered. It may fail, fall silent for a
- * while or for ever, and lie.
+ * one step at a time, keeps its reports until they were delivered. It may fail, refuse, fall silent
+ * for a while or for ever, hang, lie, or fall back by itself after all went well.
  */
 import { ATTEMPT } from "../attempt.ts";
 import type { ReportedPhase } from "../attempt-step.ts";
@@ -17,7 +17,22 @@ export interface PretendReport {
 }
 
 /** How its attempts of the release under test go; a rollback always goes well. */
-export type Fate = "good" | "fails" | "rolls-back" | "lies" | "bricks";
+export type Fate =
+  | "good"
+  | "fails"
+  | "rolls-back"
+  /** Says that it has installed, and runs what it ran. */
+  | "lies"
+  | "bricks"
+  | "rejects"
+  /** Waits for a quiet moment. */
+  | "busy"
+  /** Hangs in the midst of its work, for minutes, and goes on. */
+  | "hangs"
+  /** Runs the new release, and is not well. */
+  | "sickens"
+  /** Has installed it, shows it, and after a while runs what it ran before. */
+  | "falls-back";
 
 interface Work {
   readonly offer: Offer;
@@ -25,14 +40,24 @@ interface Work {
   readonly before: number;
   phase: number;
   ended: boolean;
+  /** Nothing goes on before. */
+  restsUntilMs: number;
 }
 
-const { accepted, downloading, downloaded, installing, verifying } = ATTEMPT;
+/** Longer than any phase may take. */
+const HANGS_MS = 100_000;
+const BUSY_MS = 30_000;
+/** About as long as a soak. */
+const FALLS_BACK_AFTER_MS = 15_000;
+const { accepted, downloading, downloaded, waiting, installing, verifying } = ATTEMPT;
 const NEXT = new Map<number, [number, ReportedPhase]>([
   [accepted, [downloading, "downloading"]],
   [downloading, [downloaded, "downloaded"]],
   [downloaded, [installing, "installing"]],
+  [waiting, [installing, "installing"]],
 ]);
+
+const HANGING = [downloading, downloaded, installing];
 
 export class PretendDevice {
   readonly number: number;
@@ -41,12 +66,17 @@ export class PretendDevice {
   runs: number;
   online = true;
   isBricked = false;
+  isHealthy = true;
   work: Work | null = null;
   /** Highest generation answered in any way. */
   answered = 0;
   /** Generations it accepted, in order: for the checkers. */
   readonly acceptedGenerations: number[] = [];
+  /** By rollout: what it ran when it accepted it. */
+  readonly ranBefore: Map<number, number> = new Map();
   outbox: PretendReport[] = [];
+  /** Its reports but the answer to an offer do not get through until then. */
+  stuckUntilMs = 0;
   private readonly sequences = new Map<number, number>();
 
   constructor(number: number, fate: Fate, factory: number) {
@@ -73,9 +103,15 @@ export class PretendDevice {
       this.say(offer, "rejected", nowMs, "expired");
       return false;
     }
+    if (this.fate === "rejects" && offer.rollout.parent === null) {
+      this.say(offer, "rejected", nowMs, "does-not-fit");
+      return false;
+    }
     this.supersede(nowMs);
     const target = offer.rollout.targets[offer.position] ?? 0;
-    this.work = { offer, target, before: this.runs, phase: accepted, ended: false };
+    const before = this.runs;
+    this.work = { offer, target, before, phase: accepted, ended: false, restsUntilMs: 0 };
+    this.ranBefore.set(offer.rollout.number, before);
     this.acceptedGenerations.push(generation);
     this.say(offer, "accepted", nowMs);
     return true;
@@ -84,19 +120,36 @@ export class PretendDevice {
   /** One step of its work. */
   advance(nowMs: number): void {
     const { work } = this;
-    if (work === null || work.ended || this.isBricked) return;
-    const next = NEXT.get(work.phase);
-    if (next !== undefined) {
-      const [phase, word] = next;
-      work.phase = phase;
-      this.say(work.offer, word, nowMs);
+    if (work === null || this.isBricked || nowMs < work.restsUntilMs) return;
+    const fate = work.offer.rollout.parent === null ? this.fate : "good";
+    if (work.ended) {
+      if (fate === "falls-back") this.runs = work.before;
       return;
     }
-    this.finish(work, nowMs);
+    if (fate === "busy" && work.phase === downloaded) {
+      return this.enter(work, waiting, "waiting", nowMs, BUSY_MS);
+    }
+    const next = NEXT.get(work.phase);
+    if (next === undefined) return this.finish(work, fate, nowMs);
+    const [phase, word] = next;
+    // Which phase it hangs in is its own.
+    const hangs = fate === "hangs" && phase === HANGING[this.number % HANGING.length];
+    this.enter(work, phase, word, nowMs, hangs ? HANGS_MS : 0);
   }
 
-  private finish(work: Work, nowMs: number): void {
-    const fate = work.offer.rollout.parent === null ? this.fate : "good";
+  private enter(
+    work: Work,
+    phase: number,
+    word: ReportedPhase,
+    nowMs: number,
+    restMs: number,
+  ): void {
+    work.phase = phase;
+    work.restsUntilMs = nowMs + restMs;
+    this.say(work.offer, word, nowMs);
+  }
+
+  private finish(work: Work, fate: Fate, nowMs: number): void {
     if (fate === "bricks") {
       this.isBricked = true;
       this.online = false;
@@ -104,7 +157,9 @@ export class PretendDevice {
       return;
     }
     work.ended = true;
-    if (fate === "good") this.runs = work.target;
+    if (fate !== "fails" && fate !== "rolls-back" && fate !== "lies") this.runs = work.target;
+    this.isHealthy = fate !== "sickens";
+    work.restsUntilMs = nowMs + FALLS_BACK_AFTER_MS;
     if (fate === "fails") return this.say(work.offer, "failed", nowMs, "no-space");
     if (fate === "rolls-back") {
       return this.say(work.offer, "rolled-back", nowMs, "health-check-failed");

@@ -93,11 +93,15 @@ export class PretendWorld {
     this.center.giveBack(offer, sent);
   }
 
-  /** Offers leave the gateway; some are lost, some repeated. */
-  send(gateway: PretendGateway): void {
+  /**
+   * Offers leave the gateway; some are lost, some repeated. `leaves` is told of those that leave
+   * one that has read all that the center sent.
+   */
+  send(gateway: PretendGateway, leaves: (offer: Offer) => void): void {
     for (const entry of gateway.entries) {
       if (entry.sent) continue;
       entry.sent = true;
+      if (gateway.isUp && gateway.queue.length === 0) leaves(entry.offer);
       if (this.random.chance(0.9)) this.air.push(entry.offer);
       if (this.random.chance(0.1)) this.air.push(entry.offer);
     }
@@ -116,9 +120,14 @@ export class PretendWorld {
   /** Its reports reach the center in any order, some twice; with `all`, none stays behind. */
   flush(device: PretendDevice, all: boolean): void {
     if (!device.online || !this.gatewayOf(device).isUp) return;
-    const late = this.center.nowMs - REPORT_DELAY_MS;
-    const goes = (report: PretendReport): boolean =>
-      all || report.madeAtMs <= late || this.random.chance(0.5);
+    const { nowMs } = this.center;
+    const isStuck = (report: PretendReport): boolean =>
+      nowMs < device.stuckUntilMs && report.phase !== "accepted" && report.phase !== "rejected";
+    const goes = (report: PretendReport): boolean => {
+      if (all) return true;
+      if (isStuck(report)) return false;
+      return report.madeAtMs <= nowMs - REPORT_DELAY_MS || this.random.chance(0.5);
+    };
     const going = this.random.shuffle(device.outbox.filter(goes));
     device.outbox = device.outbox.filter((report) => !going.includes(report));
     for (const report of going) {
@@ -147,7 +156,9 @@ export class PretendWorld {
       return;
     }
     told.presence = device.online ? "online" : "offline";
-    if (device.online) told.release = device.runs;
+    if (!device.online) return;
+    told.release = device.runs;
+    told.healthy = device.isHealthy;
   }
 
   vanish(device: PretendDevice): void {
@@ -176,6 +187,23 @@ export class PretendWorld {
     }
   }
 
+  /** The center starts again: it forgets its leases, gateways name theirs and give them back. */
+  restartCenter(): void {
+    this.center.restart();
+    for (const gateway of this.gateways) {
+      gateway.queue = [];
+      if (!gateway.isUp) continue;
+      for (const entry of gateway.entries.splice(0)) this.giveBack(entry);
+      this.tellEpochs(gateway);
+    }
+  }
+
+  private tellEpochs(gateway: PretendGateway): void {
+    for (const { number, progress } of this.center.rollouts) {
+      gateway.queue.push({ kind: "epoch", rollout: number, stopEpoch: progress.stopEpoch });
+    }
+  }
+
   /** Cut off: its stream ends, what was on the way is lost, its devices are unknown. */
   cutOff(gateway: PretendGateway): void {
     gateway.isUp = false;
@@ -191,9 +219,7 @@ export class PretendWorld {
   restore(gateway: PretendGateway): void {
     gateway.isUp = true;
     gateway.entries = [];
-    for (const { number, progress } of this.center.rollouts) {
-      gateway.queue.push({ kind: "epoch", rollout: number, stopEpoch: progress.stopEpoch });
-    }
+    this.tellEpochs(gateway);
     for (const device of this.devices) if (this.gatewayOf(device) === gateway) this.tell(device);
   }
 }

@@ -21,10 +21,12 @@ import {
   type RolloutEffect,
   type RolloutEvent,
 } from "../rollout-engine.ts";
+import { chooseRollback, countNotBack } from "../rollback.ts";
 import { isEnded, isOpen, openGate, openLimits } from "../rollout.ts";
 import { closingReason } from "../rollout-schedule.ts";
 import { settledWallMs, settleTime, startSettledTime, type SettledTime } from "../settled-time.ts";
-import { needsRollback, PureRollout } from "./pure-rollout.ts";
+import { closedAs, reportedAs, type AttemptHappening } from "./happenings.ts";
+import { PureRollout } from "./pure-rollout.ts";
 
 export interface Offer {
   readonly rollout: PureRollout;
@@ -48,9 +50,21 @@ export interface CenterHooks {
   effect(rollout: PureRollout, effect: RolloutEffect): void;
   /** Before and after each step of the engine. */
   stepped(rollout: PureRollout, before: PureRollout["progress"], event: RolloutEvent): void;
+  /** Before time and evidence do what they do to the attempts. */
+  sweeping?(rollout: PureRollout, elapsedTicks: number): void;
+  /** Before an event is applied to an attempt; the page is as it was. */
+  stepping?(rollout: PureRollout, event: AttemptEvent): void;
+  /** What happened to an attempt in this state (code). */
+  happened?(state: number, what: AttemptHappening): void;
 }
 
-const isPlanted = (): boolean => false;
+const SEEN: readonly AttemptHappening[] = [
+  "sees nothing",
+  "sees target",
+  "sees previous",
+  "sees unknown",
+];
+const IS_NONE_PLANTED = (): boolean => false;
 
 export class PureCenter {
   readonly rollouts: PureRollout[] = [];
@@ -61,13 +75,20 @@ export class PureCenter {
   wallOffsetMs: number;
   private settled: SettledTime;
   private readonly hooks: CenterHooks;
+  private readonly isPlanted: (name: string) => boolean;
   /** By rollout and position: the offer whose lease is at the device's gateway. */
   private readonly leased = new Map<string, Offer>();
 
-  constructor(options: { releases: readonly number[]; hooks: CenterHooks; wallMs?: number }) {
+  constructor(options: {
+    releases: readonly number[];
+    hooks: CenterHooks;
+    isPlanted?: (name: string) => boolean;
+    wallMs?: number;
+  }) {
     this.hooks = options.hooks;
     this.wallOffsetMs = options.wallMs ?? 0;
     this.settled = startSettledTime({ wallMs: this.wallOffsetMs, monotonicMs: 0 });
+    this.isPlanted = options.isPlanted ?? IS_NONE_PLANTED;
     this.told = options.releases.map((release) => ({ presence: "online", release, healthy: true }));
     this.lastGeneration = options.releases.map(() => 0);
   }
@@ -98,7 +119,8 @@ export class PureCenter {
 
   step(rollout: PureRollout, event: RolloutEvent): void {
     const before = rollout.progress;
-    const { progress, effects } = stepRollout(rollout.frame, before, rollout.counts, event);
+    const { frame, counts } = rollout;
+    const { progress, effects } = stepRollout(frame, before, counts, event, this.isPlanted);
     rollout.progress = progress;
     this.hooks.stepped(rollout, before, event);
     for (const effect of effects) this.carryOut(rollout, effect);
@@ -129,16 +151,30 @@ export class PureCenter {
     this.leased.delete(`${rollout.number}/${position}`);
   }
 
+  /**
+   * The process ends and another one reads what is stored: which leases are out is forgotten, what
+   * was offered is leased again.
+   */
+  restart(): void {
+    this.leased.clear();
+    for (const rollout of this.rollouts) rollout.reload();
+  }
+
   private stepCell(rollout: PureRollout, event: AttemptEvent): StepOutcome {
-    const { nowTicks, isStopping: stopping } = rollout;
+    const { page, nowTicks, isStopping: stopping } = rollout;
     if (!isOpen(rollout.progress.state)) return "stale"; // of a rollout that is not open
-    return stepAttempt(rollout.page, event, { nowTicks, stopping, isPlanted });
+    this.hooks.stepping?.(rollout, event);
+    const state = page.state[event.position] ?? 0;
+    const outcome = stepAttempt(page, event, { nowTicks, stopping, isPlanted: this.isPlanted });
+    this.hooks.happened?.(state, reportedAs(event, outcome));
+    return outcome;
   }
 
   private sweep(rollout: PureRollout): void {
     const { page, nowTicks, frame, progress } = rollout;
     const elapsedTicks = nowTicks - rollout.sweptAtTicks;
     rollout.sweptAtTicks = nowTicks;
+    this.hooks.sweeping?.(rollout, elapsedTicks);
     sweepPage(page, {
       nowTicks,
       elapsedTicks,
@@ -147,10 +183,14 @@ export class PureCenter {
       rollingBack: progress.state === "rolling-back",
       stopping: rollout.isStopping,
       offerLifetimeMs: frame.offerLifetimeMs,
-      evidence: (position, previous) => this.evidence(rollout, position, previous),
+      evidence: (position, previous) => {
+        const evidence = this.evidence(rollout, position, previous);
+        this.hooks.happened?.(page.state[position] ?? 0, SEEN[evidence] ?? "sees nothing");
+        return evidence;
+      },
       isOnline: (position) =>
         this.toldOf(rollout, position).presence === "online" && this.isLeased(rollout, position),
-      isPlanted,
+      isPlanted: this.isPlanted,
     });
   }
 
@@ -159,7 +199,8 @@ export class PureCenter {
     return this.leased.get(`${number}/${position}`)?.generation === page.generation[position];
   }
 
-  private evidence(rollout: PureRollout, position: number, previous: number): number {
+  /** One of EVIDENCE, as the sweep sees it. */
+  evidence(rollout: PureRollout, position: number, previous: number): number {
     const { presence, release, healthy } = this.toldOf(rollout, position);
     if (presence === "unknown") return EVIDENCE.unknown;
     if (presence === "offline") return EVIDENCE.none;
@@ -176,7 +217,7 @@ export class PureCenter {
 
   private dispatch(rollout: PureRollout): void {
     if (rollout.progress.state !== "running") return;
-    let budget = offerBudget(rollout.frame, rollout.progress, rollout.total);
+    let budget = offerBudget(rollout.frame, rollout.progress, rollout.total, this.isPlanted);
     const { page, devices } = rollout;
     for (let position = 0; position < rollout.releasedEnd; position++) {
       const isOffered = page.state[position] === ATTEMPT.offered;
@@ -228,17 +269,22 @@ export class PureCenter {
   }
 
   private close(rollout: PureRollout, from: number[], to: number, reason: string): void {
-    closeUnaccepted(rollout.page, { from, to, reason, nowTicks: rollout.nowTicks });
+    const { page, nowTicks } = rollout;
+    for (const state of page.state) {
+      if (from.includes(state)) this.hooks.happened?.(state, closedAs(to));
+    }
+    closeUnaccepted(page, { from, to, reason, nowTicks });
   }
 
   private beginRollback(parent: PureRollout): void {
-    const positions = parent.devices.flatMap((_, position) =>
-      needsRollback(parent, position) ? [position] : [],
+    const chosen = chooseRollback(parent.cells(), this.isPlanted).filter(
+      ({ previous }) => previous !== UNKNOWN_RELEASE,
     );
-    const count = positions.length;
+    const count = chosen.length;
     const why = parent.progress.stateReason;
     if (count === 0) {
-      this.step(parent, { kind: "rollback-ended", succeeded: true, why });
+      const succeeded = countNotBack(parent.cells(), () => null) === 0;
+      this.step(parent, { kind: "rollback-ended", succeeded, why });
       return;
     }
     const gate = openGate(count);
@@ -255,10 +301,11 @@ export class PureCenter {
       },
       waves: [{ start: 0, end: count }],
       limits: openLimits(count, count),
-      devices: positions.map((position) => parent.devices[position] ?? -1),
-      targets: positions.map((position) => parent.page.previous[position] ?? 0),
+      devices: chosen.map(({ position }) => parent.devices[position] ?? -1),
+      targets: chosen.map(({ previous }) => previous),
       parent,
       offerLifetimeMs: parent.frame.offerLifetimeMs,
+      isPlanted: this.isPlanted,
     });
     parent.child = child;
     this.rollouts.push(child);
@@ -272,8 +319,10 @@ export class PureCenter {
     const { parent } = rollout;
     if (parent === null || parent.progress.state !== "rolling-back") return;
     this.sweep(parent);
-    // Whoever needed no rollback was back before it began.
-    const notBack = rollout.devices.length - (rollout.total.byState[ATTEMPT.succeeded] ?? 0);
+    const notBack = countNotBack(parent.cells(), (position) => {
+      const inRollback = rollout.devices.indexOf(parent.devices[position] ?? -1);
+      return inRollback === -1 ? null : (rollout.page.state[inRollback] ?? 0);
+    });
     const succeeded = rollout.progress.state === "succeeded" && notBack === 0;
     const why = `${parent.progress.stateReason}; ${notBack} did not go back`;
     this.step(parent, { kind: "rollback-ended", succeeded, why });

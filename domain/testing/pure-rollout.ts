@@ -3,9 +3,16 @@
  * One rollout as the center holds it, without a center: a page of attempts, the engine's progress
  * and nothing else. At most 4,096 devices, so one page is all there is.
  */
-import { ATTEMPT, ATTEMPT_STATES } from "../attempt.ts";
+import { ATTEMPT_STATES } from "../attempt.ts";
 import { countPage, sumCounts, type AttemptCounts } from "../attempt-counts.ts";
-import { createAttemptPage, PAGE_TICK_MS, type AttemptPage } from "../attempt-page.ts";
+import {
+  createAttemptPage,
+  decodeAttemptPage,
+  encodeAttemptPage,
+  PAGE_TICK_MS,
+  type AttemptPage,
+} from "../attempt-page.ts";
+import type { RollbackCell } from "../rollback.ts";
 import type { RolloutFrame } from "../rollout-engine.ts";
 import {
   DEFAULT_SPEC,
@@ -27,6 +34,8 @@ export interface PureRolloutOptions {
   readonly targets: readonly number[];
   readonly parent: PureRollout | null;
   readonly offerLifetimeMs: number;
+  /** Switches for planted bugs; none where nothing is said. */
+  readonly isPlanted?: (name: string) => boolean;
 }
 
 export class PureRollout {
@@ -36,10 +45,11 @@ export class PureRollout {
   readonly devices: readonly number[];
   readonly targets: readonly number[];
   readonly parent: PureRollout | null;
-  readonly page: AttemptPage;
+  page: AttemptPage;
   child: PureRollout | null = null;
   progress: RolloutProgress = { ...INITIAL_PROGRESS, state: "planned" };
   sweptAtTicks = 0;
+  private readonly isPlanted: (name: string) => boolean;
 
   constructor(options: PureRolloutOptions) {
     this.number = options.number;
@@ -48,6 +58,7 @@ export class PureRollout {
     this.targets = options.targets;
     this.parent = options.parent;
     this.page = createAttemptPage(0, options.devices.length);
+    this.isPlanted = options.isPlanted ?? (() => false);
     this.frame = {
       spec: options.spec,
       limits: options.limits,
@@ -62,7 +73,7 @@ export class PureRollout {
   }
 
   get counts(): AttemptCounts[] {
-    return countPage(this.page, this.waves);
+    return countPage(this.page, this.waves, this.isPlanted);
   }
 
   get total(): AttemptCounts {
@@ -75,6 +86,18 @@ export class PureRollout {
 
   get isStopping(): boolean {
     return this.progress.state === "stopping" || this.progress.state === "rolling-back";
+  }
+
+  /** As it is stored and read again. */
+  reload(): void {
+    this.page = decodeAttemptPage(0, encodeAttemptPage(this.page));
+    this.progress = JSON.parse(JSON.stringify(this.progress)) as RolloutProgress;
+    this.sweptAtTicks = this.nowTicks;
+  }
+
+  /** Every cell, in order of position. */
+  *cells(): Generator<RollbackCell> {
+    for (let index = 0; index < this.page.cellCount; index++) yield { page: this.page, index };
   }
 
   stateOf(position: number): string {
@@ -100,11 +123,4 @@ export function specOf(overrides: Partial<RolloutSpec> = {}): RolloutSpec {
     },
     ...overrides,
   };
-}
-
-/** For a rollback: every position that accepted, or may have, and is not back. */
-export function needsRollback(rollout: PureRollout, position: number): boolean {
-  const flags = rollout.page.flags[position] ?? 0;
-  if ((flags & 1) !== 0) return (flags & 4) === 0;
-  return rollout.page.state[position] === ATTEMPT.offered;
 }

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+/** What can happen to an attempt or to a rollout, in words: the columns of the coverage tables. */
+import { ATTEMPT } from "../attempt.ts";
+import type { AttemptEvent, StepOutcome } from "../attempt-step.ts";
+import type { RolloutEvent } from "../rollout-engine.ts";
+
+export const ATTEMPT_HAPPENINGS = [
+  "leased",
+  "returned unsent",
+  "returned sent",
+  "accepted",
+  "downloading",
+  "downloaded",
+  "waiting",
+  "installing",
+  "installed",
+  "failed",
+  "rolled-back",
+  "rejected",
+  "superseded",
+  /** Any report under a generation that the attempt does not have now. */
+  "older report",
+  /** Any report whose sequence is not the newest. */
+  "report again",
+  "sees nothing",
+  "sees target",
+  "sees previous",
+  "sees unknown",
+  "cancelled",
+  "unreachable",
+  /** Its rollout ended while it was under way. */
+  "ended",
+] as const;
+export type AttemptHappening = (typeof ATTEMPT_HAPPENINGS)[number];
+
+export const ROLLOUT_HAPPENINGS = [
+  "tick",
+  "start",
+  "pause",
+  "resume",
+  "stop",
+  "rollback",
+  "rollback-ended",
+] as const;
+export type RolloutHappening = (typeof ROLLOUT_HAPPENINGS)[number];
+
+export function reportedAs(event: AttemptEvent, outcome: StepOutcome): AttemptHappening {
+  if (event.kind === "leased") return "leased";
+  if (event.kind === "returned") return event.sent ? "returned sent" : "returned unsent";
+  if (outcome === "stale") return "older report";
+  return outcome === "duplicate" ? "report again" : event.phase;
+}
+
+export function closedAs(to: number): AttemptHappening {
+  if (to === ATTEMPT.cancelled) return "cancelled";
+  return to === ATTEMPT.unreachable ? "unreachable" : "ended";
+}
+
+export function steppedAs(event: RolloutEvent): RolloutHappening {
+  return event.kind === "stop" && event.rollback ? "rollback" : event.kind;
+}

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+/** The fleet and the rollout of a random history, drawn from its seed. */
+import { planRollout } from "../planner.ts";
+import type { RolloutSpec } from "../rollout.ts";
+import type { Amount } from "../units.ts";
+import { must } from "./invariants.ts";
+import { PretendDevice, type Fate } from "./pretend-device.ts";
+import { PureRollout, specOf } from "./pure-rollout.ts";
+import type { SeededRandom } from "../seeded-random.ts";
+
+export const NEW_RELEASE = 10;
+const OFFER_LIFETIME_MS = 20_000;
+const MINUTE_MS = 60_000;
+
+/** At least 50 devices, of which some share goes wrong in one way or another. */
+export function makeFleet(random: SeededRandom): PretendDevice[] {
+  const badPercent = random.pick([0, 2, 10, 50]);
+  return Array.from({ length: 50 + random.below(30) }, (_, number) => {
+    const fate = random.below(100) < badPercent ? pickBad(random) : "good";
+    return new PretendDevice(number, fate, 1 + random.below(3));
+  });
+}
+
+function pickBad(random: SeededRandom): Fate {
+  return random.pick([
+    "fails",
+    "rolls-back",
+    "lies",
+    "bricks",
+    "rejects",
+    "busy",
+    "hangs",
+    "sickens",
+    "falls-back",
+  ]);
+}
+
+function randomSpec(random: SeededRandom): RolloutSpec {
+  const limit = (bound: number): Amount =>
+    random.chance(0.3) ? { percent: 1 + random.below(40) } : { count: 1 + random.below(bound) };
+  const { deadlines } = specOf();
+  return specOf({
+    waves: random.pick([[], [{ count: 1 }], [{ percent: 10 }, { percent: 30 }]]),
+    maxInFlight: limit(20),
+    blastRadius: limit(30),
+    gate: {
+      maxFailures: limit(10),
+      maxFailureRatePercent: random.pick([0, 1, 5, 20, 100]),
+      falseAlarmPercent: random.pick([1, 10]),
+      minSuccessPercent: random.pick([0, 50, 95, 100]),
+      minSample: random.pick([1, 5]),
+    },
+    soakMs: random.pick([0, 10_000, 90_000]),
+    deadlines: {
+      ...deadlines,
+      reachMs: random.pick([MINUTE_MS, 3 * MINUTE_MS]),
+      offlineGraceMs: random.pick([2 * MINUTE_MS, 10 * MINUTE_MS]),
+    },
+    onStop: random.pick(["rollback", "pause"]),
+    notBeforeMs: random.pick([0, 0, 0, 30_000]),
+    expiresAtMs: random.pick([0, 0, 0, 600_000, 1_200_000]),
+  });
+}
+
+export function makeRollout(
+  devices: readonly PretendDevice[],
+  options: {
+    random: SeededRandom;
+    seed: number;
+    isPlanted: (name: string) => boolean;
+  },
+): PureRollout {
+  const { random, seed, isPlanted } = options;
+  const spec = randomSpec(random);
+  const inventory = devices.map(({ number }) => ({
+    ordinal: number,
+    id: `device-${number}`,
+    region: "eu",
+    site: "one",
+    labels: {},
+    inventory: {},
+    serviceLevel: "",
+    critical: false,
+    retired: false,
+  }));
+  const intent = {
+    spec,
+    release: { fits: {}, downloadBytes: 1 },
+    selects: () => true,
+    runsRelease: () => false,
+    expectedAttemptMs: 1,
+  };
+  const plan = planRollout(intent, inventory, String(seed), isPlanted);
+  checkPlan(spec, plan, devices.length);
+  return new PureRollout({
+    number: 1,
+    spec,
+    waves: plan.waves,
+    limits: plan.limits,
+    devices: [...plan.ordinals],
+    targets: devices.map(() => NEW_RELEASE),
+    parent: null,
+    offerLifetimeMs: OFFER_LIFETIME_MS,
+    isPlanted,
+  });
+}
+
+/** With arithmetic of its own: a percentage rounds down as a limit, and up as a size. */
+function checkPlan(spec: RolloutSpec, plan: ReturnType<typeof planRollout>, total: number): void {
+  const planned = new Set(plan.ordinals);
+  must("plan", planned.size === total, `${planned.size} of ${total} devices are in the plan`);
+  const most = (amount: Amount): number =>
+    "count" in amount ? amount.count : Math.max(1, (amount.percent * total) / 100);
+  const { maxInFlight, blastRadius, maxFailures } = plan.limits;
+  must("plan", maxInFlight <= most(spec.maxInFlight), `${maxInFlight} may be in flight`);
+  must("plan", blastRadius <= most(spec.blastRadius), `${blastRadius} may be unproven`);
+  must("plan", maxFailures <= most(spec.gate.maxFailures), `${maxFailures} may fail`);
+  let end = 0;
+  plan.waves.forEach((wave, index) => {
+    must("plan", wave.start === end && wave.end > end, `wave ${index + 1} begins at ${wave.start}`);
+    const amount = spec.waves[index];
+    const size = wave.end - wave.start;
+    const isAsked = amount === undefined || size - 1 < most(amount);
+    must("plan", isAsked, `wave ${index + 1} has ${size} devices`);
+    end = wave.end;
+  });
+  must("plan", end === total, `the waves have ${end} of ${total} devices`);
+}
