@@ -132,7 +132,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   },
   {
     name: "release",
-    summary: "Create, sign and verify releases on this machine",
+    summary: "Create, sign, verify and export releases on this machine",
     children: [
       {
         name: "create",
@@ -148,6 +148,11 @@ export const COMMANDS: readonly CommandEntry[] = [
         name: "verify",
         summary: "Check a bundle's digests and signature without the center",
         load: () => import("./commands/release/verify.ts"),
+      },
+      {
+        name: "export",
+        summary: "Write a bundle's artifacts as the index and chunk store that casync reads",
+        load: () => import("./commands/release/export.ts"),
       },
     ],
   },

@@ -15,6 +15,7 @@ import {
   releaseTarget,
   type ReleaseManifest,
 } from "../../protocol/device/release-manifest.ts";
+import { requireChunkIndex } from "./chunk-indexes.ts";
 import { parseMetadata, untrusted } from "../../protocol/trust/tuf-metadata.ts";
 import { findTarget } from "../../protocol/trust/tuf-targets.ts";
 import type { PublishResult } from "../identity/trust-repository.ts";
@@ -131,7 +132,10 @@ async function requireArtifacts(
 ): Promise<void> {
   for (const artifact of manifest.artifacts) {
     const facts = await artifacts.stat(artifact.sha256, { signal });
-    if (facts?.lengthBytes === artifact.lengthBytes) continue;
+    if (facts?.lengthBytes === artifact.lengthBytes) {
+      await requireChunkIndex({ artifacts, artifact, release: name, signal });
+      continue;
+    }
     throw new MusterError({
       code: "failed_precondition",
       message:

@@ -3,7 +3,7 @@
  * A release bundle on disk, `<name>-<version>.muster/`:
  *
  *     manifest.json       what it holds and how it is installed; its SHA-256 is its identity
- *     artifacts/<sha256>  the files that the manifest names
+ *     artifacts/<sha256>  the files that the manifest names, and their chunk indexes
  *     targets.json        after `muster release sign`: signed metadata that lists the manifest
  *
  * The manifest's bytes are fixed once written: they are hashed and signed as they are.
@@ -64,18 +64,34 @@ export function artifactPath(folder: string, sha256: string): string {
   return join(folder, ARTIFACTS_FOLDER, sha256);
 }
 
+/** A file of a bundle. */
+export interface BundleFile {
+  /** For people: `app`, or `app (chunk index)`. */
+  readonly name: string;
+  readonly sha256: string;
+  readonly lengthBytes: number;
+}
+
+/** What lies in the artifacts folder: each artifact, and its chunk index behind it. */
+export function bundleFiles(manifest: ReleaseManifest): BundleFile[] {
+  return manifest.artifacts.flatMap(({ name, sha256, lengthBytes, chunkIndex }) => [
+    { name, sha256, lengthBytes },
+    ...(chunkIndex === null ? [] : [{ name: `${name} (chunk index)`, ...chunkIndex }]),
+  ]);
+}
+
 /** Throws `untrusted` at the first artifact that is missing or is not what the manifest says. */
 export async function verifyArtifacts(bundle: Bundle, signal: AbortSignal): Promise<void> {
-  for (const artifact of bundle.manifest.artifacts) {
-    const path = artifactPath(bundle.folder, artifact.sha256);
+  for (const file of bundleFiles(bundle.manifest)) {
+    const path = artifactPath(bundle.folder, file.sha256);
     const found = await digestFile(path, signal).catch((error: unknown) => {
-      throw fileError(`reading the artifact ${JSON.stringify(artifact.name)}`, path, error);
+      throw fileError(`reading the artifact ${JSON.stringify(file.name)}`, path, error);
     });
-    if (found.sha256 === artifact.sha256 && found.lengthBytes === artifact.lengthBytes) continue;
+    if (found.sha256 === file.sha256 && found.lengthBytes === file.lengthBytes) continue;
     throw new MusterError({
       code: "untrusted",
       message:
-        `the artifact ${JSON.stringify(artifact.name)} is not the one that the manifest names: ` +
+        `the artifact ${JSON.stringify(file.name)} is not the one that the manifest names: ` +
         `it has ${found.lengthBytes} bytes with SHA-256 ${found.sha256}`,
       detail: { file: path, hint: "make the bundle again with `muster release create`" },
     });

@@ -34,8 +34,10 @@ import {
   isThere,
   MANIFEST_FILE,
   readBundle,
+  sha256Of,
   type Bundle,
 } from "./bundle.ts";
+import { chunkArtifact, compressionOf } from "./chunk-artifact.ts";
 import { measureArchive } from "./measure-archive.ts";
 
 const DEFAULT_HEALTH = { timeoutMs: 10_000, attempts: 3, intervalMs: 5_000 };
@@ -45,6 +47,8 @@ export async function createBundle(options: {
   documentFile: string;
   out: string | null;
   folder: string;
+  /** Told what makes the release larger to move than it need be. */
+  note?: (text: string) => void;
   signal: AbortSignal;
 }): Promise<Bundle> {
   const { documentFile, signal } = options;
@@ -61,9 +65,13 @@ export async function createBundle(options: {
   const files = (document.spec.artifacts ?? []).map(({ file }) =>
     resolve(dirname(documentFile), file),
   );
-  const artifacts = await measureArtifacts({ source, document, files, signal });
-  const manifest = toManifest(document, artifacts);
-  await writeBundle({ out, manifest, files });
+  const note = options.note ?? ((): void => {});
+  const measured = await measureArtifacts({ source, document, files, note, signal });
+  const manifest = toManifest(
+    document,
+    measured.map(({ artifact }) => artifact),
+  );
+  await writeBundle({ out, manifest, files, indexes: measured.map(({ index }) => index) });
   return readBundle(out);
 }
 
@@ -129,18 +137,25 @@ function referenceErrors(source: YamlSource, document: ReleaseDocument): MusterE
   return errors;
 }
 
+interface MeasuredArtifact {
+  readonly artifact: ReleaseArtifact;
+  /** The chunk index's file; null where the artifact has none. */
+  readonly index: Buffer | null;
+}
+
 async function measureArtifacts(options: {
   source: YamlSource;
   document: ReleaseDocument;
   files: readonly string[];
+  note: (text: string) => void;
   signal: AbortSignal;
-}): Promise<ReleaseArtifact[]> {
-  const { source, document, files, signal } = options;
+}): Promise<MeasuredArtifact[]> {
+  const { source, document, files, note, signal } = options;
   const { artifacts = [], steps } = document.spec;
   const archives = new Set(
     steps.flatMap((step) => (step.kind === "archive" ? [step.artifact] : [])),
   );
-  const measured: ReleaseArtifact[] = [];
+  const measured: MeasuredArtifact[] = [];
   for (const [index, { name, file }] of artifacts.entries()) {
     const path = files[index] ?? file;
     if (!(await isFile(path))) {
@@ -149,15 +164,37 @@ async function measureArtifacts(options: {
         hint: "paths are relative to the folder of this document",
       });
     }
-    const unpacked = archives.has(name) ? await measureArchive(path, signal) : null;
-    measured.push({
-      name,
-      ...(await digestFile(path, signal)),
-      ...(unpacked === null ? {} : { unpackedBytes: unpacked.unpackedBytes }),
-      chunkIndex: null,
-    });
+    const isArchive = archives.has(name);
+    measured.push(await measureArtifact({ name, path, isArchive, note, signal }));
   }
   return measured;
+}
+
+async function measureArtifact(options: {
+  name: string;
+  path: string;
+  isArchive: boolean;
+  note: (text: string) => void;
+  signal: AbortSignal;
+}): Promise<MeasuredArtifact> {
+  const { name, path, isArchive, note, signal } = options;
+  const unpacked = isArchive ? await measureArchive(path, signal) : null;
+  const facts = await digestFile(path, signal);
+  const { lengthBytes } = facts;
+  const index = (await chunkArtifact({ file: path, lengthBytes, signal }))?.bytes ?? null;
+  const compression = index === null ? null : await compressionOf(path);
+  if (compression !== null) note(compressedNote(name, compression));
+  const chunkIndex = index === null ? null : { sha256: sha256Of(index), lengthBytes: index.length };
+  const unpackedBytes = unpacked === null ? {} : { unpackedBytes: unpacked.unpackedBytes };
+  return { artifact: { name, ...facts, ...unpackedBytes, chunkIndex }, index };
+}
+
+function compressedNote(name: string, compression: string): string {
+  return (
+    `The artifact ${JSON.stringify(name)} is compressed with ${compression}: its next version ` +
+    "will have almost no bytes in common with it.\n" +
+    "Pack it without compression, and devices fetch only what changed, compressed on the way."
+  );
 }
 
 async function isFile(path: string): Promise<boolean> {
@@ -215,8 +252,9 @@ async function writeBundle(options: {
   out: string;
   manifest: ReleaseManifest;
   files: readonly string[];
+  indexes: readonly (Buffer | null)[];
 }): Promise<void> {
-  const { out, manifest, files } = options;
+  const { out, manifest, files, indexes } = options;
   const bytes = manifestBytesOf(manifest);
   assert(releaseManifestSchema.safeParse(JSON.parse(bytes.toString())).success, "a valid manifest");
   assert(bytes.length <= MAX_MANIFEST_BYTES, "64 artifacts and 64 steps fit into a manifest");
@@ -225,6 +263,9 @@ async function writeBundle(options: {
     await mkdir(join(partial, ARTIFACTS_FOLDER), { recursive: true });
     for (const [index, artifact] of manifest.artifacts.entries()) {
       await copyFile(files[index] ?? "", artifactPath(partial, artifact.sha256));
+      const chunks = indexes[index] ?? null;
+      if (artifact.chunkIndex === null || chunks === null) continue;
+      await writeFile(artifactPath(partial, artifact.chunkIndex.sha256), chunks);
     }
     await writeFile(join(partial, MANIFEST_FILE), bytes);
     await rename(partial, out);

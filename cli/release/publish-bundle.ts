@@ -3,14 +3,20 @@
 import { createReadStream } from "node:fs";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { isMusterError, MusterError } from "../../domain/errors.ts";
-import type { ReleaseArtifact } from "../../protocol/device/release-manifest.ts";
 import type {
   PublishReleaseResponse,
   UploadArtifactRequestSchema,
 } from "../../protocol/gen/muster/v1/deploy_pb.ts";
 import type { Session } from "../client.ts";
 import type { Progress } from "../progress/progress.ts";
-import { artifactPath, readBundleTargets, verifyArtifacts, type Bundle } from "./bundle.ts";
+import {
+  artifactPath,
+  bundleFiles,
+  readBundleTargets,
+  verifyArtifacts,
+  type Bundle,
+  type BundleFile,
+} from "./bundle.ts";
 import { notSigned } from "./sign-bundle.ts";
 
 /** The largest data message the API takes. */
@@ -27,10 +33,10 @@ export async function publishBundle(options: {
   if (targets === null) throw notSigned(bundle);
   await verifyArtifacts(bundle, session.call.signal);
   const sent = new Set<string>(); // Two artifacts may be the same bytes.
-  for (const artifact of bundle.manifest.artifacts) {
-    if (sent.has(artifact.sha256)) continue;
-    sent.add(artifact.sha256);
-    await uploadArtifact({ session, bundle, artifact, progress });
+  for (const file of bundleFiles(bundle.manifest)) {
+    if (sent.has(file.sha256)) continue;
+    sent.add(file.sha256);
+    await uploadFile({ session, bundle, file, progress });
   }
   try {
     return await session.client.publishRelease(
@@ -48,17 +54,17 @@ export async function publishBundle(options: {
   }
 }
 
-async function uploadArtifact(options: {
+async function uploadFile(options: {
   session: Session;
   bundle: Bundle;
-  artifact: ReleaseArtifact;
+  file: BundleFile;
   progress: Progress;
 }): Promise<void> {
-  const { session, bundle, artifact, progress } = options;
-  const bar = progress.bar(`upload ${artifact.name}`, artifact.lengthBytes, "bytes");
-  const path = artifactPath(bundle.folder, artifact.sha256);
+  const { session, bundle, file, progress } = options;
+  const bar = progress.bar(`upload ${file.name}`, file.lengthBytes, "bytes");
+  const path = artifactPath(bundle.folder, file.sha256);
   const response = await session.client.uploadArtifact(
-    uploadMessages(path, artifact, (byteCount) => bar.update(byteCount)),
+    uploadMessages(path, file, (byteCount) => bar.update(byteCount)),
     session.call,
   );
   bar.finish(response.alreadyThere ? "was there already" : "");
@@ -66,10 +72,10 @@ async function uploadArtifact(options: {
 
 async function* uploadMessages(
   path: string,
-  artifact: ReleaseArtifact,
+  file: BundleFile,
   onSent: (byteCount: number) => void,
 ): AsyncGenerator<MessageInitShape<typeof UploadArtifactRequestSchema>> {
-  const { sha256, lengthBytes } = artifact;
+  const { sha256, lengthBytes } = file;
   yield { kind: { case: "header", value: { sha256, lengthBytes: BigInt(lengthBytes) } } };
   let sentBytes = 0;
   for await (const chunk of createReadStream(path, { highWaterMark: UPLOAD_CHUNK_BYTES })) {

@@ -5,7 +5,7 @@ import { addExamples } from "../../command.ts";
 import { addOutputOption, type OutputOptions } from "../../options.ts";
 import { printObject } from "../../output/print.ts";
 import { createBundle } from "../../release/create-bundle.ts";
-import type { Shell } from "../../shell.ts";
+import { note, type Shell } from "../../shell.ts";
 
 export function declare(command: Command, shell: Shell): void {
   command
@@ -20,6 +20,7 @@ export function declare(command: Command, shell: Shell): void {
       documentFile: file,
       out: options.out ?? null,
       folder: ".",
+      note: (text) => note(shell, text),
       signal: shell.interrupt.signal,
     });
     const { name, version, artifacts } = bundle.manifest;
