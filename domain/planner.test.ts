@@ -62,6 +62,80 @@ describe("waves", () => {
     assert.deepEqual(waves[0]?.sample, deviceIds.slice(0, 3));
     assert.deepEqual(waves[1]?.sample, deviceIds.slice(3, 3 + SAMPLE_SIZE));
   });
+
+  test("never hold ordinary and critical devices together, and critical ones are last", () => {
+    const devices = fleet(20, (index) => ({ critical: index % 4 === 0 }));
+    const planned = plan(devices, { waves: [{ count: 2 }] });
+    assert.deepEqual(sizes(planned), [2, 13, 5]);
+    const last = planned.deviceIds.slice(15).toSorted();
+    assert.deepEqual(last, ["till-1", "till-13", "till-17", "till-5", "till-9"]);
+    const drawn = plan(devices, { waves: [{ count: 2 }], order: "hash" });
+    assert.deepEqual(sizes(drawn), [2, 18]);
+  });
+
+  test("of a fleet in which all are critical are cut as usual", () => {
+    const devices = fleet(10, () => ({ critical: true }));
+    assert.deepEqual(sizes(plan(devices, { waves: [{ count: 4 }] })), [4, 6]);
+  });
+
+  test("are expected one after the other, each in as many rounds as the limits make", () => {
+    const spec = { waves: [{ count: 10 }], maxInFlight: { count: 20 }, soakMs: 60_000 };
+    const { waves, expectedDurationMs } = plan(fleet(100), { ...spec, blastRadius: { count: 50 } });
+    const times = waves.map(({ startMs, endMs }) => [startMs, endMs]);
+    assert.deepEqual(times, [
+      [0, 120_000],
+      [120_000, 720_000],
+    ]);
+    assert.equal(expectedDurationMs, 720_000);
+  });
+});
+
+describe("an exponential ramp", () => {
+  const ramp = (first: Amount, factor: number, cap: Amount, count: number): number[] =>
+    sizes(plan(fleet(count), { strategy: { kind: "exponential", first, factor, cap } }));
+
+  test("grows by its factor up to its cap, and ends with what is left", () => {
+    assert.deepEqual(
+      ramp({ count: 10 }, 2, { percent: 10 }, 500),
+      [10, 20, 40, 50, 50, 50, 50, 50, 50, 50, 50, 30],
+    );
+    assert.deepEqual(ramp({ count: 1 }, 1.5, { count: 4 }, 16), [1, 1, 2, 3, 4, 4, 1]);
+    assert.deepEqual(ramp({ count: 50 }, 3, { count: 20 }, 50), [20, 20, 10]);
+    assert.deepEqual(ramp({ percent: 1 }, 10, { percent: 100 }, 1_000), [10, 100, 890]);
+  });
+
+  test("that would need more waves than a rollout may have is refused", () => {
+    const error = { code: "failed_precondition", message: /more than 100 waves for 500 devices/ };
+    assert.throws(() => ramp({ count: 1 }, 1, { count: 1 }, 500), error);
+  });
+});
+
+describe("an adaptive window", () => {
+  const bounds = (first: Amount, min: Amount, max: Amount): Plan["limits"]["window"] =>
+    plan(fleet(200), {
+      strategy: { kind: "adaptive", first, min, max },
+      maxInFlight: { count: 40 },
+      blastRadius: { count: 100 },
+    }).limits.window;
+
+  test("is frozen in devices, within what may be in flight", () => {
+    const frozen = bounds({ count: 5 }, { count: 1 }, { percent: 10 });
+    assert.deepEqual(frozen, { first: 5, min: 1, max: 20 });
+    const clamped = bounds({ percent: 50 }, { count: 60 }, { count: 90 });
+    assert.deepEqual(clamped, { first: 40, min: 40, max: 40 });
+  });
+
+  test("is expected to double until it is as large as may be", () => {
+    const strategy = {
+      kind: "adaptive",
+      first: { count: 10 },
+      min: { count: 1 },
+      max: { count: 40 },
+    } as const;
+    const limits = { maxInFlight: { count: 40 }, blastRadius: { count: 100 } };
+    const { expectedDurationMs } = plan(fleet(200), { strategy, ...limits, soakMs: 0 });
+    assert.equal(expectedDurationMs, 7 * 60_000, "10, 20, then 170 by forties");
+  });
 });
 
 describe("who is left out", () => {
@@ -112,7 +186,7 @@ describe("limits are frozen as numbers of devices", () => {
     const spec = { maxInFlight: { percent: 5 }, blastRadius: { percent: 10 } };
     const gate = { ...DEFAULT_SPEC.gate, maxFailures: { percent: 1 } };
     const { limits } = plan(fleet(1_000), { ...spec, gate }, { selects });
-    const expected = { maxInFlight: 10, blastRadius: 20, maxFailures: 2 };
+    const expected = { maxInFlight: 10, blastRadius: 20, maxFailures: 2, window: null };
     assert.deepEqual(limits, { ...expected, maxFailureRatePercent: 1 });
   });
 
@@ -126,7 +200,7 @@ describe("limits are frozen as numbers of devices", () => {
 
   test("the smallest fleet can still move", () => {
     const { limits } = plan(fleet(1));
-    const expected = { maxInFlight: 1, blastRadius: 1, maxFailures: 1 };
+    const expected = { maxInFlight: 1, blastRadius: 1, maxFailures: 1, window: null };
     assert.deepEqual(limits, { ...expected, maxFailureRatePercent: 100 });
   });
 });

@@ -4,12 +4,14 @@
  * in which waves, who is left out and why". Pure and deterministic; it leaves no choice to whoever
  * carries it out.
  */
-import { assert } from "./assert.ts";
 import type { DeviceFacts } from "./device.ts";
+import { expectTimes, type ExpectedTimes } from "./expected-times.ts";
 import { hash53 } from "./hash.ts";
 import type { PlanLimits, RolloutSpec, WaveRange } from "./rollout.ts";
 import type { DevicePredicate } from "./selector/matches.ts";
+import { freezeWindow } from "./strategy.ts";
 import { limitOf, sizeOf } from "./units.ts";
+import { cutWaves } from "./waves.ts";
 
 export type ExclusionReason = "retired" | "does-not-fit" | "fit-unknown" | "already-running";
 
@@ -20,7 +22,7 @@ export interface Exclusion {
   readonly sample: readonly string[];
 }
 
-export interface PlannedWave extends WaveRange {
+export interface PlannedWave extends WaveRange, ExpectedTimes {
   /** First ids, at most SAMPLE_SIZE. */
   readonly sample: readonly string[];
 }
@@ -69,12 +71,14 @@ export function planRollout(
   isPlanted: (name: string) => boolean = () => false,
 ): Plan {
   const excluded = new Map<ExclusionReason, { count: number; sample: string[] }>();
-  const chosen: { ordinal: number; id: string; place: number }[] = [];
+  const chosen: { ordinal: number; id: string; place: number; isLast: boolean }[] = [];
   for (const device of inventory) {
     if (!intent.selects(device)) continue;
     const reason = exclusionOf(device, intent);
     if (reason === null) {
-      chosen.push({ ordinal: device.ordinal, id: device.id, place: hash53(seed, device.id) });
+      const { ordinal, id } = device;
+      const isLast = device.critical && intent.spec.order === "critical-last";
+      chosen.push({ ordinal, id, place: hash53(seed, id), isLast });
       continue;
     }
     const entry = excluded.get(reason) ?? { count: 0, sample: [] };
@@ -82,10 +86,13 @@ export function planRollout(
     if (entry.sample.length < SAMPLE_SIZE) entry.sample.push(device.id);
     excluded.set(reason, entry);
   }
-  chosen.sort((a, b) => a.place - b.place || a.ordinal - b.ordinal);
+  chosen.sort(
+    (a, b) => Number(a.isLast) - Number(b.isLast) || a.place - b.place || a.ordinal - b.ordinal,
+  );
+  const border = chosen.findIndex((device) => device.isLast);
   const deviceIds = chosen.map((device) => device.id);
-  const waves = cutWaves(intent.spec, deviceIds);
   const limits = freezeLimits(intent.spec, chosen.length, isPlanted);
+  const waves = planWaves(intent, deviceIds, border === -1 ? chosen.length : border, limits);
   return {
     ordinals: Uint32Array.from(chosen, (device) => device.ordinal),
     deviceIds,
@@ -97,7 +104,7 @@ export function planRollout(
     })),
     limits,
     downloadBytes: chosen.length * intent.release.downloadBytes,
-    expectedDurationMs: expectDuration(intent, waves, limits),
+    expectedDurationMs: waves.at(-1)?.endMs ?? 0,
   };
 }
 
@@ -110,20 +117,22 @@ function exclusionOf(device: DeviceFacts, intent: PlanIntent): ExclusionReason |
   return intent.runsRelease(device) ? "already-running" : null;
 }
 
-function cutWaves(spec: RolloutSpec, deviceIds: readonly string[]): PlannedWave[] {
-  const total = deviceIds.length;
-  const waves: PlannedWave[] = [];
-  let start = 0;
-  const push = (size: number): void => {
-    const end = Math.min(total, start + size);
-    if (end === start) return;
-    waves.push({ start, end, sample: deviceIds.slice(start, Math.min(end, start + SAMPLE_SIZE)) });
-    start = end;
-  };
-  for (const amount of spec.waves) push(sizeOf(amount, total));
-  push(total - start);
-  assert(start === total, "the waves of a plan cover every device once");
-  return waves;
+function planWaves(
+  intent: PlanIntent,
+  deviceIds: readonly string[],
+  border: number,
+  limits: PlanLimits,
+): PlannedWave[] {
+  const { spec, expectedAttemptMs } = intent;
+  const waves = cutWaves(spec, deviceIds.length, border);
+  const times = expectTimes(waves, limits, expectedAttemptMs + spec.soakMs);
+  return waves.map(({ start, end }, index) => ({
+    start,
+    end,
+    startMs: times[index]?.startMs ?? 0,
+    endMs: times[index]?.endMs ?? 0,
+    sample: deviceIds.slice(start, Math.min(end, start + SAMPLE_SIZE)),
+  }));
 }
 
 /** Percentages become numbers of devices once, at plan time. */
@@ -135,30 +144,19 @@ export function freezeLimits(
   // The planted bug: as a wave's size does, the limit rounds up.
   const round = isPlanted("planner.rounds-up") ? sizeOf : limitOf;
   const blastRadius = Math.min(round(spec.blastRadius, total), total);
+  // More in flight than may be unproven could never be used.
+  const maxInFlight = Math.min(round(spec.maxInFlight, total), Math.max(blastRadius, 1));
   const maxFailures = Math.max(1, round(spec.gate.maxFailures, total));
   return {
     blastRadius,
-    // More in flight than may be unproven could never be used.
-    maxInFlight: Math.min(limitOf(spec.maxInFlight, total), Math.max(blastRadius, 1)),
+    maxInFlight,
     maxFailures,
     maxFailureRatePercent: spec.gate.maxFailureRatePercent || rateOf(maxFailures, total),
+    window: freezeWindow(spec.strategy, total, maxInFlight),
   };
 }
 
 /** Where no rate is named, the one that the limit of failures allows; under 1 % says little. */
 function rateOf(maxFailures: number, total: number): number {
   return Math.min(100, Math.max(1, (100 * maxFailures) / Math.max(total, 1)));
-}
-
-function expectDuration(
-  intent: PlanIntent,
-  waves: readonly PlannedWave[],
-  limits: PlanLimits,
-): number {
-  const attemptMs = intent.expectedAttemptMs + intent.spec.soakMs;
-  let durationMs = 0;
-  for (const wave of waves) {
-    durationMs += Math.ceil((wave.end - wave.start) / Math.max(limits.maxInFlight, 1)) * attemptMs;
-  }
-  return durationMs;
 }

@@ -28,7 +28,13 @@ const gate = {
 };
 const FRAME: RolloutFrame = {
   spec: specOf({ gate }),
-  limits: { maxInFlight: 5, blastRadius: 8, maxFailures: 3, maxFailureRatePercent: 100 },
+  limits: {
+    maxInFlight: 5,
+    blastRadius: 8,
+    maxFailures: 3,
+    maxFailureRatePercent: 100,
+    window: null,
+  },
   waveTotal: 2,
   isRollback: false,
   offerLifetimeMs: 20_000,

@@ -7,6 +7,7 @@
  * Invariants: a wave never opens before the gate of the one before it; after the stop epoch has
  * grown nothing of this rollout is offered; the state moves only along the graph of `rollout.ts`.
  */
+import { openWindow, stepWindow } from "./adaptive-window.ts";
 import { assert, unreachable } from "./assert.ts";
 import { ATTEMPT, isTerminal } from "./attempt.ts";
 import { sumCounts, type AttemptCounts } from "./attempt-counts.ts";
@@ -178,7 +179,7 @@ function tick(
   switch (progress.state) {
     case "running":
       if (progress.waveCount === 0) return beginWhenDue(frame, progress, wallMs);
-      return advance(frame, progress, counts, total, isPlanted);
+      return advance(frame, moveWindow(frame, progress, total), counts, total, isPlanted);
     case "stopping":
       return finishStopping(frame, progress, total);
     default:
@@ -189,6 +190,21 @@ function tick(
 function beginWhenDue(frame: RolloutFrame, progress: RolloutProgress, wallMs: number): RolloutStep {
   const waiting = waitsForStart(frame.spec, wallMs);
   return waiting === null ? openWave(progress, 0) : keep({ ...progress, stateReason: waiting });
+}
+
+/** An adaptive rollout: what was decided since may change how many are in flight from now on. */
+function moveWindow(
+  frame: RolloutFrame,
+  progress: RolloutProgress,
+  total: AttemptCounts,
+): RolloutProgress {
+  const { spec, limits } = frame;
+  if (limits.window === null) return progress;
+  const before = progress.window ?? openWindow(limits.window);
+  const succeeded = total.byState[ATTEMPT.succeeded] ?? 0;
+  const counts = { succeeded, failures: total.failures };
+  const window = stepWindow(before, limits.window, counts, spec.gate.minSuccessPercent);
+  return { ...progress, window };
 }
 
 function advance(
@@ -307,7 +323,8 @@ export function offerBudget(
   if (progress.state !== "running") return 0;
   // The planted bug: off by one, as with `<=` where `<` is meant.
   const oneMore = isPlanted("engine.one-more") ? 1 : 0;
-  const byFlight = frame.limits.maxInFlight - total.inFlight + oneMore;
+  const maxInFlight = progress.window?.size ?? frame.limits.maxInFlight;
+  const byFlight = maxInFlight - total.inFlight + oneMore;
   if (frame.isRollback) return Math.max(0, byFlight);
   return Math.max(0, Math.min(byFlight, frame.limits.blastRadius - total.unproven));
 }

@@ -12,6 +12,8 @@
  * `stopping`: the stop epoch has been raised, nothing new is offered, offers that left are awaited.
  * `rolling-back`: a child rollout puts each exposed device back to what it ran before.
  */
+import type { AdaptiveWindow } from "./adaptive-window.ts";
+import type { Strategy, WindowLimits } from "./strategy.ts";
 import type { Amount } from "./units.ts";
 
 export const ROLLOUT_STATES = [
@@ -76,10 +78,16 @@ export interface Deadlines {
 
 export type OnStop = "rollback" | "pause";
 
+/** `hash`: drawn by hash alone. `critical-last`: the same, and critical devices after the rest. */
+export const WAVE_ORDERS = ["critical-last", "hash"] as const;
+export type WaveOrder = (typeof WAVE_ORDERS)[number];
+
 export interface RolloutSpec {
   /** `name@version`. */
   readonly release: string;
   readonly selector: string;
+  readonly strategy: Strategy;
+  readonly order: WaveOrder;
   /** Sizes in order; what is left over is a last wave of its own. */
   readonly waves: readonly Amount[];
   readonly maxInFlight: Amount;
@@ -96,6 +104,8 @@ export interface RolloutSpec {
 }
 
 export const DEFAULT_SPEC: Omit<RolloutSpec, "release" | "selector"> = {
+  strategy: { kind: "fixed" },
+  order: "critical-last",
   waves: [{ percent: 1 }, { percent: 10 }],
   maxInFlight: { percent: 10 },
   blastRadius: { percent: 10 },
@@ -133,6 +143,8 @@ export interface PlanLimits {
   readonly maxFailures: number;
   /** 100 = not tested. */
   readonly maxFailureRatePercent: number;
+  /** Of an adaptive rollout: between what its window moves. */
+  readonly window: WindowLimits | null;
 }
 
 /** The gate of a rollback: it lets everybody pass, for what they run is known to be bad. */
@@ -152,6 +164,7 @@ export function openLimits(deviceCount: number, maxInFlight: number): PlanLimits
     blastRadius: deviceCount,
     maxFailures: deviceCount,
     maxFailureRatePercent: 100,
+    window: null,
   };
 }
 
@@ -181,6 +194,8 @@ export interface RolloutProgress {
   readonly rollbackWanted: boolean;
   /** It is stopping because `expiresAtMs` has come. */
   readonly hasExpired: boolean;
+  /** Of an adaptive rollout that has started: how many may be in flight now. */
+  readonly window: AdaptiveWindow | null;
 }
 
 export const INITIAL_PROGRESS: RolloutProgress = {
@@ -197,4 +212,5 @@ export const INITIAL_PROGRESS: RolloutProgress = {
   maxUnproven: 0,
   rollbackWanted: false,
   hasExpired: false,
+  window: null,
 };

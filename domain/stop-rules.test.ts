@@ -15,6 +15,7 @@ function frameOf(limits: Partial<PlanLimits> = {}, gate: Partial<GatePolicy> = {
       blastRadius: 200,
       maxFailures: 1_000_000,
       maxFailureRatePercent: 1,
+      window: null,
       ...limits,
     },
   };

@@ -5,15 +5,15 @@ import { ATTEMPT_STATES } from "../../domain/attempt.ts";
 import { sumCounts, type AttemptCounts } from "../../domain/attempt-counts.ts";
 import type { RolloutSpec, RolloutState as State } from "../../domain/rollout.ts";
 import { evidentFailures } from "../../domain/stop-rules.ts";
-import type { Amount } from "../../domain/units.ts";
 import {
-  type AmountSchema,
   OnStop,
   RolloutSchema,
   RolloutState,
   type Rollout,
 } from "../../protocol/gen/muster/v1/deploy_pb.ts";
 import type { PlanRecord, RolloutRecord } from "../rollouts/rollout-record.ts";
+import { amountMessage } from "./spec-fields.ts";
+import { strategyMessage } from "./strategy-message.ts";
 
 export const WIRE_STATE: { readonly [state in State]: RolloutState } = {
   draft: RolloutState.DRAFT,
@@ -70,6 +70,7 @@ function progressOf(
     accepted: total.exposed,
     inFlight: total.inFlight,
     clockMs: BigInt(Math.round(record.progress.clockMs)),
+    window: record.progress.window?.size ?? 0,
     waves: counts.map((wave, index) => ({ number: index + 1, byState: byState(wave) })),
   };
 }
@@ -95,6 +96,8 @@ export function planMessage(
       deviceCount: wave.end - wave.start,
       devicesDigest: wave.devicesDigest,
       sample: [...wave.sample],
+      expectedStartMs: BigInt(wave.startMs),
+      expectedEndMs: BigInt(wave.endMs),
     })),
     exclusions: plan.exclusions.map((exclusion) => ({
       ...exclusion,
@@ -111,13 +114,8 @@ export function planMessage(
       { spec, limits: plan.limits },
       plan.waves.map((wave) => wave.end),
     ),
+    ...(plan.limits.window === null ? {} : { window: plan.limits.window }),
   };
-}
-
-function amountMessage(amount: Amount): MessageInitShape<typeof AmountSchema> {
-  return "count" in amount
-    ? { kind: { case: "count", value: amount.count } }
-    : { kind: { case: "percent", value: amount.percent } };
 }
 
 function specMessage(
@@ -149,5 +147,6 @@ function specMessage(
     onStop: spec.onStop === "pause" ? OnStop.PAUSE : OnStop.ROLLBACK,
     notBeforeMs: BigInt(spec.notBeforeMs),
     expiresAtMs: BigInt(spec.expiresAtMs),
+    ...strategyMessage(spec),
   };
 }

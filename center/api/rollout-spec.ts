@@ -3,19 +3,19 @@
  * A rollout's spec from the wire: defaults filled in, every field checked, the field named in the
  * path that a YAML document has it at (`spec.gate.maxFailures`).
  */
-import { MusterError } from "../../domain/errors.ts";
 import { DEFAULT_SPEC, type Deadlines, type RolloutSpec } from "../../domain/rollout.ts";
 import { parseSelector } from "../../domain/selector/parser.ts";
-import { MAX_DURATION_MS, type Amount } from "../../domain/units.ts";
+import { MAX_DURATION_MS } from "../../domain/units.ts";
+import { MAX_WAVES } from "../../domain/waves.ts";
 import {
   OnStop,
-  type Amount as WireAmount,
+  WaveOrder,
   type RolloutSpec as WireSpec,
 } from "../../protocol/gen/muster/v1/deploy_pb.ts";
 import { readSchedule } from "./rollout-schedule-spec.ts";
+import { invalid, optionalAmount, readAmount } from "./spec-fields.ts";
+import { readStrategy } from "./strategy-message.ts";
 
-/** Waves of one rollout. */
-export const MAX_WAVES = 100;
 const LEAST_PERCENT = 0.000_001;
 
 /** Throws `invalid_argument` at the first field that is wrong. */
@@ -28,15 +28,18 @@ export function readSpec(wire: WireSpec | undefined): RolloutSpec {
   if (wire.waves.length > MAX_WAVES)
     throw invalid("spec.waves", `has more than ${MAX_WAVES} waves`);
   const defaults = DEFAULT_SPEC;
+  const strategy = readStrategy(wire);
   return {
     release: wire.release,
     selector: wire.selector,
+    strategy,
+    order: wire.order === WaveOrder.HASH ? "hash" : "critical-last",
     waves:
-      wire.waves.length === 0
+      wire.waves.length === 0 && strategy.kind === "fixed"
         ? defaults.waves
-        : wire.waves.map((wave, index) => size(wave, `spec.waves[${index}]`)),
-    maxInFlight: optional(wire.maxInFlight, "spec.maxInFlight", defaults.maxInFlight),
-    blastRadius: optional(wire.blastRadius, "spec.blastRadius", defaults.blastRadius),
+        : wire.waves.map((wave, index) => readAmount(wave, `spec.waves[${index}]`)),
+    maxInFlight: optionalAmount(wire.maxInFlight, "spec.maxInFlight", defaults.maxInFlight),
+    blastRadius: optionalAmount(wire.blastRadius, "spec.blastRadius", defaults.blastRadius),
     gate: readGate(wire),
     soakMs: duration(wire.soakMs, "spec.soak", defaults.soakMs),
     deadlines: readDeadlines(wire),
@@ -51,7 +54,11 @@ function readGate(wire: WireSpec): RolloutSpec["gate"] {
   const rate = percentOf(wire.gate?.maxFailureRatePercent, "maxFailureRate", 100);
   const falseAlarm = percentOf(wire.gate?.falseAlarmPercent, "falseAlarmRate", 50);
   return {
-    maxFailures: optional(wire.gate?.maxFailures, "spec.gate.maxFailures", defaults.maxFailures),
+    maxFailures: optionalAmount(
+      wire.gate?.maxFailures,
+      "spec.gate.maxFailures",
+      defaults.maxFailures,
+    ),
     maxFailureRatePercent: rate,
     falseAlarmPercent: falseAlarm === 0 ? defaults.falseAlarmPercent : falseAlarm,
     minSuccessPercent: percent === 0 ? defaults.minSuccessPercent : percent,
@@ -86,24 +93,4 @@ function duration(value: bigint, field: string, fallback: number): number {
   if (value === 0n) return fallback;
   if (value > BigInt(MAX_DURATION_MS)) throw invalid(field, "is longer than ten years");
   return Number(value);
-}
-
-function optional(wire: WireAmount | undefined, field: string, fallback: Amount): Amount {
-  return wire === undefined || wire.kind.case === undefined ? fallback : size(wire, field);
-}
-
-function size(wire: WireAmount, field: string): Amount {
-  const { kind } = wire;
-  if (kind.case === "count" && kind.value >= 1) return { count: kind.value };
-  if (kind.case === "percent" && kind.value > 0 && kind.value <= 100)
-    return { percent: kind.value };
-  throw invalid(field, "is neither a count of at least 1 nor a percentage above 0 and up to 100");
-}
-
-function invalid(field: string, problem: string): MusterError {
-  return new MusterError({
-    code: "invalid_argument",
-    message: `${field} ${problem}`,
-    detail: { field },
-  });
 }

@@ -186,6 +186,8 @@ function freeze(
     waves: plan.waves.map((wave) => ({
       start: wave.start,
       end: wave.end,
+      startMs: wave.startMs,
+      endMs: wave.endMs,
       devicesDigest: devicesDigest(plan.deviceIds.slice(wave.start, wave.end)),
       sample: wave.sample,
     })),

@@ -39,11 +39,11 @@ export function makeRollback(options: {
   if (chosen.ordinals.length === 0) return null;
   const nowMs = options.clock.wallMs();
   const deviceCount = chosen.ordinals.length;
-  const inFlight = Math.min(MAX_ROLLBACK_IN_FLIGHT, deviceCount);
   const spec: RolloutSpec = {
     ...parent.record.spec,
+    strategy: { kind: "fixed" },
     waves: [],
-    maxInFlight: { count: inFlight },
+    maxInFlight: { count: inFlightOf(deviceCount) },
     blastRadius: { percent: 100 },
     gate: openGate(deviceCount),
     soakMs: 0,
@@ -52,21 +52,6 @@ export function makeRollback(options: {
     notBeforeMs: 0,
     expiresAtMs: 0,
   };
-  const frozen = {
-    seed: parent.plan.seed,
-    slot: parent.plan.slot,
-    deviceCount,
-    waves: [
-      { start: 0, end: deviceCount, devicesDigest: planDigest([...chosen.ordinals]), sample: [] },
-    ],
-    exclusions: chosen.excluded === 0 ? [] : [excluded(chosen.excluded)],
-    limits: openLimits(deviceCount, inFlight),
-    targets: chosen.targets,
-    downloadBytes: chosen.downloadBytes,
-    expectedDurationMs: 0,
-    plannedAtMs: nowMs,
-  };
-  const plan: PlanRecord = { ...frozen, digest: planDigest(frozen) };
   const record: RolloutRecord = {
     number: options.number,
     tenant: parent.record.tenant,
@@ -83,12 +68,43 @@ export function makeRollback(options: {
   return new OpenRollout({
     record,
     revision: 0,
-    plan,
+    plan: freeze(parent, chosen, nowMs),
     ordinals: Uint32Array.from(chosen.ordinals),
     targetIndexes: Uint16Array.from(chosen.targetIndexes),
     pages: [],
     offerLifetimeMs: options.offerLifetimeMs,
   });
+}
+
+function inFlightOf(deviceCount: number): number {
+  return Math.min(MAX_ROLLBACK_IN_FLIGHT, deviceCount);
+}
+
+/** One wave, whose only limit is how many go back at once. */
+function freeze(parent: OpenRollout, chosen: Chosen, plannedAtMs: number): PlanRecord {
+  const deviceCount = chosen.ordinals.length;
+  const frozen = {
+    seed: parent.plan.seed,
+    slot: parent.plan.slot,
+    deviceCount,
+    waves: [
+      {
+        start: 0,
+        end: deviceCount,
+        startMs: 0,
+        endMs: 0,
+        devicesDigest: planDigest([...chosen.ordinals]),
+        sample: [],
+      },
+    ],
+    exclusions: chosen.excluded === 0 ? [] : [excluded(chosen.excluded)],
+    limits: openLimits(deviceCount, inFlightOf(deviceCount)),
+    targets: chosen.targets,
+    downloadBytes: chosen.downloadBytes,
+    expectedDurationMs: 0,
+    plannedAtMs,
+  };
+  return { ...frozen, digest: planDigest(frozen) };
 }
 
 /** What no operator may name a rollout: two of one name would hold up the loop. */

@@ -6,7 +6,7 @@
  */
 import { z } from "zod";
 import type { PlanLimits, RolloutProgress, RolloutSpec } from "../../domain/rollout.ts";
-import { INITIAL_PROGRESS, ROLLOUT_STATES } from "../../domain/rollout.ts";
+import { INITIAL_PROGRESS, ROLLOUT_STATES, WAVE_ORDERS } from "../../domain/rollout.ts";
 import type { SlotName } from "../../domain/running-page.ts";
 import { SLOT_NAMES } from "../../domain/running-page.ts";
 import type { Json, StoredDocument } from "../../ports/store.ts";
@@ -45,6 +45,9 @@ export interface PlanRecord {
   readonly waves: readonly {
     readonly start: number;
     readonly end: number;
+    /** Expected, since the start of the rollout. */
+    readonly startMs: number;
+    readonly endMs: number;
     readonly devicesDigest: string;
     readonly sample: readonly string[];
   }[];
@@ -65,9 +68,22 @@ const amount = z.union([
   z.strictObject({ percent: z.number() }),
 ]);
 
+const strategy = z.discriminatedUnion("kind", [
+  z.strictObject({ kind: z.literal("fixed") }),
+  z.strictObject({
+    kind: z.literal("exponential"),
+    first: amount,
+    factor: z.number(),
+    cap: amount,
+  }),
+  z.strictObject({ kind: z.literal("adaptive"), first: amount, min: amount, max: amount }),
+]);
+
 const spec: z.ZodType<RolloutSpec> = z.strictObject({
   release: z.string(),
   selector: z.string(),
+  strategy: strategy.default({ kind: "fixed" }),
+  order: z.enum(WAVE_ORDERS).default("hash"),
   waves: z.array(amount),
   maxInFlight: amount,
   blastRadius: amount,
@@ -106,6 +122,15 @@ const progress: z.ZodType<RolloutProgress> = z.strictObject({
   maxUnproven: z.int(),
   rollbackWanted: z.boolean(),
   hasExpired: z.boolean().default(false),
+  window: z
+    .strictObject({
+      size: z.int(),
+      isDoubling: z.boolean(),
+      succeededBefore: z.int(),
+      failedBefore: z.int(),
+    })
+    .nullable()
+    .default(null),
 });
 
 const rolloutRecord: z.ZodType<RolloutRecord> = z.strictObject({
@@ -131,6 +156,8 @@ const planRecord: z.ZodType<PlanRecord> = z.strictObject({
     z.strictObject({
       start: z.int(),
       end: z.int(),
+      startMs: z.number().default(0),
+      endMs: z.number().default(0),
       devicesDigest: z.string(),
       sample: z.array(z.string()),
     }),
@@ -144,6 +171,7 @@ const planRecord: z.ZodType<PlanRecord> = z.strictObject({
     maxFailures: z.int(),
     // Plans of before the test were reviewed without it.
     maxFailureRatePercent: z.number().default(100),
+    window: z.strictObject({ first: z.int(), min: z.int(), max: z.int() }).nullable().default(null),
   }),
   targets: z.array(
     z.strictObject({ release: z.string(), digest: z.string(), manifestBytes: z.int() }),

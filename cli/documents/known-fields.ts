@@ -12,6 +12,7 @@ interface Definition {
   readonly shape?: { readonly [name: string]: z.core.$ZodType };
   readonly innerType?: z.core.$ZodType;
   readonly in?: z.core.$ZodType;
+  readonly out?: z.core.$ZodType;
   readonly element?: z.core.$ZodType;
   readonly options?: readonly z.core.$ZodType[];
   readonly values?: readonly unknown[];
@@ -48,9 +49,13 @@ function schemasAt(
 
 /** Through optional, default and transform, and into the options of a union. */
 function unwrap(schema: z.core.$ZodType, value: unknown): z.core.$ZodType[] {
-  const { innerType, in: input, options } = definition(schema);
+  const { innerType, in: input, out: output, options } = definition(schema);
   if (innerType !== undefined) return unwrap(innerType, value);
-  if (input !== undefined) return unwrap(input, value);
+  if (input !== undefined) {
+    // Of a preprocessed field the fields are those of what comes out.
+    const isPreprocessed = definition(input).type === "transform" && output !== undefined;
+    return unwrap(isPreprocessed ? output : input, value);
+  }
   if (options === undefined) return [schema];
   const fitting = options.filter((option) => fitsKind(option, value));
   return (fitting.length > 0 ? fitting : options).flatMap((option) => unwrap(option, value));

@@ -9,6 +9,9 @@
  *     spec:
  *       release: shop@1.4.0
  *       selector: region = eu and label.ring = stable
+ *       strategy: fixed # or { exponential: { first: 10, factor: 2, cap: 10% } },
+ *                       # or { adaptive: { first: 10, min: 1, max: 10% } }
+ *       order: critical-last
  *       waves: ["1", "10%", rest]
  *       maxInFlight: 10%
  *       blastRadius: 5%
@@ -23,7 +26,9 @@
  */
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { z } from "zod";
+import { WAVE_ORDERS, type WaveOrder } from "../../domain/rollout.ts";
 import type { Amount } from "../../domain/units.ts";
+import { MAX_WAVES } from "../../domain/waves.ts";
 import { OnStop, type RolloutSpecSchema } from "../../protocol/gen/muster/v1/deploy_pb.ts";
 import {
   amountField,
@@ -37,9 +42,13 @@ import {
   tenantField,
   waveField,
 } from "./field-types.ts";
-
-/** More waves than this say the same thing more slowly. */
-const MAX_WAVES = 100;
+import {
+  strategyField,
+  toAmount,
+  toStrategy,
+  toWaveOrder,
+  type StrategyFields,
+} from "./strategy-field.ts";
 
 export interface RolloutDocument {
   readonly apiVersion: "muster/v1";
@@ -48,6 +57,8 @@ export interface RolloutDocument {
   readonly spec: {
     readonly release: string;
     readonly selector: string;
+    readonly strategy?: StrategyFields | undefined;
+    readonly order?: WaveOrder | undefined;
     readonly waves?: readonly (Amount | typeof REST_WAVE)[] | undefined;
     readonly maxInFlight?: Amount | undefined;
     readonly blastRadius?: Amount | undefined;
@@ -107,6 +118,8 @@ export const rolloutDocumentSchema: z.ZodType<RolloutDocument> = z.strictObject(
   spec: z.strictObject({
     release: releaseField,
     selector: selectorField,
+    strategy: strategyField.optional(),
+    order: z.enum(WAVE_ORDERS).optional(),
     waves: wavesField.optional(),
     maxInFlight: amountField.optional(),
     blastRadius: amountField.optional(),
@@ -145,6 +158,8 @@ export function toRolloutSpec(
   return {
     release: spec.release,
     selector: spec.selector,
+    ...toStrategy(spec.strategy),
+    order: toWaveOrder(spec.order),
     waves: (spec.waves ?? []).filter((wave) => wave !== REST_WAVE).map(toAmount),
     ...(spec.maxInFlight === undefined ? {} : { maxInFlight: toAmount(spec.maxInFlight) }),
     ...(spec.blastRadius === undefined ? {} : { blastRadius: toAmount(spec.blastRadius) }),
@@ -174,12 +189,4 @@ function toGate(gate: Gate): NonNullable<MessageInitShape<typeof RolloutSpecSche
     minSuccessPercent: gate.minSuccess ?? 0,
     minSample: gate.minSample ?? 0,
   };
-}
-
-type AmountInit = { kind: { case: "count" | "percent"; value: number } };
-
-function toAmount(amount: Amount): AmountInit {
-  return "count" in amount
-    ? { kind: { case: "count", value: amount.count } }
-    : { kind: { case: "percent", value: amount.percent } };
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The frozen plan as a page to review before the start. */
-import type { Plan, Rollout } from "../../protocol/gen/muster/v1/deploy_pb.ts";
+import type { Plan, PlanWave, Rollout } from "../../protocol/gen/muster/v1/deploy_pb.ts";
 import { renderTable } from "../output/table.ts";
 import { countOf, formatBytes, formatCount, formatElapsed } from "../output/units.ts";
 import { amountText } from "./amounts.ts";
@@ -18,7 +18,8 @@ export function planLines(rollout: Rollout, plan: Plan, terminalWidth: number | 
     ...factLines([
       ["selector", spec?.selector === "" ? "(every device)" : (spec?.selector ?? "")],
       ["worst case", `${countOf(plan.blastRadiusBound, "device")} unproven at any moment`],
-      ["in flight", `at most ${countOf(plan.maxInFlight, "device")} at once`],
+      ["strategy", strategyText(rollout)],
+      ["in flight", inFlightText(plan)],
       ["stops at", gateText(rollout)],
       ["or when", evidenceText(rollout, plan)],
       ["download", `${formatBytes(Number(plan.downloadBytes))} at most, all devices together`],
@@ -36,6 +37,24 @@ export function planLines(rollout: Rollout, plan: Plan, terminalWidth: number | 
     "",
     `Start exactly this plan: muster rollout start ${rollout.name} --plan-digest ${plan.digest}`,
   ];
+}
+
+/** "" for waves as they are listed: they are in the table. */
+function strategyText({ spec }: Rollout): string {
+  const kind = spec?.strategy?.kind;
+  if (kind?.case === "exponential") {
+    const { first, factor, cap } = kind.value;
+    return `exponential: ${amountText(first)} first, × ${factor}, up to ${amountText(cap)} a wave`;
+  }
+  if (kind?.case !== "adaptive") return "";
+  return "adaptive: doubles while all goes well, halves when attempts fail";
+}
+
+function inFlightText({ maxInFlight, window }: Plan): string {
+  if (window === undefined) return `at most ${countOf(maxInFlight, "device")} at once`;
+  const { first, min, max } = window;
+  const bounds = `between ${formatCount(min)} and ${formatCount(max)}`;
+  return `${countOf(first, "device")} at first, ${bounds} at once`;
 }
 
 function gateText({ spec }: Rollout): string {
@@ -71,10 +90,16 @@ function waveLines(plan: Plan, terminalWidth: number | null): string[] {
     columns: [
       { title: "WAVE", align: "right", cell: ({ number }) => String(number) },
       { title: "DEVICES", align: "right", cell: ({ deviceCount }) => formatCount(deviceCount) },
+      { title: "EXPECTED", cell: expectedText },
       { title: "DIGEST", cell: ({ devicesDigest }) => devicesDigest.slice(0, 12) },
       { title: "FIRST OF THEM", cell: ({ sample }) => sample.join(" ") },
     ],
   });
+}
+
+/** Since the start of the rollout. */
+function expectedText({ expectedStartMs, expectedEndMs }: PlanWave): string {
+  return `${formatElapsed(Number(expectedStartMs))} – ${formatElapsed(Number(expectedEndMs))}`;
 }
 
 function exclusionLines(plan: Plan, terminalWidth: number | null): string[] {

@@ -12,6 +12,7 @@ import { must } from "./invariants.ts";
 import type { Offer, PureCenter } from "./pure-center.ts";
 import type { PretendDevice } from "./pretend-device.ts";
 import type { PureRollout } from "./pure-rollout.ts";
+import { checkFlight, checkWindow } from "./shape-checks.ts";
 import { ReportOrder } from "./report-order.ts";
 
 const NEXT_STATES: { readonly [State in RolloutState]: readonly RolloutState[] } = {
@@ -83,6 +84,7 @@ export class HistoryChecks {
       const isDue = event.wallMs >= rollout.frame.spec.notBeforeMs;
       must("schedule", isDue, "a rollout began before its time");
     }
+    checkWindow(rollout);
     const hasOpened = after.waveCount > before.waveCount;
     if (hasOpened && before.waveCount > 0) {
       checkGate(rollout, before.waveCount - 1, after.clockMs - followed.reachFromMs);
@@ -125,6 +127,8 @@ export class HistoryChecks {
     must("waves", position < rollout.releasedEnd, "an offer of a wave that is not open");
     const key = `${rollout.number}/${device}`;
     must("generations", generation >= (this.generations.get(key) ?? 1), "an older generation");
+    // One that was leased before has its place already.
+    if (generation > (this.generations.get(key) ?? 0)) checkFlight(rollout);
     this.generations.set(key, generation);
     if (parent === null) return;
     const own = this.devices[device]?.ranBefore.get(parent.number);

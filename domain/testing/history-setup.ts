@@ -2,10 +2,12 @@
 /** The fleet and the rollout of a random history, drawn from its seed. */
 import { planRollout } from "../planner.ts";
 import type { RolloutSpec } from "../rollout.ts";
+import type { Strategy } from "../strategy.ts";
 import type { Amount } from "../units.ts";
 import { must } from "./invariants.ts";
 import { PretendDevice, type Fate } from "./pretend-device.ts";
 import { PureRollout, specOf } from "./pure-rollout.ts";
+import { checkShape } from "./shape-checks.ts";
 import type { SeededRandom } from "../seeded-random.ts";
 
 export const NEW_RELEASE = 10;
@@ -15,9 +17,11 @@ const MINUTE_MS = 60_000;
 /** At least 50 devices, of which some share goes wrong in one way or another. */
 export function makeFleet(random: SeededRandom): PretendDevice[] {
   const badPercent = random.pick([0, 2, 10, 50]);
+  const criticalShare = random.pick([0, 0, 0.1]);
   return Array.from({ length: 50 + random.below(30) }, (_, number) => {
     const fate = random.below(100) < badPercent ? pickBad(random) : "good";
-    return new PretendDevice(number, fate, 1 + random.below(3));
+    const isCritical = random.chance(criticalShare);
+    return new PretendDevice({ number, fate, factory: 1 + random.below(3), isCritical });
   });
 }
 
@@ -40,6 +44,8 @@ function randomSpec(random: SeededRandom): RolloutSpec {
     random.chance(0.3) ? { percent: 1 + random.below(40) } : { count: 1 + random.below(bound) };
   const { deadlines } = specOf();
   return specOf({
+    strategy: randomStrategy(random),
+    order: random.pick(["critical-last", "hash"]),
     waves: random.pick([[], [{ count: 1 }], [{ percent: 10 }, { percent: 30 }]]),
     maxInFlight: limit(20),
     blastRadius: limit(30),
@@ -62,6 +68,15 @@ function randomSpec(random: SeededRandom): RolloutSpec {
   });
 }
 
+function randomStrategy(random: SeededRandom): Strategy {
+  const first = { count: 1 + random.below(10) };
+  return random.pick<Strategy>([
+    { kind: "fixed" },
+    { kind: "exponential", first, factor: random.pick([1, 1.5, 3]), cap: { percent: 30 } },
+    { kind: "adaptive", first, min: { count: 1 }, max: { count: 1 + random.below(20) } },
+  ]);
+}
+
 export function makeRollout(
   devices: readonly PretendDevice[],
   options: {
@@ -72,7 +87,7 @@ export function makeRollout(
 ): PureRollout {
   const { random, seed, isPlanted } = options;
   const spec = randomSpec(random);
-  const inventory = devices.map(({ number }) => ({
+  const inventory = devices.map(({ number, isCritical }) => ({
     ordinal: number,
     id: `device-${number}`,
     region: "eu",
@@ -80,7 +95,7 @@ export function makeRollout(
     labels: {},
     inventory: {},
     serviceLevel: "",
-    critical: false,
+    critical: isCritical,
     retired: false,
   }));
   const intent = {
@@ -92,6 +107,7 @@ export function makeRollout(
   };
   const plan = planRollout(intent, inventory, String(seed), isPlanted);
   checkPlan(spec, plan, devices.length);
+  checkShape(spec, plan, devices);
   return new PureRollout({
     number: 1,
     spec,
@@ -118,7 +134,8 @@ function checkPlan(spec: RolloutSpec, plan: ReturnType<typeof planRollout>, tota
   let end = 0;
   plan.waves.forEach((wave, index) => {
     must("plan", wave.start === end && wave.end > end, `wave ${index + 1} begins at ${wave.start}`);
-    const amount = spec.waves[index];
+    const isListed = spec.strategy.kind !== "exponential" && spec.order === "hash";
+    const amount = isListed ? spec.waves[index] : undefined;
     const size = wave.end - wave.start;
     const isAsked = amount === undefined || size - 1 < most(amount);
     must("plan", isAsked, `wave ${index + 1} has ${size} devices`);

@@ -63,6 +63,7 @@ export class PretendDevice {
   readonly number: number;
   readonly fate: Fate;
   readonly factory: number;
+  readonly isCritical: boolean;
   runs: number;
   online = true;
   isBricked = false;
@@ -79,11 +80,12 @@ export class PretendDevice {
   stuckUntilMs = 0;
   private readonly sequences = new Map<number, number>();
 
-  constructor(number: number, fate: Fate, factory: number) {
-    this.number = number;
-    this.fate = fate;
-    this.factory = factory;
-    this.runs = factory;
+  constructor(options: { number: number; fate: Fate; factory: number; isCritical: boolean }) {
+    this.number = options.number;
+    this.fate = options.fate;
+    this.factory = options.factory;
+    this.isCritical = options.isCritical;
+    this.runs = options.factory;
   }
 
   get isWorking(): boolean {

@@ -292,6 +292,7 @@ export class PureCenter {
       number: parent.number + 1,
       spec: {
         ...parent.frame.spec,
+        strategy: { kind: "fixed" },
         waves: [],
         gate,
         soakMs: 0,

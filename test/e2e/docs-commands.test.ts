@@ -9,6 +9,8 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
+import { create } from "@bufbuild/protobuf";
+import { readSpec } from "../../center/api/rollout-spec.ts";
 import { checkDocument } from "../../cli/documents/document-errors.ts";
 import { readDeviceCsv, type CsvRow } from "../../cli/documents/device-csv.ts";
 import { loadText } from "../../cli/documents/load-documents.ts";
@@ -18,6 +20,7 @@ import { parseYaml } from "../../cli/documents/yaml-source.ts";
 import { parseSelector } from "../../domain/selector/parser.ts";
 import { DEFAULT_SPEC } from "../../domain/rollout.ts";
 import { formatAmount, formatDuration, parseDurationMs } from "../../domain/units.ts";
+import { RolloutSpecSchema } from "../../protocol/gen/muster/v1/deploy_pb.ts";
 import { pageItems } from "../helpers/page-items.ts";
 import { commandLines } from "./docs/command-lines.ts";
 import { createParser } from "./docs/parse-command.ts";
@@ -133,7 +136,8 @@ describe("the examples", () => {
     for (const file of globSync("examples/rollout*.yaml", { cwd: ROOT })) {
       const [loaded] = loadText(await readRoot(file), file);
       assert.ok(loaded?.kind === "rollout", file);
-      assert.equal(toRolloutSpec(loaded.document).release, `${metadata.name}@${metadata.version}`);
+      const spec = create(RolloutSpecSchema, toRolloutSpec(loaded.document));
+      assert.equal(readSpec(spec).release, `${metadata.name}@${metadata.version}`);
     }
   });
 
@@ -155,6 +159,8 @@ describe("the examples", () => {
       verify: formatDuration(deadlines.verifyMs),
       offlineGrace: formatDuration(deadlines.offlineGraceMs),
       onStop: DEFAULT_SPEC.onStop,
+      strategy: DEFAULT_SPEC.strategy.kind,
+      order: DEFAULT_SPEC.order,
     };
     const said: { [field: string]: string } = {};
     for (const line of (await readRoot("examples/rollout.yaml")).split("\n")) {

@@ -2,10 +2,12 @@
 /** Reads the head of a transcript: `fleet` and `rollout`. */
 import assert from "node:assert/strict";
 import { parseInstant } from "../../domain/civil-time.ts";
-import type { RolloutSpec, WaveRange } from "../../domain/rollout.ts";
+import type { RolloutSpec } from "../../domain/rollout.ts";
 import { freezeLimits } from "../../domain/planner.ts";
+import type { Strategy } from "../../domain/strategy.ts";
 import { specOf, type PureRolloutOptions } from "../../domain/testing/pure-rollout.ts";
-import { parseAmount, parseDurationMs, sizeOf } from "../../domain/units.ts";
+import { parseAmount, parseDurationMs } from "../../domain/units.ts";
+import { cutWaves } from "../../domain/waves.ts";
 
 const OFFER_LIFETIME_MS = 20_000;
 
@@ -13,6 +15,9 @@ const OFFER_LIFETIME_MS = 20_000;
  *     fleet runs 1 1 2              (a device each)
  *     clock 2026-12-01T21:00Z       (may be left out: 1970)
  *     rollout release=3 waves=1,50% in-flight=2 blast-radius=5 max-failures=2 …
+ *       strategy=exponential:1,2,50%  (first, factor, cap)
+ *       strategy=adaptive:2,1,8  (first, min, max)
+ *       critical=2  (the last two devices of the order are critical)
  */
 export function readRollout(lines: readonly string[]): {
   releases: number[];
@@ -37,6 +42,7 @@ export function readRollout(lines: readonly string[]): {
     return value;
   };
   const release = Number(take("release", "9"));
+  const border = releases.length - Number(take("critical", "0"));
   const spec = readSpec(take);
   assert.deepEqual([...given.keys()], [], "the settings that a rollout has");
   return {
@@ -45,7 +51,7 @@ export function readRollout(lines: readonly string[]): {
     options: {
       number: 1,
       spec,
-      waves: cutWaves(spec, releases.length),
+      waves: cutWaves(spec, releases.length, border),
       limits: freezeLimits(spec, releases.length),
       devices: releases.map((_, device) => device),
       targets: releases.map(() => release),
@@ -65,6 +71,7 @@ function readSpec(take: (name: string, fallback: string) => string): RolloutSpec
   };
   const waves = take("waves", "");
   return specOf({
+    strategy: readStrategy(take("strategy", "fixed")),
     waves: waves === "" ? [] : waves.split(",").map((text) => parseAmount(text, "waves")),
     maxInFlight: amount("in-flight", "100%"),
     blastRadius: amount("blast-radius", "100%"),
@@ -82,12 +89,17 @@ function readSpec(take: (name: string, fallback: string) => string): RolloutSpec
   });
 }
 
-function cutWaves(spec: RolloutSpec, total: number): WaveRange[] {
-  const waves: WaveRange[] = [];
-  for (const amount of [...spec.waves, { count: total }]) {
-    const start = waves.at(-1)?.end ?? 0;
-    const end = Math.min(total, start + sizeOf(amount, total));
-    if (end > start) waves.push({ start, end });
+function readStrategy(text: string): Strategy {
+  const [kind = "", settings = ""] = text.split(":");
+  const [first = "1", middle = "1", last = "1"] = settings.split(",");
+  const amount = (value: string) => parseAmount(value, "strategy");
+  switch (kind) {
+    case "exponential":
+      return { kind, first: amount(first), factor: Number(middle), cap: amount(last) };
+    case "adaptive":
+      return { kind, first: amount(first), min: amount(middle), max: amount(last) };
+    default:
+      assert.equal(kind, "fixed", "the strategies there are");
+      return { kind: "fixed" };
   }
-  return waves;
 }

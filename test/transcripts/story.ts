@@ -238,9 +238,10 @@ function describeRollout(rollout: PureRollout): string[] {
   byReason.delete("");
   const reasons = [...byReason].map(([reason, devices]) => `${reason}: ${spans(devices)}`);
   const { exposed, failures, unproven } = total;
+  const window = progress.window === null ? "" : `, window ${progress.window.size}`;
   return [
     `${name}${progress.state}, ${wave}: ${progress.stateReason}`,
-    `  ${states.join(", ")}; n ${exposed}, k ${failures}, unproven ${unproven}`,
+    `  ${states.join(", ")}; n ${exposed}, k ${failures}, unproven ${unproven}${window}`,
     ...(reasons.length === 0 ? [] : [`  ${reasons.join("; ")}`]),
   ];
 }

@@ -79,7 +79,11 @@ function factsOf(rollout: Rollout): string[] {
         "nothing more is offered until some are proven",
     );
   }
-  if (progress.inFlight >= plan.maxInFlight && plan.maxInFlight > 0) {
+  if (progress.window > 0) {
+    facts.push(`${progress.window} devices may be in flight now, as the attempts have gone so far`);
+  }
+  const maxInFlight = progress.window === 0 ? plan.maxInFlight : progress.window;
+  if (progress.inFlight >= maxInFlight && maxInFlight > 0) {
     facts.push(`${progress.inFlight} devices are in flight, which is the limit`);
   }
   if (rollout.state === RolloutState.PAUSED) {

@@ -223,9 +223,9 @@ download    20.0 KiB at most, all devices together
 duration    about 1m 30s
 digest      ${digest}
 
-WAVE  DEVICES  DIGEST        FIRST OF THEM
-   1        2  aaaaaaaaaaaa  till-1 till-2
-   2        8  bbbbbbbbbbbb  till-3
+WAVE  DEVICES  EXPECTED     DIGEST        FIRST OF THEM
+   1        2  0s – 1m      aaaaaaaaaaaa  till-1 till-2
+   2        8  1m – 1m 30s  bbbbbbbbbbbb  till-3
 
 Left out: 1 device
 DEVICES  REASON   FOR EXAMPLE

@@ -105,8 +105,21 @@ export function sampleRollout(changes: Partial<Rollout> = {}): Rollout {
       digest: "4f".repeat(32),
       deviceCount: 10,
       waves: [
-        { number: 1, deviceCount: 2, devicesDigest: "aa".repeat(32), sample: ["till-1", "till-2"] },
-        { number: 2, deviceCount: 8, devicesDigest: "bb".repeat(32), sample: ["till-3"] },
+        {
+          number: 1,
+          deviceCount: 2,
+          devicesDigest: "aa".repeat(32),
+          sample: ["till-1", "till-2"],
+          expectedEndMs: 60_000n,
+        },
+        {
+          number: 2,
+          deviceCount: 8,
+          devicesDigest: "bb".repeat(32),
+          sample: ["till-3"],
+          expectedStartMs: 60_000n,
+          expectedEndMs: 90_000n,
+        },
       ],
       exclusions: [{ reason: "retired", deviceCount: 1, sample: ["till-99"] }],
       blastRadiusBound: 2,

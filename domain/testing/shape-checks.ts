@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+/** What must hold of the shape of a rollout: who is in which wave, and how many at once. */
+import type { Plan } from "../planner.ts";
+import type { RolloutSpec } from "../rollout.ts";
+import { limitOf } from "../units.ts";
+import { must } from "./invariants.ts";
+import type { PretendDevice } from "./pretend-device.ts";
+import type { PureRollout } from "./pure-rollout.ts";
+
+/** An adaptive window stays within the bounds that the plan froze. */
+export function checkWindow({ frame, progress }: PureRollout): void {
+  const { window, maxInFlight } = frame.limits;
+  if (window === null || progress.window === null) return;
+  const { size } = progress.window;
+  must("in-flight", size >= window.min && size <= window.max, `a window of ${size}`);
+  must("in-flight", size <= maxInFlight, `a window of ${size}, above ${maxInFlight}`);
+}
+
+/** After a new offer: it had room. */
+export function checkFlight({ frame, progress, total }: PureRollout): void {
+  const most = progress.window?.size ?? frame.limits.maxInFlight;
+  must("in-flight", total.inFlight <= most, `an offer makes ${total.inFlight} of ${most}`);
+}
+
+/** Critical devices share no wave with others and come last; no wave of a ramp is above its cap. */
+export function checkShape(spec: RolloutSpec, plan: Plan, devices: readonly PretendDevice[]): void {
+  const isLast = [...plan.ordinals].map(
+    (number) => spec.order === "critical-last" && devices[number]?.isCritical === true,
+  );
+  const border = isLast.indexOf(true);
+  must("plan", border === -1 || !isLast.includes(false, border), "critical devices are not last");
+  for (const { start, end } of plan.waves) {
+    must("plan", isLast[start] === isLast[end - 1], `wave from ${start} to ${end} is mixed`);
+    if (spec.strategy.kind !== "exponential") continue;
+    const cap = limitOf(spec.strategy.cap, plan.ordinals.length);
+    must("plan", end - start <= cap, `a wave of ${end - start}, above ${cap}`);
+  }
+}
