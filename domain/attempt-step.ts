@@ -126,13 +126,18 @@ function takeBack(
 ): StepOutcome {
   if (event.generation !== page.generation[cell]) return "stale";
   // An offer that left may have been accepted: its token stays spent until the device is heard.
-  if (page.state[cell] !== ATTEMPT.offered || event.sent) return "duplicate";
-  if (((page.flags[cell] ?? 0) & CELL_FLAGS.doubtful) !== 0) return "duplicate";
+  if (page.state[cell] !== ATTEMPT.offered) return "duplicate";
+  // The planted bug: whatever comes back is free again.
+  if (event.sent && !context.isPlanted("attempt.sent-comes-free")) return "duplicate";
+  const isDoubtful = ((page.flags[cell] ?? 0) & CELL_FLAGS.doubtful) !== 0;
+  // The planted bug: of two leases of one generation only the later one counts.
+  if (isDoubtful && !context.isPlanted("attempt.doubt-forgotten")) return "duplicate";
   giveBack(page, cell, context, context.stopping ? "rollout-stopped" : "");
   return "changed";
 }
 
-function unflag(page: AttemptPage, cell: number, bits: number): void {
+/** Clears flag bits. */
+export function unflag(page: AttemptPage, cell: number, bits: number): void {
   page.flags[cell] = (page.flags[cell] ?? 0) & ~bits;
 }
 
@@ -177,6 +182,8 @@ function report(
   if (isClosedToReports(page.state[cell] ?? 0)) return "changed";
   page.reason[cell] = reasonCode(event.reason);
   if (event.phase === "rejected") {
+    // The planted bug: every answer counts as an acceptance.
+    if (context.isPlanted("attempt.refusal-exposes")) flag(page, cell, CELL_FLAGS.exposed);
     reject(page, cell, event.reason, context);
     return "changed";
   }
@@ -191,12 +198,14 @@ export function reject(
   page: AttemptPage,
   cell: number,
   reason: string,
-  context: Pick<AttemptContext, "nowTicks" | "stopping">,
+  context: AttemptContext,
 ): void {
+  // The planted bug: a device that refuses is offered it again for ever.
+  const mostTries = context.isPlanted("attempt.endless-tries") ? 0xff : MAX_TRIES;
   const mayTryAgain = reason === "expired" || reason === "withdrawn";
   if (reason === "older-generation") {
     enter(page, cell, ATTEMPT.superseded, context.nowTicks);
-  } else if (mayTryAgain && (page.tries[cell] ?? 0) < MAX_TRIES) {
+  } else if (mayTryAgain && (page.tries[cell] ?? 0) < mostTries) {
     page.generation[cell] = 0; // the device refuses this one for ever: the next lease draws anew
     giveBack(page, cell, context, reason);
   } else {

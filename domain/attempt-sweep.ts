@@ -9,7 +9,7 @@
  */
 import { ATTEMPT, CELL_FLAGS, isUnderWay, reasonCode } from "./attempt.ts";
 import { CELLS_PER_PAGE, PAGE_TICK_MS, type AttemptPage } from "./attempt-page.ts";
-import { enter, flag, reject } from "./attempt-step.ts";
+import { enter, flag, reject, unflag } from "./attempt-step.ts";
 import type { Deadlines } from "./rollout.ts";
 
 /** What is known of a device's slot now. */
@@ -80,8 +80,9 @@ function sweepOffered(
     return true;
   }
   if (!isOver(page, cell, context.offerLifetimeMs * 2, context)) return false;
-  if (!context.isOnline(position)) return false;
-  reject(page, cell, "expired", { nowTicks: context.nowTicks, stopping: context.stopping });
+  // The planted bug: an offer that has expired is free, whether its device was there or not.
+  if (!context.isOnline(position) && !context.isPlanted("sweep.expires-unseen")) return false;
+  reject(page, cell, "expired", context);
   return true;
 }
 
@@ -91,7 +92,8 @@ function sweepUnderWay(
   evidence: number,
   context: SweepContext,
 ): boolean {
-  if (evidence === EVIDENCE.unknown) {
+  // The planted bug: a device behind a gateway that is cut off is taken for silent.
+  if (evidence === EVIDENCE.unknown && !context.isPlanted("sweep.unknown-ages")) {
     standStill(page, cell, context.elapsedTicks);
     return true;
   }
@@ -137,7 +139,8 @@ function sweepVerifying(
   if (since !== 0) {
     // The soak starts again when the evidence is back; its time does not count to the deadline.
     page.enteredAt[cell] = (page.enteredAt[cell] ?? 0) + context.nowTicks + 1 - since;
-    page.soakingSince[cell] = 0;
+    // The planted bug: the soak goes on as if nothing had been.
+    if (!context.isPlanted("sweep.soak-goes-on")) page.soakingSince[cell] = 0;
     return true;
   }
   if (!isOver(page, cell, context.deadlines.verifyMs, context)) return false;
@@ -217,6 +220,8 @@ function sweepDecided(
   page.soakingSince[cell] = 0;
   const silent = state === ATTEMPT.lost || state === ATTEMPT["timed-out"];
   if (silent && evidence === EVIDENCE.target && !context.rollingBack) {
+    // The planted bug: who has done it after all has never failed.
+    if (context.isPlanted("sweep.failure-forgiven")) unflag(page, cell, CELL_FLAGS.failed);
     // It was given up and has done it after all: prove it as any other; k keeps the failure.
     enter(page, cell, ATTEMPT.verifying, context.nowTicks);
     return true;
@@ -231,6 +236,11 @@ function sweepDecided(
  */
 function settleUnlessGoingOn(page: AttemptPage, cell: number, context: SweepContext): boolean {
   const state = page.state[cell];
+  // The planted bug: who runs what it ran before is back, whatever it is at.
+  if (context.isPlanted("sweep.back-is-settled")) {
+    flag(page, cell, CELL_FLAGS.settled);
+    return true;
+  }
   if (state === ATTEMPT["timed-out"]) return false;
   if (state === ATTEMPT.lost && page.reason[cell] === reasonCode("silent-while-installing")) {
     const since = page.soakingSince[cell] ?? 0;

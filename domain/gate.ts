@@ -70,19 +70,26 @@ export function judgeWave(
     reachMs: number;
     /** Failures of the rollout that no operator has resumed over. */
     unforgivenFailures: number;
+    /** Test-only switches for planted bugs; none where nothing is said. */
+    isPlanted?: (name: string) => boolean;
   },
 ): WaveVerdict {
   const of = (state: keyof typeof ATTEMPT): number => counts.byState[ATTEMPT[state]] ?? 0;
   const notReached = of("pending") + of("offered");
   const underWay = counts.inFlight - of("offered");
-  if (underWay > 0) return { kind: "waiting", why: `${countOf(underWay, "attempt")} under way` };
+  const { isPlanted = () => false } = options;
+  // The planted bug: the gate judges what is decided and does not wait for the rest.
+  const waits = underWay > 0 && !isPlanted("gate.under-way-passes");
+  if (waits) return { kind: "waiting", why: `${countOf(underWay, "attempt")} under way` };
   if (notReached > 0 && options.openForMs < options.reachMs) {
     return { kind: "waiting", why: `${countOf(notReached, "device")} not reached yet` };
   }
   const succeeded = of("succeeded");
   const failed = of("failed") + of("rolled-back") + of("timed-out") + of("lost");
   const decided = succeeded + Math.min(failed, options.unforgivenFailures);
-  if (succeeded * 100 >= policy.minSuccessPercent * decided) return { kind: "passed" };
+  // The planted bug: the share is that of the whole wave, devices that are offline included.
+  const judged = isPlanted("gate.of-the-whole-wave") ? decided + notReached : decided;
+  if (succeeded * 100 >= policy.minSuccessPercent * judged) return { kind: "passed" };
   const why =
     `${succeeded} of ${decided} decided attempts succeeded; ` +
     `the gate wants ${policy.minSuccessPercent} %`;

@@ -75,6 +75,8 @@ export function stepRollout(
       return start(frame, { ...progress, state: "running", stateReason: "started" });
     case "pause":
       assert(progress.state === "running", "only a running rollout is paused");
+      // The planted bug: gateways are not told, and go on offering what they have.
+      if (isPlanted("engine.pause-untold")) return keep({ ...progress, state: "paused" });
       return pause(progress, event.why);
     case "resume": {
       assert(progress.state === "paused", "only a paused rollout resumes");
@@ -86,8 +88,10 @@ export function stepRollout(
         forgivenFailures: total.failures,
         forgivenAccepted: total.exposed,
         forgivenUnderWay: underWayIn(total),
-        // Nobody could be reached meanwhile: the reach window begins anew.
-        waveOpenedAtMs: progress.clockMs,
+        // Nobody could be reached meanwhile: the reach window begins anew. The planted bug: not so.
+        waveOpenedAtMs: isPlanted("engine.resume-keeps-reach")
+          ? progress.waveOpenedAtMs
+          : progress.clockMs,
       });
     }
     case "stop":
@@ -181,7 +185,7 @@ function tick(
       if (progress.waveCount === 0) return beginWhenDue(frame, progress, wallMs);
       return advance(frame, moveWindow(frame, progress, total), counts, total, isPlanted);
     case "stopping":
-      return finishStopping(frame, progress, total);
+      return finishStopping(frame, progress, total, isPlanted);
     default:
       return keep(progress);
   }
@@ -214,7 +218,9 @@ function advance(
   total: AttemptCounts,
   isPlanted: (name: string) => boolean,
 ): RolloutStep {
-  const verdict = stopVerdict(frame, evidenceOf(progress, total));
+  // The planted bug: off by one, it stops above its limit instead of at it.
+  const unseen = isPlanted("gate.one-more-failure") && total.failures > 0 ? 1 : 0;
+  const verdict = stopVerdict(frame, evidenceOf(progress, total, total.failures - unseen));
   if (verdict.stop) return stopByPolicy(frame, progress, verdict.why);
   const current = counts[progress.waveCount - 1];
   assert(current !== undefined, "a running rollout has a current wave");
@@ -222,6 +228,7 @@ function advance(
     openForMs: progress.clockMs - progress.waveOpenedAtMs,
     reachMs: frame.spec.deadlines.reachMs,
     unforgivenFailures: total.failures - progress.forgivenFailures,
+    isPlanted,
   });
   if (wave.kind === "stop") return stopByPolicy(frame, progress, wave.why);
   const filled = blastRadiusFilled(frame, total);
@@ -233,9 +240,13 @@ function advance(
   return finish(frame, progress, total);
 }
 
-function evidenceOf(progress: RolloutProgress, total: AttemptCounts): GateEvidence {
+function evidenceOf(
+  progress: RolloutProgress,
+  total: AttemptCounts,
+  failures: number,
+): GateEvidence {
   return {
-    failures: total.failures,
+    failures,
     accepted: total.exposed,
     forgiven: {
       failures: progress.forgivenFailures,
@@ -287,11 +298,14 @@ function finishStopping(
   frame: RolloutFrame,
   progress: RolloutProgress,
   total: AttemptCounts,
+  isPlanted: (name: string) => boolean,
 ): RolloutStep {
   const offered = total.byState[ATTEMPT.offered] ?? 0;
   const waitedMs = progress.clockMs - progress.stoppingAtMs;
   // An offer that left may be accepted until it expires; after that it cannot.
-  if (offered > 0 && waitedMs < frame.offerLifetimeMs) return keep(progress);
+  const mayBeAccepted = offered > 0 && waitedMs < frame.offerLifetimeMs;
+  // The planted bug: what the gateways were told counts as what the devices know.
+  if (mayBeAccepted && !isPlanted("engine.stop-at-once")) return keep(progress);
   const close = { kind: "close-unaccepted", as: "cancelled" } as const;
   if (progress.rollbackWanted) {
     return {

@@ -36,8 +36,8 @@ export class CellWatch {
   private readonly center: PureCenter;
   private readonly rollout: PureRollout;
   private readonly cells: Watched[];
-  /** Positions whose device has accepted an offer of this rollout. */
-  private readonly accepted = new Set<number>();
+  /** By position: the generation under which its device has accepted. */
+  private readonly accepted = new Map<number, number>();
   private sweptAtTicks = 0;
 
   constructor(center: PureCenter, rollout: PureRollout) {
@@ -54,8 +54,8 @@ export class CellWatch {
   }
 
   /** The device did; the center may not know yet. */
-  deviceAccepted(position: number): void {
-    this.accepted.add(position);
+  deviceAccepted(position: number, generation: number): void {
+    this.accepted.set(position, generation);
   }
 
   /** Before time and evidence do what they do: what the watcher thinks that they should see. */
@@ -135,7 +135,10 @@ export class CellWatch {
     must("unheard", !isSilent || told?.presence !== "unknown", move);
     if (state === ATTEMPT.succeeded) this.checkSoak(cell, move);
     if (state === cell.state) return;
-    if (state === ATTEMPT.pending) must("stop-offers", !rollout.isStopping, `${move} in a stop`);
+    if (state === ATTEMPT.pending) {
+      must("stop-offers", !rollout.isStopping, `${move} in a stop`);
+      must("tokens", this.accepted.get(position) !== cell.generation, `${move}, and has accepted`);
+    }
     if (isDecided(cell.state)) {
       const isTaken = cell.state === ATTEMPT.succeeded || cell.state === ATTEMPT.superseded;
       must("phases", isTaken && state === ATTEMPT["rolled-back"], move);

@@ -3,7 +3,13 @@
  * What must hold after every event of a history: the invariants of the rollout's semantics, judged
  * by what the devices truly did where that is more than the center knows.
  */
-import { ATTEMPT, ATTEMPT_STATE_COUNT, CELL_FLAGS, isUnderWay } from "../attempt.ts";
+import {
+  ATTEMPT,
+  ATTEMPT_STATES,
+  ATTEMPT_STATE_COUNT,
+  CELL_FLAGS,
+  isUnderWay,
+} from "../attempt.ts";
 import type { AttemptEvent } from "../attempt-step.ts";
 import { isEnded, isOpen, type RolloutState } from "../rollout.ts";
 import type { RolloutEvent } from "../rollout-engine.ts";
@@ -77,6 +83,7 @@ export class HistoryChecks {
       followed.haltedAtMs = after.state === "running" ? -1 : this.center.nowMs;
       if (event.kind === "tick" && isHalt) checkCause(rollout, before, move);
     }
+    if (event.kind === "start") checkRollback(rollout, this.devices);
     must("stop-epoch", after.stopEpoch >= before.stopEpoch, `${move}: the epoch went back`);
     must("graph", after.clockMs >= before.clockMs, `${move}: the clock went back`);
     must("gate", after.waveCount - before.waveCount <= 1, "two waves opened at once");
@@ -146,9 +153,12 @@ export class HistoryChecks {
 
   accepted({ rollout, position, device, generation }: Offer): void {
     const { watch, haltedAtMs } = this.follow(rollout);
-    watch.deviceAccepted(position);
+    watch.deviceAccepted(position, generation);
     const acceptedBefore = this.devices[device]?.acceptedGenerations.at(-2) ?? 0;
     must("generations", generation > acceptedBefore, `device ${device} went back a generation`);
+    const state = rollout.page.state[position] ?? 0;
+    const isFree = state === ATTEMPT.pending || state === ATTEMPT.cancelled;
+    must("tokens", !isFree, `device ${device} accepts, and is ${ATTEMPT_STATES[state]}`);
     if (haltedAtMs === -1) return;
     const lateMs = this.center.nowMs - haltedAtMs;
     const { offerLifetimeMs } = rollout.frame;
@@ -177,6 +187,18 @@ export class HistoryChecks {
       this.reports.replay(rollout);
     }
   }
+}
+
+/** Who took the release up, in truth, and is not known to be back, is in the rollback. */
+function checkRollback(rollback: PureRollout, devices: readonly PretendDevice[]): void {
+  const { parent } = rollback;
+  parent?.devices.forEach((number, position) => {
+    const { work = null, runs = 0 } = devices[number] ?? {};
+    const isSettled = ((parent.page.flags[position] ?? 0) & CELL_FLAGS.settled) !== 0;
+    if (work === null || work.offer.rollout !== parent || isSettled) return;
+    const isBack = work.ended && runs === work.before;
+    must("own-previous", isBack || rollback.devices.includes(number), `${number} is left out`);
+  });
 }
 
 function countIn(rollout: PureRollout, wave: number): (state: keyof typeof ATTEMPT) => number {

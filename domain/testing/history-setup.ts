@@ -32,6 +32,7 @@ function pickBad(random: SeededRandom): Fate {
     "lies",
     "bricks",
     "rejects",
+    "is-late",
     "busy",
     "hangs",
     "sickens",

@@ -136,7 +136,7 @@ class History {
     };
     return [
       { kind: "time passes", weight: 345, happen: () => this.timePasses(1 + random.below(3)) },
-      { kind: "messages move", weight: 190, happen: () => this.aLittleOfEverything() },
+      { kind: "messages move", weight: 180, happen: () => this.aLittleOfEverything() },
       { kind: "work goes on", weight: 140, happen: () => this.workGoesOn(random.next()) },
       { kind: "a device vanishes", weight: 80, happen: (device) => world.vanish(device) },
       { kind: "a device comes back", weight: 120, happen: (device) => world.comeBack(device) },
@@ -147,6 +147,7 @@ class History {
       { kind: "the center restarts", weight: 5, happen: () => world.restartCenter() },
       { kind: "the wall clock jumps", weight: 5, happen: () => this.jumpWallClock() },
       { kind: "a command", weight: 40, happen: () => this.command() },
+      { kind: "a device roams", weight: 10, happen: () => this.roam() },
     ];
   }
 
@@ -191,6 +192,23 @@ class History {
       device.advance(this.center.nowMs);
       this.world.tell(device);
     }
+  }
+
+  /**
+   * One that has accepted, of which nobody has heard yet, connects elsewhere and is gone again
+   * before its second lease is there.
+   */
+  private roam(): void {
+    const { world } = this;
+    const unheard = this.devices.filter(
+      ({ online, outbox }) => online && outbox.some(({ phase }) => phase === "accepted"),
+    );
+    if (unheard.length === 0) return;
+    const device = this.random.pick(unheard);
+    world.move(device);
+    this.tick();
+    world.vanish(device);
+    for (const gateway of world.gateways) world.pump(gateway);
   }
 
   private flushAll(share: number): void {

@@ -25,6 +25,8 @@ export type Fate =
   | "lies"
   | "bricks"
   | "rejects"
+  /** Its clock is wrong: every offer of the release has expired. */
+  | "is-late"
   /** Waits for a quiet moment. */
   | "busy"
   /** Hangs in the midst of its work, for minutes, and goes on. */
@@ -101,7 +103,8 @@ export class PretendDevice {
       return false; // known, or answered before
     }
     this.answered = generation;
-    if (offer.expiresAtMs <= nowMs) {
+    const isLate = this.fate === "is-late" && offer.rollout.parent === null;
+    if (isLate || offer.expiresAtMs <= nowMs) {
       this.say(offer, "rejected", nowMs, "expired");
       return false;
     }

@@ -173,10 +173,15 @@ export class PretendWorld {
   /** It connects, to the same gateway or the other; a lease that a dead gateway has is void. */
   comeBack(device: PretendDevice): void {
     if (device.isBricked) return;
-    const home = this.random.below(2);
-    if (home !== this.home[device.number]) this.dropLeases(device);
-    this.home[device.number] = home;
+    if (this.random.below(2) !== this.home[device.number]) this.move(device);
     device.online = true;
+    this.tell(device);
+  }
+
+  /** It connects to the other gateway. */
+  move(device: PretendDevice): void {
+    this.dropLeases(device);
+    this.home[device.number] = 1 - (this.home[device.number] ?? 0);
     this.tell(device);
   }
 
