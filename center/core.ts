@@ -5,7 +5,7 @@ import type { EventLog } from "../ports/event-log.ts";
 import type { Fence, Store } from "../ports/store.ts";
 import { faultPoint, isPlanted } from "../runtime/faults.ts";
 import { DEFAULT_HEARTBEAT_MS, DEFAULT_MISSES, type CenterBase } from "./base.ts";
-import { isCertificateRevoked } from "./identity/issued-certificates.ts";
+import { areCertificatesRevoked } from "./identity/issued-certificates.ts";
 import { GatewayRegistry } from "./link/gateway-registry.ts";
 import { LinkHub } from "./link/link-hub.ts";
 import { SessionDesk } from "./link/session-desk.ts";
@@ -17,6 +17,7 @@ import { OfferDesk } from "./rollouts/offer-desk.ts";
 import type { ReleaseByDigest } from "./rollouts/rollback-maker.ts";
 import { RolloutLoop, type LoopOutputs } from "./rollouts/rollout-loop.ts";
 import { RolloutWatchers } from "./rollouts/rollout-watchers.ts";
+import { DeviceNames } from "./state/device-names.ts";
 import { FleetTable } from "./state/fleet-table.ts";
 
 export interface CenterCore {
@@ -56,8 +57,9 @@ export async function openCore(base: CenterBase): Promise<CenterCore> {
     gateways: () => registry.list().filter((status) => status.online).length,
   });
   const signer = base.identity.offerSigner;
-  const sign = signer.signOffers.bind(signer);
-  const offers = new OfferDesk({ store, clock, random, sign, offerLifetimeMs });
+  const sign = signer.signHead.bind(signer);
+  const names = new DeviceNames();
+  const offers = new OfferDesk({ names, clock, random, sign, offerLifetimeMs });
   const load = { store, log, clock, offerLifetimeMs };
   const releases = await ReleaseIndex.load(store, signal);
   const loop = await RolloutLoop.open(
@@ -81,7 +83,7 @@ export async function openCore(base: CenterBase): Promise<CenterCore> {
     },
     signal,
   );
-  const sessions = openSessions(base, fleet, hub, inbox);
+  const sessions = openSessions(base, { fleet, hub, inbox, names });
   return {
     registry,
     hub,
@@ -153,20 +155,23 @@ function lookupIn(releases: ReleaseIndex): ReleaseByDigest {
 
 function openSessions(
   base: CenterBase,
-  fleet: FleetTable,
-  hub: LinkHub,
-  inbox: LoopInbox,
+  parts: { fleet: FleetTable; hub: LinkHub; inbox: LoopInbox; names: DeviceNames },
 ): SessionDesk {
   const { store, clock } = base;
+  const { fleet, hub, inbox, names } = parts;
   return new SessionDesk({
     store,
     clock,
     fleet,
     hub,
+    names,
     onChange: () => inbox.wake(),
-    isRevoked: ({ tenant, device }, serial, signal) => {
-      const identity = { role: "device", tenant, device } as const;
-      return isCertificateRevoked({ store, identity, serial, signal });
+    areRevoked: (announced, signal) => {
+      const certificates = announced.map(({ tenant, id, serial }) => ({
+        identity: { role: "device", tenant, device: id } as const,
+        serial,
+      }));
+      return areCertificatesRevoked({ store, certificates, signal });
     },
   });
 }

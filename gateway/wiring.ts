@@ -12,6 +12,7 @@ import {
   GatewayServiceSchema,
   type GatewayHello,
 } from "../protocol/gen/muster/v1/gateway_pb.ts";
+import { LINK_VERSION } from "../protocol/link/link-version.ts";
 import { startAdminServer, type AdminServer } from "../runtime/admin-server.ts";
 import { fileFailure } from "../runtime/file-failure.ts";
 import { lockFile } from "../runtime/sqlite-lock.ts";
@@ -152,6 +153,7 @@ function wireUplink(wiring: Wiring, listeners: Listeners, ready: () => void): Up
       startedAtMs,
       incarnation,
       version: options.version,
+      linkVersion: LINK_VERSION,
       heldLeaseIds: [...core.leaseTable.heldLeaseIds()],
     });
   return new Uplink({

@@ -12,6 +12,8 @@ export const MAX_LISTED_DOCUMENTS = 1_000;
 export const MAX_LISTED_DEVICES = 10_000;
 export const MAX_LISTED_AUDIT_ENTRIES = 1_000;
 export const MAX_LOADED_PAGES = 1_000;
+/** Documents or devices asked for by name in one call: a gateway's batch. */
+export const MAX_NAMED = 1_000;
 
 /**
  * Throws `too_large` when the commit has too many writes or a page is too long. Audit entries have

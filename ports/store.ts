@@ -59,6 +59,12 @@ export interface StoredDevice {
   readonly value: Json;
 }
 
+/** What a device is known by to people: unique. */
+export interface DeviceName {
+  readonly tenant: string;
+  readonly id: string;
+}
+
 /** Packed columns. What `number` counts is the owner's affair: positions/4096 or ordinals/4096. */
 export type PageKind =
   /** owner = rollout number: ordinal by position. */
@@ -175,6 +181,13 @@ export interface Store {
     options: { signal: AbortSignal },
   ): Promise<StoredDocument | null>;
 
+  /** In the order asked for, null where there is none; at most 1,000 keys. */
+  getDocuments(
+    kind: DocumentKind,
+    keys: readonly string[],
+    options: { signal: AbortSignal },
+  ): Promise<readonly (StoredDocument | null)[]>;
+
   /** In key order, after `after`, only keys that start with `prefix`; at most `limit` (≤ 1,000). */
   listDocuments(
     kind: DocumentKind,
@@ -191,6 +204,18 @@ export interface Store {
     ordinal: number,
     options: { signal: AbortSignal },
   ): Promise<StoredDevice | null>;
+
+  /** In the order asked for, null where there is none; at most 1,000 names. */
+  getDevices(
+    names: readonly DeviceName[],
+    options: { signal: AbortSignal },
+  ): Promise<readonly (StoredDevice | null)[]>;
+
+  /** In the order asked for, null where there is none; at most 1,000 ordinals. */
+  getDevicesByOrdinal(
+    ordinals: readonly number[],
+    options: { signal: AbortSignal },
+  ): Promise<readonly (StoredDevice | null)[]>;
 
   /**
    * In ordinal order, after `afterOrdinal`; of one tenant or, with null, of all; `limit` ≤ 10,000.

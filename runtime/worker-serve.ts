@@ -57,8 +57,8 @@ export function serveCalls<Data, Core extends Closable>(options: {
 export function buffersOf(output: unknown): ArrayBuffer[] {
   if (!Array.isArray(output)) return [];
   const buffers: ArrayBuffer[] = [];
-  for (const item of output as { bytes?: unknown }[]) {
-    if (!(item.bytes instanceof Uint8Array)) return [];
+  for (const item of output as ({ bytes?: unknown } | null)[]) {
+    if (!(item?.bytes instanceof Uint8Array)) return [];
     const { buffer, byteLength } = item.bytes;
     if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength) buffers.push(buffer);
   }

@@ -5,7 +5,6 @@ import { MusterError } from "../../domain/errors.ts";
 import { checkDeviceId, checkName } from "../../domain/identity.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { DeviceWrite, Store, StoredDevice } from "../../ports/store.ts";
-import { mapInTurns } from "../../runtime/map-in-turns.ts";
 import { deviceJson, readDevice, type DeviceRecord } from "./device-record.ts";
 
 /** What an operator says of a device. */
@@ -51,9 +50,8 @@ export async function registerDevices(
   }
   registrations.forEach(checkRegistration);
   const { store, clock } = options;
-  const existing = await mapInTurns(registrations, ({ id }) =>
-    store.getDevice(who.tenant, id, { signal }),
-  );
+  const names = registrations.map(({ id }) => ({ tenant: who.tenant, id }));
+  const existing = await store.getDevices(names, { signal });
   const nowMs = clock.wallMs();
   const writes: DeviceWrite[] = [];
   let created = 0;

@@ -7,7 +7,6 @@ import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
 import type { DeviceWrite, Store, StoredDevice } from "../../ports/store.ts";
 import type { Logger } from "../../ports/logger.ts";
-import { mapInTurns } from "../../runtime/map-in-turns.ts";
 import { deviceJson, readDevice } from "./device-record.ts";
 
 const inventorySchema = z.record(z.string().max(64), z.string().max(256));
@@ -29,9 +28,8 @@ export class HelloKeeper {
 
   /** `items`: at most 1,000, of one batch. One that changed meanwhile waits for its next hello. */
   async keep(items: readonly HelloFacts[], signal: AbortSignal): Promise<void> {
-    const devices = await mapInTurns(items, (item) =>
-      this.store.getDeviceByOrdinal(item.ordinal, { signal }),
-    );
+    const ordinals = items.map(({ ordinal }) => ordinal);
+    const devices = await this.store.getDevicesByOrdinal(ordinals, { signal });
     const writes = devices.flatMap((device, index) => {
       const item = items[index];
       return device === null || item === undefined ? [] : this.change(device, item);

@@ -8,7 +8,7 @@ import { z } from "zod";
 import { MusterError } from "../../domain/errors.ts";
 import { DEFAULT_TENANT } from "../../domain/identity.ts";
 import type { PeerIdentity } from "../../domain/identity.ts";
-import type { AuditDraft, DocumentWrite, Store } from "../../ports/store.ts";
+import type { AuditDraft, DocumentWrite, Store, StoredDocument } from "../../ports/store.ts";
 import type { IssuedCertificate } from "./certificate-authority.ts";
 
 export interface CertificateRecord {
@@ -72,10 +72,7 @@ export function issuanceWrites(options: {
   };
 }
 
-/**
- * Whether the certificate was revoked. One without a record counts as good: its signature is ours,
- * and a Store restored from a backup must not strand the devices enrolled since.
- */
+/** Whether the certificate was revoked; see `areCertificatesRevoked`. */
 export async function isCertificateRevoked(options: {
   store: Store;
   identity: PeerIdentity;
@@ -83,10 +80,28 @@ export async function isCertificateRevoked(options: {
   signal: AbortSignal;
 }): Promise<boolean> {
   const { store, identity, serial, signal } = options;
-  const key = certificateKey(identity, serial);
-  const document = await store.getDocument("certificate", key, { signal });
-  if (document === null) return false;
-  const record = certificateRecordSchema.safeParse(document.value);
+  const certificates = [{ identity, serial }];
+  return (await areCertificatesRevoked({ store, certificates, signal }))[0] === true;
+}
+
+/**
+ * For each, in order, whether it was revoked. One without a record counts as good: its signature is
+ * ours, and a Store restored from a backup must not strand the devices enrolled since. At most
+ * 1,000 at once.
+ */
+export async function areCertificatesRevoked(options: {
+  store: Store;
+  certificates: readonly { identity: PeerIdentity; serial: string }[];
+  signal: AbortSignal;
+}): Promise<readonly boolean[]> {
+  const { store, certificates, signal } = options;
+  const keys = certificates.map(({ identity, serial }) => certificateKey(identity, serial));
+  const documents = await store.getDocuments("certificate", keys, { signal });
+  return documents.map((document) => document !== null && isRevoked(document));
+}
+
+function isRevoked({ key, value }: StoredDocument): boolean {
+  const record = certificateRecordSchema.safeParse(value);
   if (record.success) return record.data.revokedAtMs !== null;
   throw new MusterError({
     code: "corrupt",

@@ -12,10 +12,10 @@ import { sign } from "node:crypto";
 import type { KeyObject } from "node:crypto";
 import { join } from "node:path";
 import assert from "node:assert/strict";
-import { MAX_OFFER_BYTES } from "../../protocol/device/offer.ts";
+import { offerMessages, type SignedHead } from "../../protocol/device/offer-batch.ts";
 import type { OfferPayload, OfferTreeHead } from "../../protocol/device/offer.ts";
 import type { SignedTime } from "../../protocol/device/enrolment.ts";
-import { buildMerkleTree } from "../../protocol/merkle/tree.ts";
+import { buildMerkleTree, type MerkleTree } from "../../protocol/merkle/tree.ts";
 import { makePrivateFolder } from "../../protocol/trust/durable-file.ts";
 import { offerKeyId, rawPublicKeyOf } from "../../protocol/trust/ed25519.ts";
 import { loadOrCreateKey } from "./online-key.ts";
@@ -46,14 +46,24 @@ export class OfferSigner {
     this.keyId = offerKeyId(this.publicKeyRaw);
   }
 
+  /** Signs the tree over the leaves: what each device's message carries beside its own proof. */
+  signHead(leaves: readonly Uint8Array[], nowMs: number): SignedHead {
+    return this.#signTree(buildMerkleTree(leaves), nowMs);
+  }
+
   /**
    * The messages for `down/offer`, in the order of the payloads, each the JSON of one
    * `OfferMessage` ready to send. Asserts 1 to 10,000 payloads.
    */
   signOffers(payloads: readonly OfferPayload[], nowMs: number): Buffer[] {
-    assert.ok(payloads.length >= 1 && payloads.length <= MAX_SIGNED_OFFERS, "size of the batch");
     const leaves = payloads.map((payload) => Buffer.from(JSON.stringify(payload)));
     const tree = buildMerkleTree(leaves);
+    return offerMessages(leaves, this.#signTree(tree, nowMs), tree);
+  }
+
+  #signTree(tree: MerkleTree, nowMs: number): SignedHead {
+    const isLegal = tree.leafCount >= 1 && tree.leafCount <= MAX_SIGNED_OFFERS;
+    assert.ok(isLegal, "size of the batch");
     const head: OfferTreeHead = {
       type: "muster.offer-head/v1",
       treeSize: tree.leafCount,
@@ -61,18 +71,11 @@ export class OfferSigner {
       issuedAtMs: nowMs,
     };
     const headBytes = Buffer.from(JSON.stringify(head));
-    const common = {
+    return {
       head: headBytes.toString("base64"),
       signature: sign(null, headBytes, this.#key).toString("base64"),
       keyId: this.keyId,
     };
-    return leaves.map((leaf, leafIndex) => {
-      const proof = tree.proof(leafIndex).map((node) => node.toString("base64"));
-      const message = { payload: leaf.toString("base64"), leafIndex, proof, ...common };
-      const bytes = Buffer.from(JSON.stringify(message));
-      assert.ok(bytes.length <= MAX_OFFER_BYTES, "an offer is within its limit on the wire");
-      return bytes;
-    });
   }
 
   /** The time for the asker of this nonce and for nobody else. */

@@ -137,7 +137,7 @@ async function greet(
     },
     signal,
   );
-  const stream = new LinkStream(hello.gateway, gatewayNumber);
+  const stream = new LinkStream(hello.gateway, gatewayNumber, hello.linkVersion);
   options.desk.dropGateway(gatewayNumber);
   options.hub.attach(stream);
   stream.send({

@@ -3,9 +3,30 @@
  * All live streams, by gateway. One a gateway: a newer one ends the older. What the rollout loop
  * wants gateways to know goes out through here.
  */
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import {
+  offerMessages,
+  type OfferColumns,
+  type SignedHead,
+} from "../../protocol/device/offer-batch.ts";
+import type { OfferBatchSchema } from "../../protocol/gen/muster/v1/gateway_pb.ts";
 import type { LeaseMessage } from "../rollouts/offer-desk.ts";
 import type { GatewayRegistry } from "./gateway-registry.ts";
 import type { LinkStream } from "./link-stream.ts";
+
+function offerBatchMessage(
+  columns: OfferColumns,
+  signed: SignedHead,
+): MessageInitShape<typeof OfferBatchSchema> {
+  const { templates, templateIndexes, devices, nonces } = columns;
+  return {
+    ...signed,
+    devices,
+    nonces,
+    templates: templates.map((parts) => ({ parts: [...parts] })),
+    templateIndexes: [...templateIndexes],
+  };
+}
 
 export class LinkHub {
   private readonly streams = new Map<number, LinkStream>();
@@ -34,7 +55,7 @@ export class LinkHub {
   }
 
   sendLease(message: LeaseMessage): boolean {
-    const { lease } = message;
+    const { lease, columns, signed, leaves } = message;
     const stream = this.streams.get(lease.gatewayNumber);
     if (stream === undefined) return false;
     return stream.send({
@@ -44,10 +65,12 @@ export class LinkHub {
         rollout: lease.rolloutNumber,
         stopEpoch: BigInt(lease.stopEpoch),
         timeToLiveMs: this.leaseLifetimeMs,
-        positions: message.positions,
+        positions: [...columns.positions],
         ordinals: message.ordinals,
-        generations: message.generations,
-        offers: [...message.offers],
+        generations: [...columns.generations],
+        ...(stream.linkVersion === 0
+          ? { offers: offerMessages(leaves, signed) }
+          : { offerBatch: offerBatchMessage(columns, signed) }),
       },
     });
   }

@@ -17,11 +17,14 @@ const MAX_WAITING = 4_096;
 export class LinkStream {
   readonly gateway: string;
   readonly gatewayNumber: number;
+  /** What the gateway understands (`GatewayHello.link_version`). */
+  readonly linkVersion: number;
   private readonly waiting: ConnectResponse[] = [];
   private wake: (() => void) | null = null;
   private ended = false;
 
-  constructor(gateway: string, gatewayNumber: number) {
+  constructor(gateway: string, gatewayNumber: number, linkVersion = 0) {
+    this.linkVersion = linkVersion;
     this.gateway = gateway;
     this.gatewayNumber = gatewayNumber;
   }

@@ -11,25 +11,33 @@ import type {
 import { RefusalReason, SessionRevokeReason } from "../../protocol/gen/muster/v1/gateway_pb.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Store } from "../../ports/store.ts";
-import { mapInTurns } from "../../runtime/map-in-turns.ts";
 import { readDevice } from "../devices/device-record.ts";
+import type { DeviceNames } from "../state/device-names.ts";
 import type { FleetTable } from "../state/fleet-table.ts";
 import type { LinkHub } from "./link-hub.ts";
 import type { LinkStream } from "./link-stream.ts";
 
-/** True when a certificate may not be used any more. */
+/** A session as a gateway announces it. */
+export interface Announced {
+  readonly tenant: string;
+  readonly id: string;
+  /** Of its certificate; lower-case hex. */
+  readonly serial: string;
+}
+
+/** For each, in order: true when its certificate may not be used any more. */
 export type RevocationCheck = (
-  identity: { tenant: string; device: string },
-  serial: string,
+  announced: readonly Announced[],
   signal: AbortSignal,
-) => Promise<boolean>;
+) => Promise<readonly boolean[]>;
 
 export interface SessionDeskOptions {
   readonly store: Store;
   readonly clock: Clock;
   readonly fleet: FleetTable;
+  readonly names: DeviceNames;
   readonly hub: LinkHub;
-  readonly isRevoked: RevocationCheck;
+  readonly areRevoked: RevocationCheck;
   /** Something that rollouts wait for may have changed. */
   readonly onChange: () => void;
 }
@@ -46,17 +54,20 @@ export class SessionDesk {
 
   async open(stream: LinkStream, batch: SessionOpenBatch, signal: AbortSignal): Promise<void> {
     if (batch.snapshotBegin) this.snapshots.set(stream, new Set());
-    const judged = await mapInTurns(batch.localIds, (_, index) =>
-      this.judge(
-        batch.tenants[index] ?? "",
-        batch.devices[index] ?? "",
-        batch.certificateSerials[index] ?? "",
-        signal,
-      ),
+    const judged = await this.judge(
+      batch.localIds.map((_, index) => ({
+        tenant: batch.tenants[index] ?? "",
+        id: batch.devices[index] ?? "",
+        serial: batch.certificateSerials[index] ?? "",
+      })),
+      signal,
     );
     const fences = judged.map(({ ordinal }, index) =>
       ordinal === 0 ? 0n : BigInt(this.grant(stream, ordinal, batch.localIds[index] ?? 0)),
     );
+    judged.forEach(({ ordinal }, index) => {
+      if (ordinal !== 0) this.options.names.set(ordinal, batch.devices[index] ?? "");
+    });
     stream.send({
       case: "sessionGrant",
       value: {
@@ -71,18 +82,21 @@ export class SessionDesk {
   }
 
   private async judge(
-    tenant: string,
-    device: string,
-    serial: string,
+    announced: readonly Announced[],
     signal: AbortSignal,
-  ): Promise<{ ordinal: number; refusal: RefusalReason }> {
-    const stored = await this.options.store.getDevice(tenant, device, { signal });
-    if (stored === null) return { ordinal: 0, refusal: RefusalReason.UNKNOWN_DEVICE };
-    if (readDevice(stored).retired) return { ordinal: 0, refusal: RefusalReason.RETIRED };
-    if (await this.options.isRevoked({ tenant, device }, serial, signal)) {
-      return { ordinal: 0, refusal: RefusalReason.REVOKED_CERTIFICATE };
-    }
-    return { ordinal: stored.ordinal, refusal: RefusalReason.UNSPECIFIED };
+  ): Promise<{ ordinal: number; refusal: RefusalReason }[]> {
+    const [devices, revoked] = await Promise.all([
+      this.options.store.getDevices(announced, { signal }),
+      this.options.areRevoked(announced, signal),
+    ]);
+    return devices.map((stored, index) => {
+      if (stored === null) return { ordinal: 0, refusal: RefusalReason.UNKNOWN_DEVICE };
+      if (readDevice(stored).retired) return { ordinal: 0, refusal: RefusalReason.RETIRED };
+      if (revoked[index] === true) {
+        return { ordinal: 0, refusal: RefusalReason.REVOKED_CERTIFICATE };
+      }
+      return { ordinal: stored.ordinal, refusal: RefusalReason.UNSPECIFIED };
+    });
   }
 
   private grant(stream: LinkStream, ordinal: number, localId: number): number {

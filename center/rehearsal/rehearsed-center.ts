@@ -174,7 +174,7 @@ export class RehearsedCenter implements AsyncDisposable {
         fleet: this.table,
         desk: this.desk,
         inbox: this.inbox,
-        offers: { write: (rollout, lease) => Promise.resolve(unsigned(rollout, lease)) },
+        offers: { write: unsigned },
         outputs: this.outputs(),
         metrics: { reportApplied: () => {}, cycle: () => {}, openRollouts: () => {} },
         // What was put back is known by its digest alone.
@@ -201,7 +201,7 @@ export class RehearsedCenter implements AsyncDisposable {
     };
   }
 
-  private handOut({ lease, positions, ordinals, generations }: LeaseMessage): void {
+  private handOut({ lease, ordinals, columns: { positions, generations } }: LeaseMessage): void {
     const rollout = this.loop.openRollout(lease.rolloutNumber);
     if (rollout === undefined) return;
     positions.forEach((position, index) => {
@@ -282,9 +282,16 @@ function unsigned(rollout: OpenRollout, lease: LeaseMessage["lease"]): LeaseMess
   const positions = [...lease.entries.keys()];
   return {
     lease,
-    positions,
     ordinals: positions.map((position) => rollout.ordinalAt(position)),
-    generations: [...lease.entries.values()],
-    offers: [],
+    columns: {
+      templates: [],
+      templateIndexes: [],
+      positions,
+      generations: [...lease.entries.values()],
+      devices: new Uint8Array(),
+      nonces: new Uint8Array(),
+    },
+    signed: { head: "", signature: "", keyId: "" },
+    leaves: [],
   };
 }

@@ -1,97 +1,120 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Turns leases into messages: one offer a device, signed as a batch, ready for the device's topic.
+ * Turns leases into messages: what the offers of a lease share as a template, what each has of its
+ * own in columns, and one signature over the tree of them all.
  */
 import { assert } from "../../domain/assert.ts";
+import {
+  NONCE_BYTES,
+  offerLeaves,
+  offerTemplate,
+  packDeviceIds,
+  type OfferColumns,
+  type OfferTemplate,
+  type SignedHead,
+} from "../../protocol/device/offer-batch.ts";
 import { releaseTarget } from "../../protocol/device/release-manifest.ts";
-import type { OfferPayload } from "../../protocol/device/offer.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Random } from "../../ports/random.ts";
-import type { Store } from "../../ports/store.ts";
-import { mapInTurns } from "../../runtime/map-in-turns.ts";
+import type { DeviceNames } from "../state/device-names.ts";
 import type { Lease } from "./lease-desk.ts";
 import type { OpenRollout } from "./open-rollout.ts";
 
-/** Signs a batch: one tree, one signature; the answer is what each device's topic carries. */
-export type SignOffers = (
-  payloads: readonly OfferPayload[],
-  nowMs: number,
-) => readonly Uint8Array[];
+/** Signs a batch: one tree over the leaves, one signature. */
+export type SignHead = (leaves: readonly Uint8Array[], nowMs: number) => SignedHead;
 
 /** A lease as the link sends it; the n-th element of each column belongs to the n-th device. */
 export interface LeaseMessage {
   readonly lease: Lease;
-  readonly positions: number[];
   readonly ordinals: number[];
-  readonly generations: number[];
-  readonly offers: readonly Uint8Array[];
+  readonly columns: OfferColumns;
+  readonly signed: SignedHead;
+  /** The payloads: what was signed, in order. */
+  readonly leaves: readonly Buffer[];
 }
 
 export class OfferDesk {
-  private readonly store: Store;
+  private readonly names: DeviceNames;
   private readonly clock: Clock;
   private readonly random: Random;
-  private readonly sign: SignOffers;
+  private readonly sign: SignHead;
   private readonly offerLifetimeMs: number;
 
   constructor(options: {
-    store: Store;
+    names: DeviceNames;
     clock: Clock;
     random: Random;
-    sign: SignOffers;
+    sign: SignHead;
     offerLifetimeMs: number;
   }) {
-    this.store = options.store;
+    this.names = options.names;
     this.clock = options.clock;
     this.random = options.random;
     this.sign = options.sign;
     this.offerLifetimeMs = options.offerLifetimeMs;
   }
 
-  async write(rollout: OpenRollout, lease: Lease, signal: AbortSignal): Promise<LeaseMessage> {
+  write(rollout: OpenRollout, lease: Lease): LeaseMessage {
     const positions = [...lease.entries.keys()];
     const ordinals = positions.map((position) => rollout.ordinalAt(position));
-    const devices = await mapInTurns(ordinals, (ordinal) =>
-      this.store.getDeviceByOrdinal(ordinal, { signal }),
-    );
     const nowMs = this.clock.wallMs();
-    const payloads = positions.map((position, index) => {
-      const device = devices[index];
-      assert(device !== null && device !== undefined, "a planned device is in the Store");
-      return this.payload(rollout, lease, position, device.id, nowMs);
-    });
-    return {
-      lease,
+    const columns = {
+      ...this.templatesOf(rollout, lease, positions, nowMs),
       positions,
-      ordinals,
       generations: [...lease.entries.values()],
-      offers: this.sign(payloads, nowMs),
+      devices: packDeviceIds(ordinals.map((ordinal) => this.names.bytesOf(ordinal))),
+      nonces: this.random.bytes(positions.length * NONCE_BYTES),
     };
+    const leaves = offerLeaves(columns);
+    assert(leaves !== null, "a lease's columns belong together");
+    return { lease, ordinals, columns, leaves, signed: this.sign(leaves, nowMs) };
   }
 
-  private payload(
+  /** One template a target: of a rollback, devices go back to different releases. */
+  private templatesOf(
+    rollout: OpenRollout,
+    lease: Lease,
+    positions: readonly number[],
+    nowMs: number,
+  ): Pick<OfferColumns, "templates" | "templateIndexes"> {
+    const hole = Buffer.from(this.random.bytes(NONCE_BYTES)).toString("base64url");
+    const templates: OfferTemplate[] = [];
+    const indexByTarget = new Map<number, number>();
+    const templateIndexes = positions.map((position) => {
+      const target = rollout.targetIndexAt(position);
+      let index = indexByTarget.get(target);
+      if (index === undefined) {
+        index = templates.push(this.template(rollout, lease, position, hole, nowMs)) - 1;
+        indexByTarget.set(target, index);
+      }
+      return index;
+    });
+    return { templates, templateIndexes: templates.length === 1 ? [] : templateIndexes };
+  }
+
+  private template(
     rollout: OpenRollout,
     lease: Lease,
     position: number,
-    device: string,
+    hole: string,
     nowMs: number,
-  ): OfferPayload {
+  ): OfferTemplate {
     const { record, plan } = rollout;
     const target = rollout.targetAt(position);
     const at = target.release.lastIndexOf("@");
     const name = target.release.slice(0, at);
     const version = target.release.slice(at + 1);
-    return {
-      type: "muster.offer/v1",
+    const payload = {
+      type: "muster.offer/v1" as const,
       tenant: record.tenant,
-      device,
+      device: hole,
       rollout: record.number,
       rolloutName: record.name,
-      position,
-      generation: lease.entries.get(position) ?? 0,
+      position: hole,
+      generation: hole,
       stopEpoch: lease.stopEpoch,
       slot: plan.slot,
-      action: target.digest === "" ? "remove" : "install",
+      action: target.digest === "" ? ("remove" as const) : ("install" as const),
       ...(target.digest === ""
         ? {}
         : {
@@ -103,9 +126,10 @@ export class OfferDesk {
               lengthBytes: target.manifestBytes,
             },
           }),
-      nonce: Buffer.from(this.random.bytes(16)).toString("base64url"),
+      nonce: hole,
       issuedAtMs: nowMs,
       expiresAtMs: nowMs + this.offerLifetimeMs,
     };
+    return offerTemplate(payload, hole);
   }
 }

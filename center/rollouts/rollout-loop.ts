@@ -174,7 +174,7 @@ export class RolloutLoop {
       for (const { rollout, stopEpoch } of stepper.stopEpochs) {
         this.options.outputs.raiseStopEpoch(rollout, stopEpoch);
       }
-      await this.send(leases, signal);
+      await this.send(leases);
       faultPoint("center.loop.acted");
       this.renewLeases(startedAtMs);
       for (const key of stored.changedKeys) this.options.outputs.rolloutChanged(key);
@@ -314,15 +314,14 @@ export class RolloutLoop {
     return leases;
   }
 
-  private async send(
-    leases: readonly { rollout: OpenRollout; lease: Lease }[],
-    signal: AbortSignal,
-  ): Promise<void> {
+  private async send(leases: readonly { rollout: OpenRollout; lease: Lease }[]): Promise<void> {
     const { offers, outputs, desk } = this.options;
     for (const { rollout, lease } of leases) {
-      const sent = outputs.sendLease(await offers.write(rollout, lease, signal));
+      const sent = outputs.sendLease(offers.write(rollout, lease));
       // Its stream is gone: the attempts stay offered and are leased to wherever they reappear.
       if (!sent) desk.drop(lease);
+      // Building 1,000 offers takes milliseconds: whoever waits is served in between.
+      await new Promise<void>((resolve) => setImmediate(resolve));
     }
   }
 

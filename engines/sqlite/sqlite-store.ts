@@ -5,10 +5,11 @@
  */
 import type { Clock } from "../../ports/clock.ts";
 import { MAX_LISTED_AUDIT_ENTRIES, MAX_LISTED_DEVICES } from "../../ports/store-limits.ts";
-import { MAX_LISTED_DOCUMENTS, MAX_LOADED_PAGES } from "../../ports/store-limits.ts";
+import { MAX_LISTED_DOCUMENTS, MAX_LOADED_PAGES, MAX_NAMED } from "../../ports/store-limits.ts";
 import { checkCount, checkLimit } from "../../ports/limits.ts";
 import { checkCommit, encodeJson } from "../../ports/store-limits.ts";
-import type { AuditEntry, Commit, CommitResult, DocumentKind } from "../../ports/store.ts";
+import type { AuditEntry, Commit, CommitResult, DeviceName } from "../../ports/store.ts";
+import type { DocumentKind } from "../../ports/store.ts";
 import type { Fence, Json, PageId, Store } from "../../ports/store.ts";
 import type { StoredDevice, StoredDocument, StoredPage } from "../../ports/store.ts";
 import type { CallPort } from "../../runtime/call-port.ts";
@@ -34,6 +35,16 @@ export class SqliteStore implements Store, AsyncDisposable {
     return row === null ? null : decodeDocument(row);
   }
 
+  async getDocuments(
+    kind: DocumentKind,
+    keys: readonly string[],
+    options: Signalled,
+  ): Promise<readonly (StoredDocument | null)[]> {
+    checkCount("documents to read", keys.length, MAX_NAMED);
+    const rows = await this.#calls.call("getDocuments", { kind, keys }, options);
+    return rows.map((row) => (row === null ? null : decodeDocument(row)));
+  }
+
   async listDocuments(
     kind: DocumentKind,
     options: { prefix: string; after?: string; limit: number; signal: AbortSignal },
@@ -52,6 +63,24 @@ export class SqliteStore implements Store, AsyncDisposable {
   async getDeviceByOrdinal(ordinal: number, options: Signalled): Promise<StoredDevice | null> {
     const row = await this.#calls.call("getDeviceByOrdinal", { ordinal }, options);
     return row === null ? null : decodeDevice(row);
+  }
+
+  async getDevices(
+    names: readonly DeviceName[],
+    options: Signalled,
+  ): Promise<readonly (StoredDevice | null)[]> {
+    checkCount("devices to read", names.length, MAX_NAMED);
+    const rows = await this.#calls.call("getDevices", { names }, options);
+    return rows.map((row) => (row === null ? null : decodeDevice(row)));
+  }
+
+  async getDevicesByOrdinal(
+    ordinals: readonly number[],
+    options: Signalled,
+  ): Promise<readonly (StoredDevice | null)[]> {
+    checkCount("devices to read", ordinals.length, MAX_NAMED);
+    const rows = await this.#calls.call("getDevicesByOrdinal", { ordinals }, options);
+    return rows.map((row) => (row === null ? null : decodeDevice(row)));
   }
 
   async listDevices(options: {

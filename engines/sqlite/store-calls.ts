@@ -9,6 +9,7 @@ import type {
   AuditDraft,
   AuditEntry,
   CommitResult,
+  DeviceName,
   DocumentKind,
   Fence,
 } from "../../ports/store.ts";
@@ -88,9 +89,12 @@ export interface AuditListInput {
 /** The methods of the core, by the names under which they cross threads. */
 export interface StoreCalls {
   getDocument(input: { kind: DocumentKind; key: string }): DocumentRow | null;
+  getDocuments(input: { kind: DocumentKind; keys: readonly string[] }): (DocumentRow | null)[];
   listDocuments(input: DocumentListInput): DocumentRow[];
   getDevice(input: { tenant: string; id: string }): DeviceRow | null;
   getDeviceByOrdinal(input: { ordinal: number }): DeviceRow | null;
+  getDevices(input: { names: readonly DeviceName[] }): (DeviceRow | null)[];
+  getDevicesByOrdinal(input: { ordinals: readonly number[] }): (DeviceRow | null)[];
   listDevices(input: DeviceListInput): DeviceRow[];
   loadPages(input: { ids: readonly PageId[] }): StoredPage[];
   commit(input: CommitInput): CommitResult;

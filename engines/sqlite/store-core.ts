@@ -5,7 +5,8 @@
  * (`direct-store.ts`). A commit checks the fence, then swaps documents, devices and pages in the
  * order given, and adds the audit entries; the first that does not match undoes all.
  */
-import type { CommitResult, DocumentKind, Fence, PageId, StoredPage } from "../../ports/store.ts";
+import type { CommitResult, DeviceName, DocumentKind, Fence } from "../../ports/store.ts";
+import type { PageId, StoredPage } from "../../ports/store.ts";
 import { openSqliteFile } from "../../runtime/sqlite-file.ts";
 import type { SqliteFile, SqliteFileFacts, WriteOutcome } from "../../runtime/sqlite-file.ts";
 import { Audit } from "./audit.ts";
@@ -77,6 +78,13 @@ export class StoreCore implements StoreCalls {
     return this.#file.read("read a document", () => this.#documents.get(input.kind, input.key));
   }
 
+  getDocuments(input: { kind: DocumentKind; keys: readonly string[] }): (DocumentRow | null)[] {
+    const { kind, keys } = input;
+    return this.#file.read("read documents", () =>
+      keys.map((key) => this.#documents.get(kind, key)),
+    );
+  }
+
   listDocuments(input: DocumentListInput): DocumentRow[] {
     return this.#file.read("list documents", () => this.#documents.list(input));
   }
@@ -87,6 +95,18 @@ export class StoreCore implements StoreCalls {
 
   getDeviceByOrdinal(input: { ordinal: number }): DeviceRow | null {
     return this.#file.read("read a device", () => this.#devices.getByOrdinal(input.ordinal));
+  }
+
+  getDevices(input: { names: readonly DeviceName[] }): (DeviceRow | null)[] {
+    return this.#file.read("read devices", () =>
+      input.names.map(({ tenant, id }) => this.#devices.get(tenant, id)),
+    );
+  }
+
+  getDevicesByOrdinal(input: { ordinals: readonly number[] }): (DeviceRow | null)[] {
+    return this.#file.read("read devices", () =>
+      input.ordinals.map((ordinal) => this.#devices.getByOrdinal(ordinal)),
+    );
   }
 
   listDevices(input: DeviceListInput): DeviceRow[] {

@@ -22,6 +22,7 @@ import {
   type StopEpoch,
 } from "../../protocol/gen/muster/v1/gateway_pb.ts";
 import { MAX_OFFER_BYTES } from "../../protocol/device/offer.ts";
+import { offerLeaves, offerMessages } from "../../protocol/device/offer-batch.ts";
 import { faultPoint } from "../../runtime/faults.ts";
 import type { GatewayMetrics } from "../metrics.ts";
 import type { ReportListener } from "../pipeline/device-intake.ts";
@@ -252,12 +253,12 @@ export class LeaseService implements SessionObserver, ReportListener {
 
 /** The lease as columns with the devices' names ("" = not connected); null when it is malformed. */
 function readLease(message: PlanLease, table: SessionTable): LeaseContent | null {
-  const { positions, ordinals, generations, offers } = message;
+  const { positions, ordinals, generations } = message;
   const count = ordinals.length;
+  if (count > MAX_LEASE_ENTRIES || positions.length !== count) return null;
+  const offers = offersOf(message);
   const isWhole =
     LEASE_ID_PATTERN.test(message.leaseId) &&
-    count <= MAX_LEASE_ENTRIES &&
-    positions.length === count &&
     generations.length === count &&
     offers.length === count &&
     offers.every((offer) => offer.length <= MAX_OFFER_BYTES);
@@ -269,6 +270,17 @@ function readLease(message: PlanLease, table: SessionTable): LeaseContent | null
   const { leaseId: id, rollout } = message;
   const stopEpoch = Number(message.stopEpoch);
   return { id, rollout, stopEpoch, positions, ordinals, generations, offers, devices };
+}
+
+/** The devices' messages: as they came, or made here from what they share. */
+function offersOf(message: PlanLease): readonly Uint8Array[] {
+  const { offerBatch, positions, generations } = message;
+  if (offerBatch === undefined) return message.offers;
+  const { head, signature, keyId, templateIndexes, devices, nonces } = offerBatch;
+  const templates = offerBatch.templates.map(({ parts }) => parts);
+  const columns = { templates, templateIndexes, positions, generations, devices, nonces };
+  const leaves = offerLeaves(columns);
+  return leaves === null ? [] : offerMessages(leaves, { head, signature, keyId });
 }
 
 /** The entries of devices that are here, and the others as a return. */

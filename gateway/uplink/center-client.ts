@@ -53,6 +53,8 @@ export function centerConnector(options: CenterClientOptions): ConnectCenter {
     const transport = createGrpcTransport({
       baseUrl,
       sessionManager,
+      // What goes over the link is packed already, and a lease of 1,000 offers mostly hashes.
+      acceptCompression: [],
       readMaxBytes: MESSAGE_BYTES_MAX,
       writeMaxBytes: MESSAGE_BYTES_MAX,
     });

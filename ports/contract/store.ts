@@ -132,6 +132,11 @@ function deviceTests(open: OpenStore): void {
       value: { id: "x" },
     });
     assert.deepEqual(await engine.store.getDeviceByOrdinal(3, { signal }), byName);
+    const names = ["nobody", "x"].map((id) => ({ tenant: "acme", id }));
+    assert.deepEqual(await engine.store.getDevices(names, { signal }), [null, byName]);
+    const ordinals = [3, 99, 3];
+    const byOrdinals = await engine.store.getDevicesByOrdinal(ordinals, { signal });
+    assert.deepEqual(byOrdinals, [byName, null, byName]);
   });
 
   test("a device that does not exist is null", async () => {

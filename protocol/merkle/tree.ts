@@ -87,8 +87,12 @@ function hashLeaves(leaves: readonly Uint8Array[]): Buffer {
     });
   }
   const level = Buffer.allocUnsafe(leaves.length * MERKLE_HASH_BYTES);
+  const longest = leaves.reduce((most, leaf) => Math.max(most, leaf.length), 0);
+  const prefixed = Buffer.allocUnsafe(1 + longest);
+  LEAF_PREFIX.copy(prefixed);
   for (const [index, leaf] of leaves.entries()) {
-    level.set(hashLeaf(leaf), index * MERKLE_HASH_BYTES);
+    prefixed.set(leaf, 1);
+    level.set(sha256(prefixed.subarray(0, 1 + leaf.length)), index * MERKLE_HASH_BYTES);
   }
   return level;
 }
@@ -97,8 +101,12 @@ function hashLeaves(leaves: readonly Uint8Array[]): Buffer {
 function hashPairs(level: Buffer): Buffer {
   const count = level.length / MERKLE_HASH_BYTES;
   const above = Buffer.allocUnsafe(Math.ceil(count / 2) * MERKLE_HASH_BYTES);
+  const pair = Buffer.allocUnsafe(1 + 2 * MERKLE_HASH_BYTES);
+  NODE_PREFIX.copy(pair);
   for (let index = 0; index + 1 < count; index += 2) {
-    above.set(hashNode(nodeAt(level, index), nodeAt(level, index + 1)), (index / 2) * 32);
+    const start = index * MERKLE_HASH_BYTES;
+    level.copy(pair, 1, start, start + 2 * MERKLE_HASH_BYTES);
+    above.set(sha256(pair), start / 2);
   }
   if (count % 2 === 1) {
     above.set(nodeAt(level, count - 1), above.length - MERKLE_HASH_BYTES);

@@ -25,6 +25,7 @@ import {
   type ReportBatch,
   type SessionGrantBatch,
 } from "../../../protocol/gen/muster/v1/gateway_pb.ts";
+import { LINK_VERSION } from "../../../protocol/link/link-version.ts";
 import { REPORT_PHASES } from "../../../protocol/device/report.ts";
 import { DIGEST_AFTER, DIGEST_BEFORE, TENANT } from "./bench-options.ts";
 import { AGENT, deviceId, INVENTORY } from "./fleet-store.ts";
@@ -138,7 +139,13 @@ export class PretendGateway {
 
   #hello(): ReturnType<typeof create<typeof GatewayHelloSchema>> {
     const { id, region } = this.#options;
-    return create(GatewayHelloSchema, { gateway: id, region, ip: "127.0.0.1", version: "0.1.0" });
+    return create(GatewayHelloSchema, {
+      gateway: id,
+      region,
+      ip: "127.0.0.1",
+      version: "0.1.0",
+      linkVersion: LINK_VERSION,
+    });
   }
 
   #take({ kind }: ConnectResponse): void {

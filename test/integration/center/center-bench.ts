@@ -15,6 +15,7 @@ import type { OpenRollout } from "../../../center/rollouts/open-rollout.ts";
 import { makePlan } from "../../../center/rollouts/plan-maker.ts";
 import { readRollout, type RolloutRecord } from "../../../center/rollouts/rollout-record.ts";
 import { RolloutLoop } from "../../../center/rollouts/rollout-loop.ts";
+import { DeviceNames } from "../../../center/state/device-names.ts";
 import { FleetTable } from "../../../center/state/fleet-table.ts";
 import { ATTEMPT_STATES } from "../../../domain/attempt.ts";
 import type { RolloutSpec } from "../../../domain/rollout.ts";
@@ -22,6 +23,7 @@ import { openDirectEventLog } from "../../../engines/embedded/event-log.ts";
 import { openDirectSqliteStore } from "../../../engines/sqlite/direct-store.ts";
 import type { EventLog } from "../../../ports/event-log.ts";
 import { SILENT_LOGGER } from "../../../ports/logger.ts";
+import type { SignedHead } from "../../../protocol/device/offer-batch.ts";
 import { REPORT_PHASES, type ReportPhase } from "../../../protocol/device/report.ts";
 import {
   ReportBatchSchema,
@@ -98,6 +100,8 @@ export class CenterBench implements AsyncDisposable {
     const load = { store, log, clock, offerLifetimeMs: OFFER_LIFETIME_MS };
     const fence = await store.acquireFence("leader", { signal });
     const releases = await ReleaseIndex.load(store, signal);
+    const names = new DeviceNames();
+    this.ordinals.forEach((ordinal, index) => names.set(ordinal, `device-${index}`));
     this.inbox = new SteppedInbox();
     this.desk = new LeaseDesk();
     this.fleet = new FleetTable({
@@ -109,8 +113,7 @@ export class CenterBench implements AsyncDisposable {
     });
     let leaseCount = 0;
     const random = { next: () => 0.5, bytes: (length: number) => new Uint8Array(length) };
-    const sign = (payloads: readonly object[]): Uint8Array[] =>
-      payloads.map((payload) => new TextEncoder().encode(JSON.stringify(payload)));
+    const sign = (): SignedHead => ({ head: "", signature: "", keyId: "" });
     this.loop = await RolloutLoop.open(
       {
         store,
@@ -121,7 +124,7 @@ export class CenterBench implements AsyncDisposable {
         fleet: this.fleet,
         desk: this.desk,
         inbox: this.inbox,
-        offers: new OfferDesk({ store, clock, random, sign, offerLifetimeMs: OFFER_LIFETIME_MS }),
+        offers: new OfferDesk({ names, clock, random, sign, offerLifetimeMs: OFFER_LIFETIME_MS }),
         outputs: {
           sendLease: (message) => this.sent.push(message) > 0,
           raiseStopEpoch: (rollout, stopEpoch) => this.stopEpochs.push({ rollout, stopEpoch }),
@@ -237,16 +240,16 @@ export class CenterBench implements AsyncDisposable {
     ordinal: number;
     release: string;
   }[] {
-    return this.sent.flatMap(({ lease, positions, ordinals, generations, offers }) =>
-      positions.map((position, index) => {
-        const text = new TextDecoder().decode(offers[index]);
+    return this.sent.flatMap(({ lease, columns, ordinals, leaves }) =>
+      columns.positions.map((position, index) => {
+        const text = new TextDecoder().decode(leaves[index]);
         const { release } = JSON.parse(text) as { release?: { name: string; version: string } };
         return {
           leaseId: lease.id,
           gateway: lease.gatewayNumber,
           rollout: lease.rolloutNumber,
           position,
-          generation: generations[index] ?? 0,
+          generation: columns.generations[index] ?? 0,
           ordinal: ordinals[index] ?? 0,
           release: release === undefined ? "" : `${release.name}@${release.version}`,
         };

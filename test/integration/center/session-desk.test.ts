@@ -7,6 +7,7 @@ import { deviceJson } from "../../../center/devices/device-record.ts";
 import { LinkHub } from "../../../center/link/link-hub.ts";
 import { LinkStream } from "../../../center/link/link-stream.ts";
 import { SessionDesk } from "../../../center/link/session-desk.ts";
+import { DeviceNames } from "../../../center/state/device-names.ts";
 import { FleetTable } from "../../../center/state/fleet-table.ts";
 import { openDirectSqliteStore } from "../../../engines/sqlite/direct-store.ts";
 import {
@@ -36,8 +37,9 @@ class Bench implements AsyncDisposable {
     store: this.store,
     clock: this.clock,
     fleet: this.fleet,
+    names: new DeviceNames(),
     hub: this.hub,
-    isRevoked: async (_identity, serial) => this.revoked.has(serial),
+    areRevoked: async (announced) => announced.map(({ serial }) => this.revoked.has(serial)),
     onChange: () => {},
   });
 

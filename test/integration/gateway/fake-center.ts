@@ -151,6 +151,7 @@ export class FakeCenter {
       heartbeatIntervalMs: 5_000,
       missesAllowed: 3,
       centerIncarnation: "fake",
+      linkVersion: 0,
     };
     this.send({ case: "welcome", value });
   }

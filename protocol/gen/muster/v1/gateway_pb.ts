@@ -17,7 +17,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file muster/v1/gateway.proto.
  */
 export const file_muster_v1_gateway: GenFile = /*@__PURE__*/
-  fileDesc("ChdtdXN0ZXIvdjEvZ2F0ZXdheS5wcm90bxIJbXVzdGVyLnYxIuUDCg5Db25uZWN0UmVxdWVzdBIoCgVoZWxsbxgBIAEoCzIXLm11c3Rlci52MS5HYXRld2F5SGVsbG9IABIwCgloZWFydGJlYXQYAiABKAsyGy5tdXN0ZXIudjEuR2F0ZXdheUhlYXJ0YmVhdEgAEjMKDHNlc3Npb25fb3BlbhgDIAEoCzIbLm11c3Rlci52MS5TZXNzaW9uT3BlbkJhdGNoSAASNQoNc2Vzc2lvbl9jbG9zZRgEIAEoCzIcLm11c3Rlci52MS5TZXNzaW9uQ2xvc2VCYXRjaEgAEjMKDGRldmljZV9zdGF0ZRgFIAEoCzIbLm11c3Rlci52MS5EZXZpY2VTdGF0ZUJhdGNoSAASKQoHcmVwb3J0cxgGIAEoCzIWLm11c3Rlci52MS5SZXBvcnRCYXRjaEgAEi4KDGxlYXNlX3JldHVybhgHIAEoCzIWLm11c3Rlci52MS5MZWFzZVJldHVybkgAEj4KFHN0b3BfYWNrbm93bGVkZ2VtZW50GAggASgLMh4ubXVzdGVyLnYxLlN0b3BBY2tub3dsZWRnZW1lbnRIABIzCgxkZXZpY2VfaGVsbG8YCSABKAsyGy5tdXN0ZXIudjEuRGV2aWNlSGVsbG9CYXRjaEgAQgYKBGtpbmQi3wMKD0Nvbm5lY3RSZXNwb25zZRIlCgd3ZWxjb21lGAEgASgLMhIubXVzdGVyLnYxLldlbGNvbWVIABI1Cg1zZXNzaW9uX2dyYW50GAIgASgLMhwubXVzdGVyLnYxLlNlc3Npb25HcmFudEJhdGNoSAASMgoOc2Vzc2lvbl9yZXZva2UYAyABKAsyGC5tdXN0ZXIudjEuU2Vzc2lvblJldm9rZUgAEioKCnBsYW5fbGVhc2UYBCABKAsyFC5tdXN0ZXIudjEuUGxhbkxlYXNlSAASMAoNbGVhc2VfcmVuZXdhbBgFIAEoCzIXLm11c3Rlci52MS5MZWFzZVJlbmV3YWxIABIqCgpzdG9wX2Vwb2NoGAYgASgLMhQubXVzdGVyLnYxLlN0b3BFcG9jaEgAEkIKFnJlcG9ydF9hY2tub3dsZWRnZW1lbnQYByABKAsyIC5tdXN0ZXIudjEuUmVwb3J0QWNrbm93bGVkZ2VtZW50SAASMgoOc2libGluZ191cGRhdGUYCCABKAsyGC5tdXN0ZXIudjEuU2libGluZ1VwZGF0ZUgAEjAKDXRydXN0X2NoYW5nZWQYCSABKAsyFy5tdXN0ZXIudjEuVHJ1c3RDaGFuZ2VkSABCBgoEa2luZCK9AQoMR2F0ZXdheUhlbGxvEg8KB2dhdGV3YXkYASABKAkSDgoGcmVnaW9uGAIgASgJEgoKAmlwGAMgASgJEisKCHNlcnZpY2VzGAQgAygLMhkubXVzdGVyLnYxLkdhdGV3YXlTZXJ2aWNlEhUKDXN0YXJ0ZWRfYXRfbXMYBSABKAMSEwoLaW5jYXJuYXRpb24YBiABKAkSDwoHdmVyc2lvbhgHIAEoCRIWCg5oZWxkX2xlYXNlX2lkcxgIIAMoCSIsCg5HYXRld2F5U2VydmljZRIMCgRuYW1lGAEgASgJEgwKBHBvcnQYAiABKA0idAoHV2VsY29tZRIWCg5nYXRld2F5X251bWJlchgBIAEoDRIdChVoZWFydGJlYXRfaW50ZXJ2YWxfbXMYAiABKA0SFgoObWlzc2VzX2FsbG93ZWQYAyABKA0SGgoSY2VudGVyX2luY2FybmF0aW9uGAQgASgJInAKEEdhdGV3YXlIZWFydGJlYXQSEAoIc2VxdWVuY2UYASABKAQSGQoRY29ubmVjdGVkX2RldmljZXMYAiABKA0SGQoRZXZlbnRfbG9vcF9sYWdfbXMYAyABKA0SFAoMaGVsZF9yZXBvcnRzGAQgASgNIpIBChBTZXNzaW9uT3BlbkJhdGNoEhEKCWxvY2FsX2lkcxgBIAMoDRIPCgd0ZW5hbnRzGAIgAygJEg8KB2RldmljZXMYAyADKAkSGwoTY2VydGlmaWNhdGVfc2VyaWFscxgEIAMoCRIWCg5zbmFwc2hvdF9iZWdpbhgFIAEoCBIUCgxzbmFwc2hvdF9lbmQYBiABKAgidAoRU2Vzc2lvbkdyYW50QmF0Y2gSEQoJbG9jYWxfaWRzGAEgAygNEhAKCG9yZGluYWxzGAIgAygNEg4KBmZlbmNlcxgDIAMoBBIqCghyZWZ1c2FscxgEIAMoDjIYLm11c3Rlci52MS5SZWZ1c2FsUmVhc29uImIKDVNlc3Npb25SZXZva2USEQoJbG9jYWxfaWRzGAEgAygNEg4KBmZlbmNlcxgCIAMoBBIuCgZyZWFzb24YAyABKA4yHi5tdXN0ZXIudjEuU2Vzc2lvblJldm9rZVJlYXNvbiJ+ChFTZXNzaW9uQ2xvc2VCYXRjaBIQCghvcmRpbmFscxgBIAMoDRIOCgZmZW5jZXMYAiADKAQSLgoHcmVhc29ucxgDIAMoDjIdLm11c3Rlci52MS5TZXNzaW9uQ2xvc2VSZWFzb24SFwoPbGFzdF9zZWVuX2F0X21zGAQgAygDImoKEERldmljZVN0YXRlQmF0Y2gSEAoIb3JkaW5hbHMYASADKA0SDQoFc2xvdHMYAiADKAkSDwoHZGlnZXN0cxgDIAMoCRITCgtnZW5lcmF0aW9ucxgEIAMoBRIPCgdoZWFsdGh5GAUgAygIIk4KEERldmljZUhlbGxvQmF0Y2gSEAoIb3JkaW5hbHMYASADKA0SDgoGYWdlbnRzGAIgAygJEhgKEGludmVudG9yaWVzX2pzb24YAyADKAki1wEKC1JlcG9ydEJhdGNoEhYKDmJhdGNoX3NlcXVlbmNlGAEgASgEEhAKCG9yZGluYWxzGAIgAygNEhAKCHJvbGxvdXRzGAMgAygNEhEKCXBvc2l0aW9ucxgEIAMoDRITCgtnZW5lcmF0aW9ucxgFIAMoBRIRCglzZXF1ZW5jZXMYBiADKA0SDgoGcGhhc2VzGAcgAygNEhcKD2RldmljZV90aW1lc19tcxgIIAMoAxIoCgdkZXRhaWxzGAkgAygLMhcubXVzdGVyLnYxLlJlcG9ydERldGFpbCJLCgxSZXBvcnREZXRhaWwSDQoFaW5kZXgYASABKA0SDgoGcmVhc29uGAIgASgJEgwKBHRleHQYAyABKAkSDgoGZGlnZXN0GAQgASgJIi8KFVJlcG9ydEFja25vd2xlZGdlbWVudBIWCg5iYXRjaF9zZXF1ZW5jZRgBIAEoBCKlAQoJUGxhbkxlYXNlEhAKCGxlYXNlX2lkGAEgASgJEg8KB3JvbGxvdXQYAiABKA0SEgoKc3RvcF9lcG9jaBgDIAEoBBIXCg90aW1lX3RvX2xpdmVfbXMYBCABKA0SEQoJcG9zaXRpb25zGAUgAygNEhAKCG9yZGluYWxzGAYgAygNEhMKC2dlbmVyYXRpb25zGAcgAygFEg4KBm9mZmVycxgIIAMoDCJVCgxMZWFzZVJlbmV3YWwSEQoJbGVhc2VfaWRzGAEgAygJEhcKD3RpbWVfdG9fbGl2ZV9tcxgCIAEoDRIZChFyZXZva2VkX2xlYXNlX2lkcxgDIAMoCSJmCgtMZWFzZVJldHVybhIQCghsZWFzZV9pZBgBIAEoCRIPCgdyb2xsb3V0GAIgASgNEhEKCXBvc2l0aW9ucxgDIAMoDRITCgtnZW5lcmF0aW9ucxgEIAMoBRIMCgRzZW50GAUgAygIIjAKCVN0b3BFcG9jaBIPCgdyb2xsb3V0GAEgASgNEhIKCnN0b3BfZXBvY2gYAiABKAQiOgoTU3RvcEFja25vd2xlZGdlbWVudBIPCgdyb2xsb3V0GAEgASgNEhIKCnN0b3BfZXBvY2gYAiABKAQiNQoNU2libGluZ1VwZGF0ZRIkCghzaWJsaW5ncxgBIAMoCzISLm11c3Rlci52MS5TaWJsaW5nIooBCgdTaWJsaW5nEg8KB2dhdGV3YXkYASABKAkSDgoGcmVnaW9uGAIgASgJEgoKAmlwGAMgASgJEisKCHNlcnZpY2VzGAQgAygLMhkubXVzdGVyLnYxLkdhdGV3YXlTZXJ2aWNlEg4KBm9ubGluZRgFIAEoCBIVCg1jaGFuZ2VkX2F0X21zGAYgASgDIicKDFRydXN0Q2hhbmdlZBIXCg90YXJnZXRzX3ZlcnNpb24YASABKA0iPAoURmV0Y2hBcnRpZmFjdFJlcXVlc3QSDgoGc2hhMjU2GAEgASgJEhQKDHN0YXJ0X29mZnNldBgCIAEoBCI6ChVGZXRjaEFydGlmYWN0UmVzcG9uc2USEwoLdG90YWxfYnl0ZXMYASABKAQSDAoEZGF0YRgCIAEoDCITChFGZXRjaFRydXN0UmVxdWVzdCI5ChJGZXRjaFRydXN0UmVzcG9uc2USIwoFZmlsZXMYASADKAsyFC5tdXN0ZXIudjEuVHJ1c3RGaWxlIicKCVRydXN0RmlsZRIMCgRuYW1lGAEgASgJEgwKBGRhdGEYAiABKAwqlgEKDVJlZnVzYWxSZWFzb24SHgoaUkVGVVNBTF9SRUFTT05fVU5TUEVDSUZJRUQQABIhCh1SRUZVU0FMX1JFQVNPTl9VTktOT1dOX0RFVklDRRABEhoKFlJFRlVTQUxfUkVBU09OX1JFVElSRUQQAhImCiJSRUZVU0FMX1JFQVNPTl9SRVZPS0VEX0NFUlRJRklDQVRFEAMqhQEKE1Nlc3Npb25SZXZva2VSZWFzb24SJQohU0VTU0lPTl9SRVZPS0VfUkVBU09OX1VOU1BFQ0lGSUVEEAASJAogU0VTU0lPTl9SRVZPS0VfUkVBU09OX1RBS0VOX09WRVIQARIhCh1TRVNTSU9OX1JFVk9LRV9SRUFTT05fUkVUSVJFRBACKqgBChJTZXNzaW9uQ2xvc2VSZWFzb24SJAogU0VTU0lPTl9DTE9TRV9SRUFTT05fVU5TUEVDSUZJRUQQABIfChtTRVNTSU9OX0NMT1NFX1JFQVNPTl9DTE9TRUQQARIqCiZTRVNTSU9OX0NMT1NFX1JFQVNPTl9NSVNTRURfSEVBUlRCRUFUUxACEh8KG1NFU1NJT05fQ0xPU0VfUkVBU09OX0tJQ0tFRBADMvQBCgtHYXRld2F5TGluaxJECgdDb25uZWN0EhkubXVzdGVyLnYxLkNvbm5lY3RSZXF1ZXN0GhoubXVzdGVyLnYxLkNvbm5lY3RSZXNwb25zZSgBMAESVAoNRmV0Y2hBcnRpZmFjdBIfLm11c3Rlci52MS5GZXRjaEFydGlmYWN0UmVxdWVzdBogLm11c3Rlci52MS5GZXRjaEFydGlmYWN0UmVzcG9uc2UwARJJCgpGZXRjaFRydXN0EhwubXVzdGVyLnYxLkZldGNoVHJ1c3RSZXF1ZXN0Gh0ubXVzdGVyLnYxLkZldGNoVHJ1c3RSZXNwb25zZWIGcHJvdG8z");
+  fileDesc("ChdtdXN0ZXIvdjEvZ2F0ZXdheS5wcm90bxIJbXVzdGVyLnYxItMECg5Db25uZWN0UmVxdWVzdBIoCgVoZWxsbxgBIAEoCzIXLm11c3Rlci52MS5HYXRld2F5SGVsbG9IABIwCgloZWFydGJlYXQYAiABKAsyGy5tdXN0ZXIudjEuR2F0ZXdheUhlYXJ0YmVhdEgAEjMKDHNlc3Npb25fb3BlbhgDIAEoCzIbLm11c3Rlci52MS5TZXNzaW9uT3BlbkJhdGNoSAASNQoNc2Vzc2lvbl9jbG9zZRgEIAEoCzIcLm11c3Rlci52MS5TZXNzaW9uQ2xvc2VCYXRjaEgAEjMKDGRldmljZV9zdGF0ZRgFIAEoCzIbLm11c3Rlci52MS5EZXZpY2VTdGF0ZUJhdGNoSAASKQoHcmVwb3J0cxgGIAEoCzIWLm11c3Rlci52MS5SZXBvcnRCYXRjaEgAEi4KDGxlYXNlX3JldHVybhgHIAEoCzIWLm11c3Rlci52MS5MZWFzZVJldHVybkgAEj4KFHN0b3BfYWNrbm93bGVkZ2VtZW50GAggASgLMh4ubXVzdGVyLnYxLlN0b3BBY2tub3dsZWRnZW1lbnRIABIzCgxkZXZpY2VfaGVsbG8YCSABKAsyGy5tdXN0ZXIudjEuRGV2aWNlSGVsbG9CYXRjaEgAEjYKDnBhY2tlZF9yZXBvcnRzGEYgASgLMhwubXVzdGVyLnYxLlBhY2tlZFJlcG9ydEJhdGNoSAASNAoNcGFja2VkX3N0YXRlcxhHIAEoCzIbLm11c3Rlci52MS5QYWNrZWRTdGF0ZUJhdGNoSABCBgoEa2luZCLfAwoPQ29ubmVjdFJlc3BvbnNlEiUKB3dlbGNvbWUYASABKAsyEi5tdXN0ZXIudjEuV2VsY29tZUgAEjUKDXNlc3Npb25fZ3JhbnQYAiABKAsyHC5tdXN0ZXIudjEuU2Vzc2lvbkdyYW50QmF0Y2hIABIyCg5zZXNzaW9uX3Jldm9rZRgDIAEoCzIYLm11c3Rlci52MS5TZXNzaW9uUmV2b2tlSAASKgoKcGxhbl9sZWFzZRgEIAEoCzIULm11c3Rlci52MS5QbGFuTGVhc2VIABIwCg1sZWFzZV9yZW5ld2FsGAUgASgLMhcubXVzdGVyLnYxLkxlYXNlUmVuZXdhbEgAEioKCnN0b3BfZXBvY2gYBiABKAsyFC5tdXN0ZXIudjEuU3RvcEVwb2NoSAASQgoWcmVwb3J0X2Fja25vd2xlZGdlbWVudBgHIAEoCzIgLm11c3Rlci52MS5SZXBvcnRBY2tub3dsZWRnZW1lbnRIABIyCg5zaWJsaW5nX3VwZGF0ZRgIIAEoCzIYLm11c3Rlci52MS5TaWJsaW5nVXBkYXRlSAASMAoNdHJ1c3RfY2hhbmdlZBgJIAEoCzIXLm11c3Rlci52MS5UcnVzdENoYW5nZWRIAEIGCgRraW5kItMBCgxHYXRld2F5SGVsbG8SDwoHZ2F0ZXdheRgBIAEoCRIOCgZyZWdpb24YAiABKAkSCgoCaXAYAyABKAkSKwoIc2VydmljZXMYBCADKAsyGS5tdXN0ZXIudjEuR2F0ZXdheVNlcnZpY2USFQoNc3RhcnRlZF9hdF9tcxgFIAEoAxITCgtpbmNhcm5hdGlvbhgGIAEoCRIPCgd2ZXJzaW9uGAcgASgJEhYKDmhlbGRfbGVhc2VfaWRzGAggAygJEhQKDGxpbmtfdmVyc2lvbhhGIAEoDSIsCg5HYXRld2F5U2VydmljZRIMCgRuYW1lGAEgASgJEgwKBHBvcnQYAiABKA0iigEKB1dlbGNvbWUSFgoOZ2F0ZXdheV9udW1iZXIYASABKA0SHQoVaGVhcnRiZWF0X2ludGVydmFsX21zGAIgASgNEhYKDm1pc3Nlc19hbGxvd2VkGAMgASgNEhoKEmNlbnRlcl9pbmNhcm5hdGlvbhgEIAEoCRIUCgxsaW5rX3ZlcnNpb24YRiABKA0icAoQR2F0ZXdheUhlYXJ0YmVhdBIQCghzZXF1ZW5jZRgBIAEoBBIZChFjb25uZWN0ZWRfZGV2aWNlcxgCIAEoDRIZChFldmVudF9sb29wX2xhZ19tcxgDIAEoDRIUCgxoZWxkX3JlcG9ydHMYBCABKA0ikgEKEFNlc3Npb25PcGVuQmF0Y2gSEQoJbG9jYWxfaWRzGAEgAygNEg8KB3RlbmFudHMYAiADKAkSDwoHZGV2aWNlcxgDIAMoCRIbChNjZXJ0aWZpY2F0ZV9zZXJpYWxzGAQgAygJEhYKDnNuYXBzaG90X2JlZ2luGAUgASgIEhQKDHNuYXBzaG90X2VuZBgGIAEoCCJ0ChFTZXNzaW9uR3JhbnRCYXRjaBIRCglsb2NhbF9pZHMYASADKA0SEAoIb3JkaW5hbHMYAiADKA0SDgoGZmVuY2VzGAMgAygEEioKCHJlZnVzYWxzGAQgAygOMhgubXVzdGVyLnYxLlJlZnVzYWxSZWFzb24iYgoNU2Vzc2lvblJldm9rZRIRCglsb2NhbF9pZHMYASADKA0SDgoGZmVuY2VzGAIgAygEEi4KBnJlYXNvbhgDIAEoDjIeLm11c3Rlci52MS5TZXNzaW9uUmV2b2tlUmVhc29uIn4KEVNlc3Npb25DbG9zZUJhdGNoEhAKCG9yZGluYWxzGAEgAygNEg4KBmZlbmNlcxgCIAMoBBIuCgdyZWFzb25zGAMgAygOMh0ubXVzdGVyLnYxLlNlc3Npb25DbG9zZVJlYXNvbhIXCg9sYXN0X3NlZW5fYXRfbXMYBCADKAMiagoQRGV2aWNlU3RhdGVCYXRjaBIQCghvcmRpbmFscxgBIAMoDRINCgVzbG90cxgCIAMoCRIPCgdkaWdlc3RzGAMgAygJEhMKC2dlbmVyYXRpb25zGAQgAygFEg8KB2hlYWx0aHkYBSADKAgiTgoQRGV2aWNlSGVsbG9CYXRjaBIQCghvcmRpbmFscxgBIAMoDRIOCgZhZ2VudHMYAiADKAkSGAoQaW52ZW50b3JpZXNfanNvbhgDIAMoCSLXAQoLUmVwb3J0QmF0Y2gSFgoOYmF0Y2hfc2VxdWVuY2UYASABKAQSEAoIb3JkaW5hbHMYAiADKA0SEAoIcm9sbG91dHMYAyADKA0SEQoJcG9zaXRpb25zGAQgAygNEhMKC2dlbmVyYXRpb25zGAUgAygFEhEKCXNlcXVlbmNlcxgGIAMoDRIOCgZwaGFzZXMYByADKA0SFwoPZGV2aWNlX3RpbWVzX21zGAggAygDEigKB2RldGFpbHMYCSADKAsyFy5tdXN0ZXIudjEuUmVwb3J0RGV0YWlsImYKEVBhY2tlZFJlcG9ydEJhdGNoEhYKDmJhdGNoX3NlcXVlbmNlGEYgASgEEg8KB2NvbHVtbnMYRyABKAwSKAoHZGV0YWlscxhIIAMoCzIXLm11c3Rlci52MS5SZXBvcnREZXRhaWwiNAoQUGFja2VkU3RhdGVCYXRjaBIPCgdkaWdlc3RzGAEgAygJEg8KB2NvbHVtbnMYAiABKAwiSwoMUmVwb3J0RGV0YWlsEg0KBWluZGV4GAEgASgNEg4KBnJlYXNvbhgCIAEoCRIMCgR0ZXh0GAMgASgJEg4KBmRpZ2VzdBgEIAEoCSIvChVSZXBvcnRBY2tub3dsZWRnZW1lbnQSFgoOYmF0Y2hfc2VxdWVuY2UYASABKAQi0QEKCVBsYW5MZWFzZRIQCghsZWFzZV9pZBgBIAEoCRIPCgdyb2xsb3V0GAIgASgNEhIKCnN0b3BfZXBvY2gYAyABKAQSFwoPdGltZV90b19saXZlX21zGAQgASgNEhEKCXBvc2l0aW9ucxgFIAMoDRIQCghvcmRpbmFscxgGIAMoDRITCgtnZW5lcmF0aW9ucxgHIAMoBRIOCgZvZmZlcnMYCCADKAwSKgoLb2ZmZXJfYmF0Y2gYRiABKAsyFS5tdXN0ZXIudjEuT2ZmZXJCYXRjaCKlAQoKT2ZmZXJCYXRjaBIrCgl0ZW1wbGF0ZXMYASADKAsyGC5tdXN0ZXIudjEuT2ZmZXJUZW1wbGF0ZRIYChB0ZW1wbGF0ZV9pbmRleGVzGAIgAygNEg8KB2RldmljZXMYAyABKAwSDgoGbm9uY2VzGAQgASgMEgwKBGhlYWQYBSABKAkSEQoJc2lnbmF0dXJlGAYgASgJEg4KBmtleV9pZBgHIAEoCSIeCg1PZmZlclRlbXBsYXRlEg0KBXBhcnRzGAEgAygJIlUKDExlYXNlUmVuZXdhbBIRCglsZWFzZV9pZHMYASADKAkSFwoPdGltZV90b19saXZlX21zGAIgASgNEhkKEXJldm9rZWRfbGVhc2VfaWRzGAMgAygJImYKC0xlYXNlUmV0dXJuEhAKCGxlYXNlX2lkGAEgASgJEg8KB3JvbGxvdXQYAiABKA0SEQoJcG9zaXRpb25zGAMgAygNEhMKC2dlbmVyYXRpb25zGAQgAygFEgwKBHNlbnQYBSADKAgiMAoJU3RvcEVwb2NoEg8KB3JvbGxvdXQYASABKA0SEgoKc3RvcF9lcG9jaBgCIAEoBCI6ChNTdG9wQWNrbm93bGVkZ2VtZW50Eg8KB3JvbGxvdXQYASABKA0SEgoKc3RvcF9lcG9jaBgCIAEoBCI1Cg1TaWJsaW5nVXBkYXRlEiQKCHNpYmxpbmdzGAEgAygLMhIubXVzdGVyLnYxLlNpYmxpbmciigEKB1NpYmxpbmcSDwoHZ2F0ZXdheRgBIAEoCRIOCgZyZWdpb24YAiABKAkSCgoCaXAYAyABKAkSKwoIc2VydmljZXMYBCADKAsyGS5tdXN0ZXIudjEuR2F0ZXdheVNlcnZpY2USDgoGb25saW5lGAUgASgIEhUKDWNoYW5nZWRfYXRfbXMYBiABKAMiJwoMVHJ1c3RDaGFuZ2VkEhcKD3RhcmdldHNfdmVyc2lvbhgBIAEoDSI8ChRGZXRjaEFydGlmYWN0UmVxdWVzdBIOCgZzaGEyNTYYASABKAkSFAoMc3RhcnRfb2Zmc2V0GAIgASgEIjoKFUZldGNoQXJ0aWZhY3RSZXNwb25zZRITCgt0b3RhbF9ieXRlcxgBIAEoBBIMCgRkYXRhGAIgASgMIhMKEUZldGNoVHJ1c3RSZXF1ZXN0IjkKEkZldGNoVHJ1c3RSZXNwb25zZRIjCgVmaWxlcxgBIAMoCzIULm11c3Rlci52MS5UcnVzdEZpbGUiJwoJVHJ1c3RGaWxlEgwKBG5hbWUYASABKAkSDAoEZGF0YRgCIAEoDCqWAQoNUmVmdXNhbFJlYXNvbhIeChpSRUZVU0FMX1JFQVNPTl9VTlNQRUNJRklFRBAAEiEKHVJFRlVTQUxfUkVBU09OX1VOS05PV05fREVWSUNFEAESGgoWUkVGVVNBTF9SRUFTT05fUkVUSVJFRBACEiYKIlJFRlVTQUxfUkVBU09OX1JFVk9LRURfQ0VSVElGSUNBVEUQAyqFAQoTU2Vzc2lvblJldm9rZVJlYXNvbhIlCiFTRVNTSU9OX1JFVk9LRV9SRUFTT05fVU5TUEVDSUZJRUQQABIkCiBTRVNTSU9OX1JFVk9LRV9SRUFTT05fVEFLRU5fT1ZFUhABEiEKHVNFU1NJT05fUkVWT0tFX1JFQVNPTl9SRVRJUkVEEAIqqAEKElNlc3Npb25DbG9zZVJlYXNvbhIkCiBTRVNTSU9OX0NMT1NFX1JFQVNPTl9VTlNQRUNJRklFRBAAEh8KG1NFU1NJT05fQ0xPU0VfUkVBU09OX0NMT1NFRBABEioKJlNFU1NJT05fQ0xPU0VfUkVBU09OX01JU1NFRF9IRUFSVEJFQVRTEAISHwobU0VTU0lPTl9DTE9TRV9SRUFTT05fS0lDS0VEEAMy9AEKC0dhdGV3YXlMaW5rEkQKB0Nvbm5lY3QSGS5tdXN0ZXIudjEuQ29ubmVjdFJlcXVlc3QaGi5tdXN0ZXIudjEuQ29ubmVjdFJlc3BvbnNlKAEwARJUCg1GZXRjaEFydGlmYWN0Eh8ubXVzdGVyLnYxLkZldGNoQXJ0aWZhY3RSZXF1ZXN0GiAubXVzdGVyLnYxLkZldGNoQXJ0aWZhY3RSZXNwb25zZTABEkkKCkZldGNoVHJ1c3QSHC5tdXN0ZXIudjEuRmV0Y2hUcnVzdFJlcXVlc3QaHS5tdXN0ZXIudjEuRmV0Y2hUcnVzdFJlc3BvbnNlYgZwcm90bzM");
 
 /**
  * @generated from message muster.v1.ConnectRequest
@@ -82,6 +82,22 @@ export type ConnectRequest = Message<"muster.v1.ConnectRequest"> & {
      */
     value: DeviceHelloBatch;
     case: "deviceHello";
+  } | {
+    /**
+     * to a center of link_version 1
+     *
+     * @generated from field: muster.v1.PackedReportBatch packed_reports = 70;
+     */
+    value: PackedReportBatch;
+    case: "packedReports";
+  } | {
+    /**
+     * to a center of link_version 1
+     *
+     * @generated from field: muster.v1.PackedStateBatch packed_states = 71;
+     */
+    value: PackedStateBatch;
+    case: "packedStates";
   } | { case: undefined; value?: undefined };
 };
 
@@ -223,6 +239,13 @@ export type GatewayHello = Message<"muster.v1.GatewayHello"> & {
    * @generated from field: repeated string held_lease_ids = 8;
    */
   heldLeaseIds: string[];
+
+  /**
+   * 1: takes PlanLease.offer_batch. 0 is the version before it.
+   *
+   * @generated from field: uint32 link_version = 70;
+   */
+  linkVersion: number;
 };
 
 /**
@@ -281,6 +304,13 @@ export type Welcome = Message<"muster.v1.Welcome"> & {
    * @generated from field: string center_incarnation = 4;
    */
   centerIncarnation: string;
+
+  /**
+   * 1: takes PackedReportBatch and PackedStateBatch. 0 is the version before them.
+   *
+   * @generated from field: uint32 link_version = 70;
+   */
+  linkVersion: number;
 };
 
 /**
@@ -617,6 +647,62 @@ export const ReportBatchSchema: GenMessage<ReportBatch> = /*@__PURE__*/
   messageDesc(file_muster_v1_gateway, 12);
 
 /**
+ * A ReportBatch in packed columns (little-endian, one behind the other, see
+ * protocol/link/report-columns.ts). Durable and acknowledged like one.
+ *
+ * @generated from message muster.v1.PackedReportBatch
+ */
+export type PackedReportBatch = Message<"muster.v1.PackedReportBatch"> & {
+  /**
+   * @generated from field: uint64 batch_sequence = 70;
+   */
+  batchSequence: bigint;
+
+  /**
+   * @generated from field: bytes columns = 71;
+   */
+  columns: Uint8Array;
+
+  /**
+   * @generated from field: repeated muster.v1.ReportDetail details = 72;
+   */
+  details: ReportDetail[];
+};
+
+/**
+ * Describes the message muster.v1.PackedReportBatch.
+ * Use `create(PackedReportBatchSchema)` to create a new message.
+ */
+export const PackedReportBatchSchema: GenMessage<PackedReportBatch> = /*@__PURE__*/
+  messageDesc(file_muster_v1_gateway, 13);
+
+/**
+ * A DeviceStateBatch in packed columns (see protocol/link/state-columns.ts).
+ *
+ * @generated from message muster.v1.PackedStateBatch
+ */
+export type PackedStateBatch = Message<"muster.v1.PackedStateBatch"> & {
+  /**
+   * each once; the column holds indexes
+   *
+   * @generated from field: repeated string digests = 1;
+   */
+  digests: string[];
+
+  /**
+   * @generated from field: bytes columns = 2;
+   */
+  columns: Uint8Array;
+};
+
+/**
+ * Describes the message muster.v1.PackedStateBatch.
+ * Use `create(PackedStateBatchSchema)` to create a new message.
+ */
+export const PackedStateBatchSchema: GenMessage<PackedStateBatch> = /*@__PURE__*/
+  messageDesc(file_muster_v1_gateway, 14);
+
+/**
  * @generated from message muster.v1.ReportDetail
  */
 export type ReportDetail = Message<"muster.v1.ReportDetail"> & {
@@ -654,7 +740,7 @@ export type ReportDetail = Message<"muster.v1.ReportDetail"> & {
  * Use `create(ReportDetailSchema)` to create a new message.
  */
 export const ReportDetailSchema: GenMessage<ReportDetail> = /*@__PURE__*/
-  messageDesc(file_muster_v1_gateway, 13);
+  messageDesc(file_muster_v1_gateway, 15);
 
 /**
  * @generated from message muster.v1.ReportAcknowledgement
@@ -673,7 +759,7 @@ export type ReportAcknowledgement = Message<"muster.v1.ReportAcknowledgement"> &
  * Use `create(ReportAcknowledgementSchema)` to create a new message.
  */
 export const ReportAcknowledgementSchema: GenMessage<ReportAcknowledgement> = /*@__PURE__*/
-  messageDesc(file_muster_v1_gateway, 14);
+  messageDesc(file_muster_v1_gateway, 16);
 
 /**
  * Permission to offer attempts to devices connected to this gateway. Tokens = number of entries.
@@ -722,6 +808,13 @@ export type PlanLease = Message<"muster.v1.PlanLease"> & {
    * @generated from field: repeated bytes offers = 8;
    */
   offers: Uint8Array[];
+
+  /**
+   * Instead of `offers`, to a gateway of link_version 1.
+   *
+   * @generated from field: muster.v1.OfferBatch offer_batch = 70;
+   */
+  offerBatch?: OfferBatch | undefined;
 };
 
 /**
@@ -729,7 +822,88 @@ export type PlanLease = Message<"muster.v1.PlanLease"> & {
  * Use `create(PlanLeaseSchema)` to create a new message.
  */
 export const PlanLeaseSchema: GenMessage<PlanLease> = /*@__PURE__*/
-  messageDesc(file_muster_v1_gateway, 15);
+  messageDesc(file_muster_v1_gateway, 17);
+
+/**
+ * What the gateway makes the messages of `PlanLease.offers` from: see
+ * protocol/device/offer-batch.ts.
+ *
+ * @generated from message muster.v1.OfferBatch
+ */
+export type OfferBatch = Message<"muster.v1.OfferBatch"> & {
+  /**
+   * @generated from field: repeated muster.v1.OfferTemplate templates = 1;
+   */
+  templates: OfferTemplate[];
+
+  /**
+   * by device; empty = the first for all
+   *
+   * @generated from field: repeated uint32 template_indexes = 2;
+   */
+  templateIndexes: number[];
+
+  /**
+   * ids, each behind a byte that says its length
+   *
+   * @generated from field: bytes devices = 3;
+   */
+  devices: Uint8Array;
+
+  /**
+   * 18 bytes each
+   *
+   * @generated from field: bytes nonces = 4;
+   */
+  nonces: Uint8Array;
+
+  /**
+   * base64 of the signed tree head
+   *
+   * @generated from field: string head = 5;
+   */
+  head: string;
+
+  /**
+   * base64
+   *
+   * @generated from field: string signature = 6;
+   */
+  signature: string;
+
+  /**
+   * @generated from field: string key_id = 7;
+   */
+  keyId: string;
+};
+
+/**
+ * Describes the message muster.v1.OfferBatch.
+ * Use `create(OfferBatchSchema)` to create a new message.
+ */
+export const OfferBatchSchema: GenMessage<OfferBatch> = /*@__PURE__*/
+  messageDesc(file_muster_v1_gateway, 18);
+
+/**
+ * The payload's JSON around its holes: device, position, generation, nonce.
+ *
+ * @generated from message muster.v1.OfferTemplate
+ */
+export type OfferTemplate = Message<"muster.v1.OfferTemplate"> & {
+  /**
+   * five
+   *
+   * @generated from field: repeated string parts = 1;
+   */
+  parts: string[];
+};
+
+/**
+ * Describes the message muster.v1.OfferTemplate.
+ * Use `create(OfferTemplateSchema)` to create a new message.
+ */
+export const OfferTemplateSchema: GenMessage<OfferTemplate> = /*@__PURE__*/
+  messageDesc(file_muster_v1_gateway, 19);
 
 /**
  * @generated from message muster.v1.LeaseRenewal
@@ -758,7 +932,7 @@ export type LeaseRenewal = Message<"muster.v1.LeaseRenewal"> & {
  * Use `create(LeaseRenewalSchema)` to create a new message.
  */
 export const LeaseRenewalSchema: GenMessage<LeaseRenewal> = /*@__PURE__*/
-  messageDesc(file_muster_v1_gateway, 16);
+  messageDesc(file_muster_v1_gateway, 20);
 
 /**
  * Entries that come back: the device is not connected here any more, or the lease was revoked.
@@ -799,7 +973,7 @@ export type LeaseReturn = Message<"muster.v1.LeaseReturn"> & {
  * Use `create(LeaseReturnSchema)` to create a new message.
  */
 export const LeaseReturnSchema: GenMessage<LeaseReturn> = /*@__PURE__*/
-  messageDesc(file_muster_v1_gateway, 17);
+  messageDesc(file_muster_v1_gateway, 21);
 
 /**
  * From now on offer nothing of this rollout under an older epoch; tell devices that were offered
@@ -824,7 +998,7 @@ export type StopEpoch = Message<"muster.v1.StopEpoch"> & {
  * Use `create(StopEpochSchema)` to create a new message.
  */
 export const StopEpochSchema: GenMessage<StopEpoch> = /*@__PURE__*/
-  messageDesc(file_muster_v1_gateway, 18);
+  messageDesc(file_muster_v1_gateway, 22);
 
 /**
  * @generated from message muster.v1.StopAcknowledgement
@@ -846,7 +1020,7 @@ export type StopAcknowledgement = Message<"muster.v1.StopAcknowledgement"> & {
  * Use `create(StopAcknowledgementSchema)` to create a new message.
  */
 export const StopAcknowledgementSchema: GenMessage<StopAcknowledgement> = /*@__PURE__*/
-  messageDesc(file_muster_v1_gateway, 19);
+  messageDesc(file_muster_v1_gateway, 23);
 
 /**
  * The other gateways, whole list on change: a gateway that went is told to the others.
@@ -865,7 +1039,7 @@ export type SiblingUpdate = Message<"muster.v1.SiblingUpdate"> & {
  * Use `create(SiblingUpdateSchema)` to create a new message.
  */
 export const SiblingUpdateSchema: GenMessage<SiblingUpdate> = /*@__PURE__*/
-  messageDesc(file_muster_v1_gateway, 20);
+  messageDesc(file_muster_v1_gateway, 24);
 
 /**
  * @generated from message muster.v1.Sibling
@@ -907,7 +1081,7 @@ export type Sibling = Message<"muster.v1.Sibling"> & {
  * Use `create(SiblingSchema)` to create a new message.
  */
 export const SiblingSchema: GenMessage<Sibling> = /*@__PURE__*/
-  messageDesc(file_muster_v1_gateway, 21);
+  messageDesc(file_muster_v1_gateway, 25);
 
 /**
  * @generated from message muster.v1.TrustChanged
@@ -924,7 +1098,7 @@ export type TrustChanged = Message<"muster.v1.TrustChanged"> & {
  * Use `create(TrustChangedSchema)` to create a new message.
  */
 export const TrustChangedSchema: GenMessage<TrustChanged> = /*@__PURE__*/
-  messageDesc(file_muster_v1_gateway, 22);
+  messageDesc(file_muster_v1_gateway, 26);
 
 /**
  * @generated from message muster.v1.FetchArtifactRequest
@@ -946,7 +1120,7 @@ export type FetchArtifactRequest = Message<"muster.v1.FetchArtifactRequest"> & {
  * Use `create(FetchArtifactRequestSchema)` to create a new message.
  */
 export const FetchArtifactRequestSchema: GenMessage<FetchArtifactRequest> = /*@__PURE__*/
-  messageDesc(file_muster_v1_gateway, 23);
+  messageDesc(file_muster_v1_gateway, 27);
 
 /**
  * @generated from message muster.v1.FetchArtifactResponse
@@ -970,7 +1144,7 @@ export type FetchArtifactResponse = Message<"muster.v1.FetchArtifactResponse"> &
  * Use `create(FetchArtifactResponseSchema)` to create a new message.
  */
 export const FetchArtifactResponseSchema: GenMessage<FetchArtifactResponse> = /*@__PURE__*/
-  messageDesc(file_muster_v1_gateway, 24);
+  messageDesc(file_muster_v1_gateway, 28);
 
 /**
  * @generated from message muster.v1.FetchTrustRequest
@@ -983,7 +1157,7 @@ export type FetchTrustRequest = Message<"muster.v1.FetchTrustRequest"> & {
  * Use `create(FetchTrustRequestSchema)` to create a new message.
  */
 export const FetchTrustRequestSchema: GenMessage<FetchTrustRequest> = /*@__PURE__*/
-  messageDesc(file_muster_v1_gateway, 25);
+  messageDesc(file_muster_v1_gateway, 29);
 
 /**
  * @generated from message muster.v1.FetchTrustResponse
@@ -1000,7 +1174,7 @@ export type FetchTrustResponse = Message<"muster.v1.FetchTrustResponse"> & {
  * Use `create(FetchTrustResponseSchema)` to create a new message.
  */
 export const FetchTrustResponseSchema: GenMessage<FetchTrustResponse> = /*@__PURE__*/
-  messageDesc(file_muster_v1_gateway, 26);
+  messageDesc(file_muster_v1_gateway, 30);
 
 /**
  * @generated from message muster.v1.TrustFile
@@ -1024,7 +1198,7 @@ export type TrustFile = Message<"muster.v1.TrustFile"> & {
  * Use `create(TrustFileSchema)` to create a new message.
  */
 export const TrustFileSchema: GenMessage<TrustFile> = /*@__PURE__*/
-  messageDesc(file_muster_v1_gateway, 27);
+  messageDesc(file_muster_v1_gateway, 31);
 
 /**
  * @generated from enum muster.v1.RefusalReason
