@@ -47,7 +47,11 @@ export function createCenterMetrics(options: {
   addReading(registry, "muster_center_online_gateways", "Gateways heard from.", options.gateways);
   return {
     registry,
-    reportApplied: (outcome) => reports.inc({ outcome }),
+    reportsApplied: (counts) => {
+      for (const [outcome, count] of Object.entries(counts)) {
+        if (count > 0) reports.inc({ outcome }, count);
+      }
+    },
     reportsAppended: (count) => appended.inc(count),
     cycle: (seconds) => cycles.observe(seconds),
     openRollouts: (count) => open.set(count),

@@ -7,7 +7,7 @@
 import { z } from "zod";
 import type { EventLog } from "../../ports/event-log.ts";
 import type { DocumentWrite, Store } from "../../ports/store.ts";
-import { readRecord, type FiledReport } from "./report-record.ts";
+import { readRecord, type ReportSet } from "./report-record.ts";
 
 const KEY = "ingest/offsets";
 const stored = z.array(z.int().min(0));
@@ -44,24 +44,23 @@ export class ReportConsumer {
   }
 
   /** The next reports of every partition; empty when ingest is up to date. */
-  async take(signal: AbortSignal): Promise<FiledReport[]> {
+  async take(signal: AbortSignal): Promise<ReportSet[]> {
     if (!this.isBehind) return [];
     this.isBehind = false;
-    const reports: FiledReport[] = [];
-    for (let partition = 0; partition < this.log.partitionCount; partition++) {
-      const afterOffset = this.taken[partition] ?? 0;
-      const records = await this.log.read(partition, {
-        afterOffset,
-        limit: READ_RECORDS,
-        signal,
-      });
+    const partitions = await Promise.all(
+      this.taken.map((afterOffset, partition) =>
+        this.log.read(partition, { afterOffset, limit: READ_RECORDS, signal }),
+      ),
+    );
+    const sets: ReportSet[] = [];
+    for (const records of partitions) {
       if (records.length > 0) this.isBehind = true; // there may be more behind these
-      for (const record of records) {
-        reports.push(...readRecord(record.bytes));
-        this.taken[partition] = record.offset;
+      for (const { partition, offset, bytes } of records) {
+        sets.push(readRecord(bytes));
+        this.taken[partition] = offset;
       }
     }
-    return reports;
+    return sets;
   }
 
   /** What must be committed with the effect of the reports taken; null when none were taken. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { create } from "@bufbuild/protobuf";
+import { create, toBinary } from "@bufbuild/protobuf";
 import fc from "fast-check";
 import { REPORT_PHASES } from "../../protocol/device/report.ts";
 import {
@@ -9,7 +9,14 @@ import {
   ReportDetailSchema,
   type ReportBatch,
 } from "../../protocol/gen/muster/v1/gateway_pb.ts";
-import { isWellFormed, MAX_BATCH_REPORTS, readRecord, recordsOf } from "./report-record.ts";
+import { packReports } from "../../protocol/link/report-columns.ts";
+import {
+  MAX_BATCH_REPORTS,
+  readRecord,
+  ReportSet,
+  unpackedReports,
+  type FiledReport,
+} from "./report-record.ts";
 
 interface Given {
   readonly rollout: number;
@@ -33,6 +40,20 @@ function batchOf(reports: readonly Given[]): ReportBatch {
   return batch;
 }
 
+function recordsOf(
+  batch: ReportBatch,
+  partitionCount: number,
+): { partition: number; bytes: Uint8Array }[] {
+  return new ReportSet(packReports(batch), batch.details).records(partitionCount);
+}
+
+function reportsIn(bytes: Uint8Array): FiledReport[] {
+  const set = readRecord(bytes);
+  return Array.from({ length: set.count }, (_, index) => set.at(index)).filter(
+    (read) => read !== null,
+  );
+}
+
 const report = fc.record({
   rollout: fc.integer({ min: 1, max: 5 }),
   position: fc.nat({ max: 20_000 }),
@@ -47,8 +68,9 @@ describe("a batch of reports", () => {
         const records = recordsOf(batchOf(reports), partitionCount);
         const partitions = records.map(({ partition }) => partition);
         assert.equal(new Set(partitions).size, partitions.length, "one record a partition");
-        const read = records.flatMap(({ bytes }) => readRecord(bytes));
+        const read = records.flatMap(({ bytes }) => reportsIn(bytes));
         const expected = reports.map(({ rollout, position, reason }, index) => ({
+          kind: "reported" as const,
           ordinal: index + 1,
           rollout,
           position,
@@ -73,7 +95,7 @@ describe("a batch of reports", () => {
       fc.property(given, (reports) => {
         const home = new Map<string, number>();
         for (const { partition, bytes } of recordsOf(batchOf(reports), 8)) {
-          const read = readRecord(bytes);
+          const read = reportsIn(bytes);
           const ordinals = read.map(({ ordinal }) => ordinal);
           assert.deepEqual(
             ordinals,
@@ -98,14 +120,31 @@ describe("a batch of reports", () => {
     batch.phases[0] = 200;
     const [record] = recordsOf(batch, 1);
     assert(record !== undefined);
-    const read = readRecord(record.bytes).map(({ position, reason }) => [position, reason]);
+    const read = reportsIn(record.bytes).map(({ position, reason }) => [position, reason]);
     assert.deepEqual(read, [[1, "no-space"]]);
+  });
+
+  test("that an earlier version recorded is read as it was", () => {
+    const batch = batchOf([
+      { rollout: 1, position: 5, reason: "" },
+      { rollout: 2, position: 9_000, reason: "busy" },
+    ]);
+    const read = reportsIn(toBinary(ReportBatchSchema, batch));
+    assert.deepEqual(
+      read.map(({ ordinal, rollout, position, generation, sequence, phase, reason }) => {
+        return [ordinal, rollout, position, generation, sequence, phase, reason];
+      }),
+      [
+        [1, 1, 5, 10, 20, "failed", ""],
+        [2, 2, 9_000, 11, 21, "failed", "busy"],
+      ],
+    );
   });
 
   test("is well formed when every column has a value for each of 1 to 1,000 reports", () => {
     const good = batchOf([{ rollout: 1, position: 0, reason: "no-space" }]);
-    assert(isWellFormed(good));
-    assert(!isWellFormed(create(ReportBatchSchema, {})));
+    assert(unpackedReports(good) !== null);
+    assert.equal(unpackedReports(create(ReportBatchSchema, {})), null);
     const columns = [
       "ordinals",
       "rollouts",
@@ -116,13 +155,13 @@ describe("a batch of reports", () => {
       "deviceTimesMs",
     ] as const;
     for (const column of columns) {
-      assert(!isWellFormed({ ...good, [column]: [] }), `without ${column}`);
+      assert.equal(unpackedReports({ ...good, [column]: [] }), null, `without ${column}`);
     }
     const detail = create(ReportDetailSchema, { index: 1, reason: "busy" });
-    assert(!isWellFormed({ ...good, details: [detail] }), "a detail of no report");
+    assert.equal(unpackedReports({ ...good, details: [detail] }), null, "a detail of no report");
     const one = { rollout: 1, position: 0, reason: "" };
     const full = Array.from({ length: MAX_BATCH_REPORTS }, () => one);
-    assert(isWellFormed(batchOf(full)));
-    assert(!isWellFormed(batchOf([...full, one])));
+    assert(unpackedReports(batchOf(full)) !== null);
+    assert.equal(unpackedReports(batchOf([...full, one])), null);
   });
 });

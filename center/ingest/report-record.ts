@@ -1,21 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * Reports in the EventLog: one record holds the reports of one partition of one gateway batch, in
- * the columns of GatewayLink. Reports of one page of one rollout always go to the same partition,
- * so their order holds per attempt.
+ * packed columns. Reports of one page of one rollout always go to the same partition, so their
+ * order holds per attempt.
+ *
+ * A record of an earlier version (an unpacked `ReportBatch`) is read too: its first byte is the tag
+ * of a field below 16, a packed one's is not.
  */
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { assert } from "../../domain/assert.ts";
 import { CELLS_PER_PAGE } from "../../domain/attempt-page.ts";
 import type { ReportedPhase } from "../../domain/attempt-step.ts";
 import { reportPhaseOf } from "../../protocol/device/report.ts";
 import {
+  PackedReportBatchSchema,
   ReportBatchSchema,
   ReportDetailSchema,
   type ReportBatch,
+  type ReportDetail,
 } from "../../protocol/gen/muster/v1/gateway_pb.ts";
+import {
+  copyReport,
+  createReportColumns,
+  packReports,
+  readReportColumns,
+  type ReportColumns,
+} from "../../protocol/link/report-columns.ts";
 
-/** One report, as ingest applies it. */
+/** One report, as ingest applies it: an event of its attempt. */
 export interface FiledReport {
+  readonly kind: "reported";
   readonly ordinal: number;
   readonly rollout: number;
   readonly position: number;
@@ -29,78 +43,116 @@ export interface FiledReport {
 /** Most reports in one batch of a gateway. */
 export const MAX_BATCH_REPORTS = 1_000;
 
-/** True when every column has one value a report. */
-export function isWellFormed(batch: ReportBatch): boolean {
-  const count = batch.ordinals.length;
-  return (
-    count > 0 &&
-    count <= MAX_BATCH_REPORTS &&
-    [
-      batch.rollouts,
-      batch.positions,
-      batch.generations,
-      batch.sequences,
-      batch.phases,
-      batch.deviceTimesMs,
-    ].every((column) => column.length === count) &&
-    batch.details.every((detail) => detail.index < count)
-  );
-}
+const NO_DETAILS: ReadonlyMap<number, ReportDetail> = new Map();
+const FIRST_UNPACKED_BYTE_END = 16 << 3;
 
-/** Cuts a gateway's batch into one record a partition. */
-export function recordsOf(
-  batch: ReportBatch,
-  partitionCount: number,
-): { partition: number; bytes: Uint8Array }[] {
-  const parts = new Map<number, ReportBatch>();
-  const details = new Map(batch.details.map((detail) => [detail.index, detail]));
-  batch.ordinals.forEach((ordinal, index) => {
-    const rollout = batch.rollouts[index] ?? 0;
-    const position = batch.positions[index] ?? 0;
-    const page = Math.floor(position / CELLS_PER_PAGE);
-    const partition = (rollout * 31 + page) % partitionCount;
-    let part = parts.get(partition);
-    if (part === undefined) {
-      part = create(ReportBatchSchema, { batchSequence: batch.batchSequence });
-      parts.set(partition, part);
-    }
-    const detail = details.get(index);
-    if (detail !== undefined) {
-      part.details.push(create(ReportDetailSchema, { ...detail, index: part.ordinals.length }));
-    }
-    part.ordinals.push(ordinal);
-    part.rollouts.push(rollout);
-    part.positions.push(position);
-    part.generations.push(batch.generations[index] ?? 0);
-    part.sequences.push(batch.sequences[index] ?? 0);
-    part.phases.push(batch.phases[index] ?? 0);
-    part.deviceTimesMs.push(batch.deviceTimesMs[index] ?? 0n);
-  });
-  return [...parts].map(([partition, part]) => ({
-    partition,
-    bytes: toBinary(ReportBatchSchema, part),
-  }));
-}
+/** Reports as they came together; details, which few have, by index. */
+export class ReportSet {
+  readonly columns: ReportColumns;
+  private readonly details: ReadonlyMap<number, ReportDetail>;
 
-/** Reads a record back. Reports with a phase that this version does not know are left out. */
-export function readRecord(bytes: Uint8Array): FiledReport[] {
-  const batch = fromBinary(ReportBatchSchema, bytes);
-  const details = new Map(batch.details.map((detail) => [detail.index, detail]));
-  const reports: FiledReport[] = [];
-  batch.ordinals.forEach((ordinal, index) => {
-    const phase = reportPhaseOf(batch.phases[index] ?? 0);
-    if (phase === null) return;
-    const detail = details.get(index);
-    reports.push({
-      ordinal,
-      rollout: batch.rollouts[index] ?? 0,
-      position: batch.positions[index] ?? 0,
-      generation: batch.generations[index] ?? 0,
-      sequence: batch.sequences[index] ?? 0,
+  constructor(columns: ReportColumns, details: readonly ReportDetail[]) {
+    this.columns = columns;
+    this.details =
+      details.length === 0 ? NO_DETAILS : new Map(details.map((detail) => [detail.index, detail]));
+  }
+
+  get count(): number {
+    return this.columns.count;
+  }
+
+  /** null: its phase is of a newer version. */
+  at(index: number): FiledReport | null {
+    const { columns } = this;
+    const phase = reportPhaseOf(columns.phases[index] ?? 0);
+    if (phase === null) return null;
+    const detail = this.details.get(index);
+    return {
+      kind: "reported",
+      ordinal: columns.ordinals[index] ?? 0,
+      rollout: columns.rollouts[index] ?? 0,
+      position: columns.positions[index] ?? 0,
+      generation: columns.generations[index] ?? 0,
+      sequence: columns.sequences[index] ?? 0,
       phase,
       reason: detail?.reason ?? "",
       text: detail?.text ?? "",
-    });
-  });
-  return reports;
+    };
+  }
+
+  /** One record a partition. */
+  records(partitionCount: number): { partition: number; bytes: Uint8Array }[] {
+    const { columns, details } = this;
+    const counts = new Uint16Array(partitionCount);
+    const partitions = new Uint16Array(columns.count);
+    for (let index = 0; index < columns.count; index++) {
+      const page = Math.floor((columns.positions[index] ?? 0) / CELLS_PER_PAGE);
+      const partition = ((columns.rollouts[index] ?? 0) * 31 + page) % partitionCount;
+      partitions[index] = partition;
+      counts[partition] = (counts[partition] ?? 0) + 1;
+    }
+    const parts = Array.from(counts, (count) => ({
+      columns: createReportColumns(count),
+      details: [] as ReportDetail[],
+    }));
+    counts.fill(0);
+    for (let index = 0; index < columns.count; index++) {
+      const partition = partitions[index] ?? 0;
+      const part = parts[partition];
+      assert(part !== undefined, "a partition is one of those there are");
+      const place = counts[partition] ?? 0;
+      counts[partition] = place + 1;
+      copyReport(columns, index, part.columns, place);
+      const detail = details.get(index);
+      if (detail !== undefined) {
+        part.details.push(create(ReportDetailSchema, { ...detail, index: place }));
+      }
+    }
+    return parts.flatMap(({ columns: { count, bytes }, details: own }, partition) =>
+      count === 0
+        ? []
+        : [
+            {
+              partition,
+              bytes: toBinary(
+                PackedReportBatchSchema,
+                create(PackedReportBatchSchema, { columns: bytes, details: own }),
+              ),
+            },
+          ],
+    );
+  }
+}
+
+/** A gateway's unpacked batch; null when a column has another length than the others. */
+export function unpackedReports(batch: ReportBatch): ReportSet | null {
+  const count = batch.ordinals.length;
+  const { rollouts, positions, generations, sequences, phases, deviceTimesMs, details } = batch;
+  const others = [rollouts, positions, generations, sequences, phases, deviceTimesMs];
+  if (!others.every((column) => column.length === count)) return null;
+  return wellFormed(packReports(batch), details);
+}
+
+/** A gateway's packed batch; null when it is not whole. */
+export function packedReports(bytes: Uint8Array, details: ReportDetail[]): ReportSet | null {
+  const columns = readReportColumns(bytes);
+  return columns === null ? null : wellFormed(columns, details);
+}
+
+function wellFormed(columns: ReportColumns, details: readonly ReportDetail[]): ReportSet | null {
+  const { count } = columns;
+  if (count === 0 || count > MAX_BATCH_REPORTS) return null;
+  return details.every((detail) => detail.index < count) ? new ReportSet(columns, details) : null;
+}
+
+/** Reads a record back. */
+export function readRecord(bytes: Uint8Array): ReportSet {
+  if ((bytes[0] ?? 0) < FIRST_UNPACKED_BYTE_END) {
+    const batch = fromBinary(ReportBatchSchema, bytes);
+    return new ReportSet(packReports(batch), batch.details);
+  }
+  const { columns, details } = fromBinary(PackedReportBatchSchema, bytes);
+  const read = readReportColumns(columns);
+  assert(read !== null, "a record holds whole reports");
+  return new ReportSet(read, details);
 }

@@ -12,15 +12,20 @@ import type {
   GatewayHello,
   GatewayLink,
   LeaseReturn,
-  ReportBatch,
+  PackedStateBatch,
 } from "../../protocol/gen/muster/v1/gateway_pb.ts";
-import { SLOT_NAMES } from "../../domain/running-page.ts";
 import { toMusterError } from "../../domain/errors.ts";
 import type { ArtifactStore } from "../../ports/artifact-store.ts";
 import type { EventLog } from "../../ports/event-log.ts";
 import type { Logger } from "../../ports/logger.ts";
+import { LINK_VERSION } from "../../protocol/link/link-version.ts";
+import {
+  packStates,
+  readStateColumns,
+  type StateColumns,
+} from "../../protocol/link/state-columns.ts";
 import type { HelloKeeper } from "../devices/hello-keeper.ts";
-import { isWellFormed, recordsOf } from "../ingest/report-record.ts";
+import { packedReports, unpackedReports, type ReportSet } from "../ingest/report-record.ts";
 import type { LeaseDesk } from "../rollouts/lease-desk.ts";
 import type { LoopInbox } from "../rollouts/loop-inbox.ts";
 import type { FleetTable } from "../state/fleet-table.ts";
@@ -147,6 +152,7 @@ async function greet(
       heartbeatIntervalMs: options.heartbeatIntervalMs,
       missesAllowed: options.missesAllowed,
       centerIncarnation: options.incarnation,
+      linkVersion: LINK_VERSION,
     },
   });
   // Leases of before are not known any more: what was offered is leased anew.
@@ -197,11 +203,23 @@ async function handle(
       options.sessions.close(stream, kind.value);
       return;
     case "deviceState":
-      return takeStates(options, stream, kind.value);
+      return takeUnpackedStates(options, stream, kind.value);
+    case "packedStates":
+      return takePackedStates(options, stream, kind.value);
     case "deviceHello":
       return takeHellos(options, stream, kind.value, signal);
     case "reports":
-      return takeReports(options, stream, kind.value, signal);
+      return takeReports(
+        options,
+        stream,
+        kind.value.batchSequence,
+        unpackedReports(kind.value),
+        signal,
+      );
+    case "packedReports": {
+      const { batchSequence, columns, details } = kind.value;
+      return takeReports(options, stream, batchSequence, packedReports(columns, details), signal);
+    }
     case "leaseReturn":
       takeReturns(options, kind.value);
       return;
@@ -216,27 +234,37 @@ async function handle(
   }
 }
 
-async function takeStates(
+function takeUnpackedStates(
   options: GatewayLinkOptions,
   stream: LinkStream,
   batch: DeviceStateBatch,
 ): Promise<void> {
+  const { columns, digests } = packStates(batch);
+  return takeStates(options, stream, columns, digests);
+}
+
+function takePackedStates(
+  options: GatewayLinkOptions,
+  stream: LinkStream,
+  { columns, digests }: PackedStateBatch,
+): Promise<void> {
+  const read = readStateColumns(columns);
+  if (read !== null) return takeStates(options, stream, read, digests);
+  throw new ConnectError("a batch of states has columns of unequal length", Code.InvalidArgument);
+}
+
+async function takeStates(
+  options: GatewayLinkOptions,
+  stream: LinkStream,
+  columns: StateColumns,
+  digests: readonly string[],
+): Promise<void> {
   const { fleet } = options;
   await options.inbox.whenRoom();
-  batch.ordinals.forEach((ordinal, index) => {
-    if (fleet.gatewayOf(ordinal) !== stream.gatewayNumber) return; // its session moved on
-    const slot = SLOT_NAMES.findIndex((name) => name === batch.slots[index]);
-    if (slot === -1) return;
-    options.inbox.put({
-      kind: "state",
-      ordinal,
-      fence: fleet.fenceOf(ordinal),
-      slot,
-      digest: batch.digests[index] ?? "",
-      generation: batch.generations[index] ?? 0,
-      healthy: batch.healthy[index] ?? false,
-    });
-  });
+  const fences = Float64Array.from(columns.ordinals, (ordinal) =>
+    fleet.gatewayOf(ordinal) === stream.gatewayNumber ? fleet.fenceOf(ordinal) : -1,
+  );
+  options.inbox.put({ kind: "states", columns, digests, fences });
 }
 
 async function takeHellos(
@@ -262,17 +290,18 @@ async function takeHellos(
 async function takeReports(
   options: GatewayLinkOptions,
   stream: LinkStream,
-  batch: ReportBatch,
+  batchSequence: bigint,
+  reports: ReportSet | null,
   signal: AbortSignal,
 ): Promise<void> {
-  if (!isWellFormed(batch)) {
+  if (reports === null) {
     throw new ConnectError("a report batch has columns of unequal length", Code.InvalidArgument);
   }
   options.faultPoint("center.reports.received");
   const acknowledge = (): boolean =>
     stream.send({
       case: "reportAcknowledgement",
-      value: { batchSequence: batch.batchSequence },
+      value: { batchSequence },
     });
   if (options.isPlanted("reports.acknowledge-early")) {
     // The planted bug: the gateway is told before the EventLog has them; a crash now loses them.
@@ -280,9 +309,9 @@ async function takeReports(
     for (let turns = 0; turns < 10; turns++) await new Promise((next) => setImmediate(next));
     options.faultPoint("center.reports.promised");
   }
-  await options.log.append(recordsOf(batch, options.log.partitionCount), { signal });
+  await options.log.append(reports.records(options.log.partitionCount), { signal });
   options.faultPoint("center.reports.appended");
-  options.reportsAppended(batch.ordinals.length);
+  options.reportsAppended(reports.count);
   acknowledge();
   options.faultPoint("center.reports.acknowledged");
 }

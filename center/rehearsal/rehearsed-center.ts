@@ -17,9 +17,10 @@ import {
   ReportDetailSchema,
   type ReportBatch,
 } from "../../protocol/gen/muster/v1/gateway_pb.ts";
-import { MAX_BATCH_REPORTS, recordsOf } from "../ingest/report-record.ts";
+import { packReports } from "../../protocol/link/report-columns.ts";
+import { MAX_BATCH_REPORTS, ReportSet } from "../ingest/report-record.ts";
 import { LeaseDesk } from "../rollouts/lease-desk.ts";
-import { LoopInbox } from "../rollouts/loop-inbox.ts";
+import { LoopInbox, oneState } from "../rollouts/loop-inbox.ts";
 import type { LeaseMessage } from "../rollouts/offer-desk.ts";
 import type { OpenRollout } from "../rollouts/open-rollout.ts";
 import { RolloutLoop, type LoopOutputs } from "../rollouts/rollout-loop.ts";
@@ -176,7 +177,7 @@ export class RehearsedCenter implements AsyncDisposable {
         inbox: this.inbox,
         offers: { write: unsigned },
         outputs: this.outputs(),
-        metrics: { reportApplied: () => {}, cycle: () => {}, openRollouts: () => {} },
+        metrics: { reportsApplied: () => {}, cycle: () => {}, openRollouts: () => {} },
         // What was put back is known by its digest alone.
         releaseByDigest: (digest) => ({ release: digest, manifestBytes: 1, downloadBytes: 1 }),
         newLeaseId: () => `rehearsal-${++this.leaseCount}`,
@@ -226,7 +227,7 @@ export class RehearsedCenter implements AsyncDisposable {
       const ordinal = ordinalOf(device);
       const fence = this.table.fenceOf(ordinal);
       const state = { slot: script.slot, digest: runs[device] ?? "", generation: 0 };
-      inbox.put({ kind: "state", ordinal, fence, healthy: true, ...state });
+      inbox.put(oneState({ ordinal, fence, healthy: true, ...state }));
     };
     return {
       connected: (device) => {
@@ -268,7 +269,10 @@ export class RehearsedCenter implements AsyncDisposable {
   /** In batches as large as a gateway's. */
   private async appendReports(): Promise<void> {
     if (this.batch.ordinals.length === 0) return;
-    const records = recordsOf(this.batch, this.log.partitionCount);
+    const { details } = this.batch;
+    const records = new ReportSet(packReports(this.batch), details).records(
+      this.log.partitionCount,
+    );
     this.batch = create(ReportBatchSchema, {});
     for (let start = 0; start < records.length; start += MAX_BATCH_REPORTS) {
       const part = records.slice(start, start + MAX_BATCH_REPORTS);

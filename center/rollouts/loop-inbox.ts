@@ -4,16 +4,17 @@
  * so the loop is the only writer. Bounded: a link that brings device states faster than the loop
  * stores them waits for room.
  */
+import { createStateColumns, type StateColumns } from "../../protocol/link/state-columns.ts";
 import type { RolloutRecord } from "./rollout-record.ts";
 
-export interface DeviceStateItem {
-  readonly kind: "state";
-  readonly ordinal: number;
-  readonly fence: number;
-  readonly slot: number;
-  readonly digest: string;
-  readonly generation: number;
-  readonly healthy: boolean;
+/** What devices run, as one gateway said it. */
+export interface StatesItem {
+  readonly kind: "states";
+  readonly columns: StateColumns;
+  /** What the column of digest indexes counts. */
+  readonly digests: readonly string[];
+  /** Of the session that each row was said in; −1 = a session that had moved on. */
+  readonly fences: Float64Array;
 }
 
 /** The device said hello; the states of its slots came before it. */
@@ -48,30 +49,54 @@ export interface CommandItem {
   readonly reject: (error: unknown) => void;
 }
 
-export type InboxItem = DeviceStateItem | HelloItem | ReturnItem | CommandItem;
+export type InboxItem = StatesItem | HelloItem | ReturnItem | CommandItem;
 
 /** A reconnect of a gateway's 20,000 devices with two slots each fits twice. */
 const MAX_ITEMS = 100_000;
 
+/** The state of one slot of one device. */
+export function oneState(state: {
+  ordinal: number;
+  fence: number;
+  slot: number;
+  digest: string;
+  generation: number;
+  healthy: boolean;
+}): StatesItem {
+  const columns = createStateColumns(1);
+  columns.ordinals[0] = state.ordinal;
+  columns.generations[0] = state.generation;
+  columns.slots[0] = state.slot;
+  columns.healthy[0] = state.healthy ? 1 : 0;
+  return { kind: "states", columns, digests: [state.digest], fences: Float64Array.of(state.fence) };
+}
+
+function rowsOf(item: InboxItem): number {
+  return item.kind === "states" ? item.columns.count : 1;
+}
+
 export class LoopInbox {
   private items: InboxItem[] = [];
+  private rowCount = 0;
   private wakeLoop: (() => void) | null = null;
   private roomWaiters: (() => void)[] = [];
   private awake = false;
 
   put(item: InboxItem): void {
     this.items.push(item);
+    this.rowCount += rowsOf(item);
     this.wake();
   }
 
   /** What could not be stored, in front of everything that came since. */
   putBack(items: readonly InboxItem[]): void {
     this.items = [...items, ...this.items];
+    this.rowCount += items.reduce((sum, item) => sum + rowsOf(item), 0);
   }
 
   /** Resolves at once while there is room. */
   whenRoom(): Promise<void> {
-    if (this.items.length < MAX_ITEMS) return Promise.resolve();
+    if (this.rowCount < MAX_ITEMS) return Promise.resolve();
     return new Promise((resolve) => this.roomWaiters.push(resolve));
   }
 
@@ -79,6 +104,7 @@ export class LoopInbox {
   take(): InboxItem[] {
     const items = this.items;
     this.items = [];
+    this.rowCount = 0;
     const waiters = this.roomWaiters;
     this.roomWaiters = [];
     for (const resume of waiters) resume();

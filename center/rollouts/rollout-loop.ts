@@ -6,17 +6,16 @@
  * stop epochs, answers commands. A crash between any two of these steps loses nothing: reports are
  * read again, offered attempts are leased again under their generation.
  */
-import type { AttemptEvent } from "../../domain/attempt-step.ts";
 import { isEnded } from "../../domain/rollout.ts";
-import { SLOT_NAMES } from "../../domain/running-page.ts";
 import type { Clock } from "../../ports/clock.ts";
 import { delay } from "../../ports/clock.ts";
 import type { Logger } from "../../ports/logger.ts";
 import type { Fence, Store } from "../../ports/store.ts";
 import { isMusterError, type MusterError } from "../../domain/errors.ts";
-import type { FiledReport } from "../ingest/report-record.ts";
+import type { ReportSet } from "../ingest/report-record.ts";
 import type { FleetTable } from "../state/fleet-table.ts";
 import { CycleCommit, type DetailWrite } from "./cycle-commit.ts";
+import { applyReports, applyReturns, applyStates, type ReportOutcome } from "./cycle-intake.ts";
 import { dispatch } from "./dispatcher.ts";
 import type { Lease, LeaseDesk } from "./lease-desk.ts";
 import type { CommandItem, InboxItem, LoopInbox } from "./loop-inbox.ts";
@@ -41,7 +40,7 @@ export interface LoopOutputs {
 }
 
 export interface LoopMetrics {
-  reportApplied(outcome: "changed" | "duplicate" | "stale" | "foreign"): void;
+  reportsApplied(counts: { readonly [outcome in ReportOutcome]: number }): void;
   cycle(seconds: number): void;
   openRollouts(count: number): void;
 }
@@ -155,9 +154,7 @@ export class RolloutLoop {
     const commands = items.filter((item): item is CommandItem => item.kind === "command");
     try {
       await this.openCommanded(commands, signal);
-      this.applyStates(items);
-      this.applyReturns(items);
-      const details = this.applyReports(await this.state.consumer.take(signal));
+      const details = this.takeIn(items, await this.state.consumer.take(signal));
       const commit = new CycleCommit(this.state, fence, details);
       const stepper = this.stepper(commit);
       const wallMs = this.wallTime.nowMs();
@@ -188,6 +185,16 @@ export class RolloutLoop {
     }
     metrics.openRollouts(this.state.open.size);
     metrics.cycle((clock.monotonicMs() - startedAtMs) / 1_000);
+  }
+
+  private takeIn(items: readonly InboxItem[], reports: readonly ReportSet[]): DetailWrite[] {
+    const { fleet, desk, isPlanted, metrics } = this.options;
+    const intake = { state: this.state, fleet, desk, isPlanted };
+    applyStates(intake, items);
+    applyReturns(intake, items);
+    const { details, outcomes } = applyReports(intake, reports);
+    metrics.reportsApplied(outcomes);
+    return details;
   }
 
   private stepper(commit: CycleCommit): RolloutStepper {
@@ -221,69 +228,6 @@ export class RolloutLoop {
       const load = { ...this.options.load, signal };
       this.state.open.set(record.number, await loadRollout(load, record, document.revision));
     }
-  }
-
-  private applyStates(items: readonly InboxItem[]): void {
-    const { fleet } = this.options;
-    const { running, digests } = this.state;
-    for (const item of items) {
-      if (item.kind !== "state" && item.kind !== "hello") continue;
-      if (fleet.fenceOf(item.ordinal) !== item.fence) continue; // of an older session
-      if (item.kind === "state") {
-        const release = digests.indexOf(item.digest);
-        running.set(item.ordinal, item.slot, { ...item, release });
-        fleet.nameSlot(item.ordinal, item.slot);
-        continue;
-      }
-      fleet.greet(item.ordinal);
-      for (let slot = 0; slot < SLOT_NAMES.length; slot++) {
-        // Slots that a hello does not name are empty.
-        if (fleet.hasNamed(item.ordinal, slot)) continue;
-        running.set(item.ordinal, slot, { release: 0, generation: 0, healthy: true });
-      }
-    }
-  }
-
-  private applyReturns(items: readonly InboxItem[]): void {
-    const { desk } = this.options;
-    for (const item of items) {
-      if (item.kind !== "return") continue;
-      const isCurrent = desk.isCurrent(item.leaseId, item.position, item.generation);
-      // Of a lease before the one that covers it now: the newer one decides.
-      if (!isCurrent && desk.coveredBy(item.rollout, item.position, item.generation) !== 0) {
-        continue;
-      }
-      desk.release(item.rollout, item.position);
-      this.state.open.get(item.rollout)?.step(
-        {
-          kind: "returned",
-          position: item.position,
-          generation: item.generation,
-          // The planted bug: an offer that left the gateway is taken for one that did not.
-          sent: item.sent && !this.options.isPlanted("dispatch.forget-sent"),
-        },
-        this.options.isPlanted,
-      );
-    }
-  }
-
-  private applyReports(reports: readonly FiledReport[]): DetailWrite[] {
-    const details: DetailWrite[] = [];
-    for (const report of reports) {
-      const rollout = this.state.open.get(report.rollout);
-      const isTheirs = rollout?.ordinalAt(report.position) === report.ordinal;
-      if (rollout === undefined || !isTheirs) {
-        this.options.metrics.reportApplied("foreign");
-        continue;
-      }
-      const event: AttemptEvent = { kind: "reported", ...report };
-      const outcome = rollout.step(event, this.options.isPlanted);
-      this.options.metrics.reportApplied(outcome);
-      if (outcome !== "changed") continue;
-      this.options.desk.release(report.rollout, report.position);
-      if (report.text !== "") details.push({ rollout, report });
-    }
-    return details;
   }
 
   /** Takes the command's effect; what it returns is called when that is stored. */

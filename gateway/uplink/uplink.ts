@@ -24,6 +24,7 @@ import {
 import type { GatewayMetrics } from "../metrics.ts";
 import { backOffMs } from "./back-off.ts";
 import type { ConnectCenter } from "./center-client.ts";
+import { packMessage } from "./packed-messages.ts";
 import type { CenterMessage, UplinkSource } from "./uplink-source.ts";
 import type { Wakening } from "./wakening.ts";
 
@@ -47,6 +48,8 @@ export interface UplinkOptions {
 export class Uplink {
   readonly #options: UplinkOptions;
   #isLinked = false;
+  /** What the center of the present stream understands. */
+  #linkVersion = 0;
   #isFinishing = false;
 
   constructor(options: UplinkOptions) {
@@ -120,6 +123,7 @@ export class Uplink {
     metrics.uplinkEnded("welcomed");
     welcomed(welcome);
     this.#isLinked = true;
+    this.#linkVersion = welcome.linkVersion;
     for (const source of sources) source.linkOpened();
     this.#options.wakening.wake();
   }
@@ -129,7 +133,8 @@ export class Uplink {
     yield create(ConnectRequestSchema, { kind: { case: "hello", value: hello() } });
     while (!signal.aborted) {
       const message = this.#isLinked ? this.#next() : null;
-      if (message !== null) yield create(ConnectRequestSchema, { kind: message });
+      const kind = message === null ? null : packMessage(message, this.#linkVersion);
+      if (kind !== null) yield create(ConnectRequestSchema, { kind });
       else if (this.#isFinishing) return;
       else await wakening.wait(signal);
     }

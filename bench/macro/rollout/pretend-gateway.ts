@@ -9,6 +9,7 @@
  */
 import { create } from "@bufbuild/protobuf";
 import type { ConnectCenter } from "../../../gateway/uplink/center-client.ts";
+import { packMessage } from "../../../gateway/uplink/packed-messages.ts";
 import type { CenterMessage } from "../../../gateway/uplink/uplink-source.ts";
 import { Wakening } from "../../../gateway/uplink/wakening.ts";
 import { delay, type Clock } from "../../../ports/clock.ts";
@@ -69,6 +70,7 @@ export class PretendGateway {
   readonly #unacknowledged: ReportBatch[] = [];
   #lastSequence = 0n;
   #isLinked = false;
+  #linkVersion = 0;
   #announcedCount = 0;
   /** Monotonic: when what waits goes up although its batch is not full. */
   #reportsDueAtMs = Infinity;
@@ -121,7 +123,8 @@ export class PretendGateway {
     while (!signal.aborted) {
       const message = this.#isLinked ? this.#next() : null;
       if (message !== null) {
-        yield create(ConnectRequestSchema, { kind: message });
+        const kind = packMessage(message, this.#linkVersion);
+        yield create(ConnectRequestSchema, { kind });
       } else if (this.#isLinked && clock.monotonicMs() >= heartbeatAtMs) {
         heartbeatAtMs = clock.monotonicMs() + HEARTBEAT_MS;
         const connectedDevices = this.#options.deviceCount;
@@ -151,7 +154,7 @@ export class PretendGateway {
   #take({ kind }: ConnectResponse): void {
     switch (kind.case) {
       case "welcome":
-        this.#link();
+        this.#link(kind.value.linkVersion);
         break;
       case "sessionGrant":
         this.#granted(kind.value);
@@ -174,7 +177,8 @@ export class PretendGateway {
   }
 
   /** As after any (re)connect: everybody is announced, what was not acknowledged goes up again. */
-  #link(): void {
+  #link(linkVersion: number): void {
+    this.#linkVersion = linkVersion;
     this.#isLinked = true;
     this.#announcedCount = 0;
     this.#greetedCount = 0;

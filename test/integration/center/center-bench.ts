@@ -6,10 +6,10 @@
  */
 import assert from "node:assert/strict";
 import { create } from "@bufbuild/protobuf";
-import { recordsOf } from "../../../center/ingest/report-record.ts";
+import { ReportSet } from "../../../center/ingest/report-record.ts";
 import { ReleaseIndex } from "../../../center/releases/release-index.ts";
 import { LeaseDesk } from "../../../center/rollouts/lease-desk.ts";
-import type { CommandAction } from "../../../center/rollouts/loop-inbox.ts";
+import { oneState, type CommandAction } from "../../../center/rollouts/loop-inbox.ts";
 import { OfferDesk, type LeaseMessage } from "../../../center/rollouts/offer-desk.ts";
 import type { OpenRollout } from "../../../center/rollouts/open-rollout.ts";
 import { makePlan } from "../../../center/rollouts/plan-maker.ts";
@@ -29,6 +29,7 @@ import {
   ReportBatchSchema,
   ReportDetailSchema,
 } from "../../../protocol/gen/muster/v1/gateway_pb.ts";
+import { packReports } from "../../../protocol/link/report-columns.ts";
 import { VirtualClock } from "../../helpers/virtual-clock.ts";
 import { seedStore, TENANT, writeDraft } from "./bench-records.ts";
 import { faultyStore, type FaultyStore } from "./faulty-store.ts";
@@ -132,7 +133,11 @@ export class CenterBench implements AsyncDisposable {
           rolloutChanged: () => {},
         },
         metrics: {
-          reportApplied: (outcome) => this.outcomes.push(outcome),
+          reportsApplied: (counts) => {
+            for (const [outcome, count] of Object.entries(counts)) {
+              for (let index = 0; index < count; index++) this.outcomes.push(outcome);
+            }
+          },
           cycle: () => {},
           openRollouts: () => {},
         },
@@ -198,7 +203,7 @@ export class CenterBench implements AsyncDisposable {
     const ordinal = this.ordinals[index] ?? 0;
     const fence = this.fleet.fenceOf(ordinal);
     const state = { slot: APP_SLOT, digest, generation: 0, healthy: true };
-    this.inbox.put({ kind: "state", ordinal, fence, ...state });
+    this.inbox.put(oneState({ ordinal, fence, ...state }));
   }
 
   /** Reports, made durable as GatewayLink does it. */
@@ -225,7 +230,8 @@ export class CenterBench implements AsyncDisposable {
       if (text === "") continue;
       batch.details.push(create(ReportDetailSchema, { index, reason: "step-failed", text }));
     }
-    const records = recordsOf(batch, this.log.partitionCount);
+    const set = new ReportSet(packReports(batch), batch.details);
+    const records = set.records(this.log.partitionCount);
     await this.log.append(records, { signal: this.stop.signal });
     this.loop.reportsAppended();
   }
