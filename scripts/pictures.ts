@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// `node scripts/pictures.ts`: draws the pictures of docs/pictures, each from a rehearsal of one of
+// the examples on a model installation. They are committed; a test draws them again.
+
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { create } from "@bufbuild/protobuf";
+import { readSpec } from "../center/api/rollout-spec.ts";
+import { RehearsalThread } from "../center/rehearsal/rehearsal-thread.ts";
+import type { Play } from "../center/rehearsal/rehearsal.ts";
+import { loadText } from "../cli/documents/load-documents.ts";
+import { toRolloutSpec } from "../cli/documents/rollout-document.ts";
+import { RolloutSpecSchema } from "../protocol/gen/muster/v1/deploy_pb.ts";
+import { drawPlay } from "./pictures/draw.ts";
+import { scriptFor } from "./pictures/model-installation.ts";
+import { root } from "./stage.ts";
+
+/** Where they are, from the root. */
+export const PICTURES_FOLDER = "docs/pictures";
+
+export interface Picture {
+  /** Of the file, without `.svg`. */
+  readonly name: string;
+  /** What is played, from the root. */
+  readonly example: string;
+  readonly title: string;
+  /** Of the devices, 0–1. */
+  readonly brokenShare: number;
+}
+
+export const PICTURES: readonly Picture[] = [
+  {
+    name: "fixed-waves",
+    example: "examples/rollout.yaml",
+    title: "fixed waves, a good release",
+    brokenShare: 0,
+  },
+  {
+    name: "sequential-gate",
+    example: "examples/rollout.yaml",
+    title: "the same waves, a release that breaks 5 %",
+    brokenShare: 0.05,
+  },
+];
+
+/** The picture's SVG text. */
+export async function drawPicture(picture: Picture): Promise<string> {
+  const { example, title, brokenShare } = picture;
+  const [loaded] = loadText(await readFile(join(root, example), "utf8"), example);
+  if (loaded?.kind !== "rollout") throw new Error(`${example} is no rollout`);
+  const spec = readSpec(create(RolloutSpecSchema, toRolloutSpec(loaded.document)));
+  const script = await scriptFor({ ...spec, selector: "" });
+  const play = await playOnce(script, brokenShare);
+  return drawPlay(play, { title, blastRadius: script.plan.limits.blastRadius });
+}
+
+async function playOnce(
+  script: Parameters<RehearsalThread["run"]>[0],
+  brokenShare: number,
+): Promise<Play> {
+  const { signal } = new AbortController();
+  const scenarios = [{ brokenShare, silentShare: 0, seed: 1 }];
+  for await (const news of new RehearsalThread().run(script, scenarios, signal)) {
+    if (news.kind === "play") return news.play;
+  }
+  throw new Error("a rehearsal without a play");
+}
+
+if (import.meta.main) {
+  await mkdir(join(root, PICTURES_FOLDER), { recursive: true });
+  for (const picture of PICTURES) {
+    const file = `${PICTURES_FOLDER}/${picture.name}.svg`;
+    await writeFile(join(root, file), await drawPicture(picture));
+    console.error(`pictures: ${file} is drawn.`);
+  }
+}
