@@ -31,16 +31,22 @@ export interface Picture {
 
 export const PICTURES: readonly Picture[] = [
   {
-    name: "fixed-waves",
+    name: "strategy-fixed",
     example: "examples/rollout.yaml",
-    title: "fixed waves, a good release",
+    title: "fixed waves: 1 device, 1 %, 10 %, the rest",
     brokenShare: 0,
   },
   {
-    name: "sequential-gate",
-    example: "examples/rollout.yaml",
-    title: "the same waves, a release that breaks 5 %",
-    brokenShare: 0.05,
+    name: "strategy-exponential",
+    example: "examples/rollout-exponential.yaml",
+    title: "exponential: each wave twice the one before",
+    brokenShare: 0,
+  },
+  {
+    name: "strategy-adaptive",
+    example: "examples/rollout-adaptive.yaml",
+    title: "adaptive: what is in flight follows success",
+    brokenShare: 0.006,
   },
 ];
 
