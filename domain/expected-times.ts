@@ -11,10 +11,11 @@ export interface ExpectedTimes {
   readonly endMs: number;
 }
 
-/** `attemptMs`: from the offer to the end of the soak. */
+/** `sites` by position, "" = none. `attemptMs`: from the offer to the end of the soak. */
 export function expectTimes(
   waves: readonly WaveRange[],
   limits: PlanLimits,
+  sites: readonly string[],
   attemptMs: number,
 ): ExpectedTimes[] {
   let startMs = 0;
@@ -28,8 +29,24 @@ export function expectTimes(
       inFlight = Math.min(most, inFlight * 2);
     }
     rounds += Math.ceil(Math.max(left, 0) / inFlight);
+    if (limits.maxInFlightPerSite > 0) {
+      const most = largestSite(sites, wave);
+      rounds = Math.max(rounds, Math.ceil(most / limits.maxInFlightPerSite));
+    }
     const times = { startMs, endMs: startMs + rounds * attemptMs };
     startMs = times.endMs;
     return times;
   });
+}
+
+/** Devices of the wave in the site that has the most of them. */
+function largestSite(sites: readonly string[], { start, end }: WaveRange): number {
+  const counts = new Map<string, number>();
+  for (let position = start; position < end; position++) {
+    const site = sites[position] ?? "";
+    if (site !== "") counts.set(site, (counts.get(site) ?? 0) + 1);
+  }
+  let most = 0;
+  for (const count of counts.values()) most = Math.max(most, count);
+  return most;
 }

@@ -8,6 +8,8 @@ import { DEFAULT_SPEC, type RolloutSpec } from "./rollout.ts";
 import { specOf } from "./testing/pure-rollout.ts";
 import type { Amount } from "./units.ts";
 
+const NO_PLACE_LIMITS = { maxInFlightPerGateway: 0, maxInFlightPerSite: 0 };
+
 function fleet(count: number, change: (index: number) => Partial<DeviceFacts> = () => ({})) {
   return Array.from({ length: count }, (_, index): DeviceFacts => ({
     ordinal: index + 1,
@@ -87,6 +89,23 @@ describe("waves", () => {
       [120_000, 720_000],
     ]);
     assert.equal(expectedDurationMs, 720_000);
+  });
+});
+
+describe("a limit of sites", () => {
+  test("makes a wave as long as its largest site", () => {
+    const devices = fleet(12, (index) => ({ site: index < 4 ? "shop" : `kiosk-${index}` }));
+    const limits = { maxInFlight: { count: 12 }, blastRadius: { count: 12 }, soakMs: 0 };
+    const expected = (maxInFlightPerSite: number, more = {}): number =>
+      plan(devices, { ...limits, maxInFlightPerSite, ...more }).expectedDurationMs / 60_000;
+    assert.deepEqual([expected(0), expected(1), expected(2), expected(9)], [1, 4, 2, 1]);
+    assert.equal(expected(1, { maxInFlight: { count: 1 } }), 12);
+  });
+
+  test("knows the site of each position; a device without one has none", () => {
+    const { sites, deviceIds } = plan(fleet(3, (index) => ({ site: index === 1 ? "" : "one" })));
+    const siteOf = (id: string): string | undefined => sites[deviceIds.indexOf(id)];
+    assert.deepEqual(["till-1", "till-2", "till-3"].map(siteOf), ["one", "", "one"]);
   });
 });
 
@@ -186,7 +205,13 @@ describe("limits are frozen as numbers of devices", () => {
     const spec = { maxInFlight: { percent: 5 }, blastRadius: { percent: 10 } };
     const gate = { ...DEFAULT_SPEC.gate, maxFailures: { percent: 1 } };
     const { limits } = plan(fleet(1_000), { ...spec, gate }, { selects });
-    const expected = { maxInFlight: 10, blastRadius: 20, maxFailures: 2, window: null };
+    const expected = {
+      maxInFlight: 10,
+      blastRadius: 20,
+      maxFailures: 2,
+      window: null,
+      ...NO_PLACE_LIMITS,
+    };
     assert.deepEqual(limits, { ...expected, maxFailureRatePercent: 1 });
   });
 
@@ -200,7 +225,13 @@ describe("limits are frozen as numbers of devices", () => {
 
   test("the smallest fleet can still move", () => {
     const { limits } = plan(fleet(1));
-    const expected = { maxInFlight: 1, blastRadius: 1, maxFailures: 1, window: null };
+    const expected = {
+      maxInFlight: 1,
+      blastRadius: 1,
+      maxFailures: 1,
+      window: null,
+      ...NO_PLACE_LIMITS,
+    };
     assert.deepEqual(limits, { ...expected, maxFailureRatePercent: 100 });
   });
 });

@@ -32,6 +32,8 @@ export interface Plan {
   readonly ordinals: Uint32Array;
   /** Device ids by position, for digests; not kept after planning. */
   readonly deviceIds: readonly string[];
+  /** Sites by position, "" = none. */
+  readonly sites: readonly string[];
   readonly waves: readonly PlannedWave[];
   readonly exclusions: readonly Exclusion[];
   readonly limits: PlanLimits;
@@ -71,14 +73,15 @@ export function planRollout(
   isPlanted: (name: string) => boolean = () => false,
 ): Plan {
   const excluded = new Map<ExclusionReason, { count: number; sample: string[] }>();
-  const chosen: { ordinal: number; id: string; place: number; isLast: boolean }[] = [];
+  const chosen: { ordinal: number; id: string; site: string; place: number; isLast: boolean }[] =
+    [];
   for (const device of inventory) {
     if (!intent.selects(device)) continue;
     const reason = exclusionOf(device, intent);
     if (reason === null) {
-      const { ordinal, id } = device;
+      const { ordinal, id, site } = device;
       const isLast = device.critical && intent.spec.order === "critical-last";
-      chosen.push({ ordinal, id, place: hash53(seed, id), isLast });
+      chosen.push({ ordinal, id, site, place: hash53(seed, id), isLast });
       continue;
     }
     const entry = excluded.get(reason) ?? { count: 0, sample: [] };
@@ -91,11 +94,18 @@ export function planRollout(
   );
   const border = chosen.findIndex((device) => device.isLast);
   const deviceIds = chosen.map((device) => device.id);
+  const sites = chosen.map((device) => device.site);
   const limits = freezeLimits(intent.spec, chosen.length, isPlanted);
-  const waves = planWaves(intent, deviceIds, border === -1 ? chosen.length : border, limits);
+  const waves = planWaves(
+    intent,
+    { deviceIds, sites },
+    border === -1 ? chosen.length : border,
+    limits,
+  );
   return {
     ordinals: Uint32Array.from(chosen, (device) => device.ordinal),
     deviceIds,
+    sites,
     waves,
     exclusions: [...excluded].map(([reason, entry]) => ({
       reason,
@@ -119,13 +129,13 @@ function exclusionOf(device: DeviceFacts, intent: PlanIntent): ExclusionReason |
 
 function planWaves(
   intent: PlanIntent,
-  deviceIds: readonly string[],
+  { deviceIds, sites }: Pick<Plan, "deviceIds" | "sites">,
   border: number,
   limits: PlanLimits,
 ): PlannedWave[] {
   const { spec, expectedAttemptMs } = intent;
   const waves = cutWaves(spec, deviceIds.length, border);
-  const times = expectTimes(waves, limits, expectedAttemptMs + spec.soakMs);
+  const times = expectTimes(waves, limits, sites, expectedAttemptMs + spec.soakMs);
   return waves.map(({ start, end }, index) => ({
     start,
     end,
@@ -153,6 +163,8 @@ export function freezeLimits(
     maxFailures,
     maxFailureRatePercent: spec.gate.maxFailureRatePercent || rateOf(maxFailures, total),
     window: freezeWindow(spec.strategy, total, maxInFlight),
+    maxInFlightPerGateway: spec.maxInFlightPerGateway,
+    maxInFlightPerSite: spec.maxInFlightPerSite,
   };
 }
 

@@ -34,6 +34,8 @@ const FRAME: RolloutFrame = {
     maxFailures: 3,
     maxFailureRatePercent: 100,
     window: null,
+    maxInFlightPerGateway: 0,
+    maxInFlightPerSite: 0,
   },
   waveTotal: 2,
   isRollback: false,

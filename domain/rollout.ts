@@ -13,6 +13,7 @@
  * `rolling-back`: a child rollout puts each exposed device back to what it ran before.
  */
 import type { AdaptiveWindow } from "./adaptive-window.ts";
+import type { PlaceLimits } from "./place-loads.ts";
 import type { Strategy, WindowLimits } from "./strategy.ts";
 import type { Amount } from "./units.ts";
 
@@ -82,7 +83,7 @@ export type OnStop = "rollback" | "pause";
 export const WAVE_ORDERS = ["critical-last", "hash"] as const;
 export type WaveOrder = (typeof WAVE_ORDERS)[number];
 
-export interface RolloutSpec {
+export interface RolloutSpec extends PlaceLimits {
   /** `name@version`. */
   readonly release: string;
   readonly selector: string;
@@ -108,6 +109,8 @@ export const DEFAULT_SPEC: Omit<RolloutSpec, "release" | "selector"> = {
   order: "critical-last",
   waves: [{ percent: 1 }, { percent: 10 }],
   maxInFlight: { percent: 10 },
+  maxInFlightPerGateway: 0,
+  maxInFlightPerSite: 0,
   blastRadius: { percent: 10 },
   gate: {
     maxFailures: { percent: 1 },
@@ -137,7 +140,7 @@ export interface WaveRange {
 }
 
 /** The absolute limits that a plan froze. */
-export interface PlanLimits {
+export interface PlanLimits extends PlaceLimits {
   readonly maxInFlight: number;
   readonly blastRadius: number;
   readonly maxFailures: number;
@@ -157,14 +160,20 @@ export function openGate(deviceCount: number): GatePolicy {
   };
 }
 
-/** The limits that go with it. */
-export function openLimits(deviceCount: number, maxInFlight: number): PlanLimits {
+/** The limits that go with it; `places` of its parent hold, for they are there for the sites. */
+export function openLimits(
+  deviceCount: number,
+  maxInFlight: number,
+  places: PlaceLimits,
+): PlanLimits {
   return {
     maxInFlight,
     blastRadius: deviceCount,
     maxFailures: deviceCount,
     maxFailureRatePercent: 100,
     window: null,
+    maxInFlightPerGateway: places.maxInFlightPerGateway,
+    maxInFlightPerSite: places.maxInFlightPerSite,
   };
 }
 

@@ -16,6 +16,8 @@ function frameOf(limits: Partial<PlanLimits> = {}, gate: Partial<GatePolicy> = {
       maxFailures: 1_000_000,
       maxFailureRatePercent: 1,
       window: null,
+      maxInFlightPerGateway: 0,
+      maxInFlightPerSite: 0,
       ...limits,
     },
   };

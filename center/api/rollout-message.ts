@@ -127,6 +127,8 @@ function specMessage(
     selector: spec.selector,
     waves: spec.waves.map(amountMessage),
     maxInFlight: amountMessage(spec.maxInFlight),
+    maxInFlightPerGateway: spec.maxInFlightPerGateway,
+    maxInFlightPerSite: spec.maxInFlightPerSite,
     blastRadius: amountMessage(spec.blastRadius),
     gate: {
       maxFailures: amountMessage(gate.maxFailures),

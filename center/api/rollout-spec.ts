@@ -39,6 +39,8 @@ export function readSpec(wire: WireSpec | undefined): RolloutSpec {
         ? defaults.waves
         : wire.waves.map((wave, index) => readAmount(wave, `spec.waves[${index}]`)),
     maxInFlight: optionalAmount(wire.maxInFlight, "spec.maxInFlight", defaults.maxInFlight),
+    maxInFlightPerGateway: wire.maxInFlightPerGateway,
+    maxInFlightPerSite: wire.maxInFlightPerSite,
     blastRadius: optionalAmount(wire.blastRadius, "spec.blastRadius", defaults.blastRadius),
     gate: readGate(wire),
     soakMs: duration(wire.soakMs, "spec.soak", defaults.soakMs),

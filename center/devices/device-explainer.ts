@@ -7,6 +7,7 @@ import { MusterError } from "../../domain/errors.ts";
 import type { ReleaseIndex } from "../releases/release-index.ts";
 import { loadRollout, type LoadOptions } from "../rollouts/loop-state.ts";
 import type { OpenRollout } from "../rollouts/open-rollout.ts";
+import { createPlaceGuard } from "../rollouts/place-guard.ts";
 import { readRollout, rolloutKey } from "../rollouts/rollout-record.ts";
 import type { DigestDictionary } from "../state/digest-dictionary.ts";
 import type { FleetTable } from "../state/fleet-table.ts";
@@ -186,6 +187,9 @@ function pendingSentence(
   }
   if (offerBudget(rollout.frame, progress, rollout.total) === 0) {
     return "waits for a token: the in-flight limit or the blast radius is used up";
+  }
+  if (!createPlaceGuard(options.openRollouts(), options.fleet).claim(rollout, position)) {
+    return "waits for a place: its site or its gateway has as many in flight as it may have";
   }
   return "is about to be offered";
 }

@@ -36,7 +36,8 @@ export async function makeScript(
   signal: AbortSignal,
 ): Promise<RehearsalScript> {
   const { clock, offerLifetimeMs, leaseLifetimeMs } = options;
-  const { frozen, ordinals } = await draftPlan(options, record, signal);
+  const { frozen, columns } = await draftPlan(options, record, signal);
+  const { ordinals } = columns;
   const { tenant, name, number, spec } = record;
   const key = rolloutKey(tenant, name);
   const planned = plannedRecord(record);
@@ -55,7 +56,7 @@ export async function makeScript(
       { kind: "rollout", key, expectedRevision: 0, value: toJson(planned) },
       { kind: "plan", key, expectedRevision: 0, value: toJson(frozen) },
     ],
-    pages: encodePlanPages(number, ordinals, new Uint16Array(ordinals.length)),
+    pages: encodePlanPages(number, columns),
     plan: frozen,
     tenant,
     name,

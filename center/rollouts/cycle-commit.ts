@@ -50,13 +50,7 @@ export class CycleCommit {
       expectedRevision: 0,
       value: toJson(rollout.plan),
     });
-    const targets = rollout.ordinals.map((_, position) => rollout.targetIndexAt(position));
-    const pages = encodePlanPages(
-      rollout.record.number,
-      rollout.ordinals,
-      Uint16Array.from(targets),
-    );
-    this.pages.push(...pages);
+    this.pages.push(...encodePlanPages(rollout.record.number, rollout.columns));
   }
 
   private addDetail(rollout: OpenRollout, report: FiledReport): void {

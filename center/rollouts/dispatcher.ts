@@ -11,11 +11,13 @@ import type { FleetTable } from "../state/fleet-table.ts";
 import type { RunningTable } from "../state/running-table.ts";
 import { MAX_LEASE_ENTRIES, type Lease, type LeaseDesk } from "./lease-desk.ts";
 import type { OpenRollout } from "./open-rollout.ts";
+import type { PlaceGuard } from "./place-guard.ts";
 
 export interface Dispatcher {
   readonly fleet: FleetTable;
   readonly running: RunningTable;
   readonly desk: LeaseDesk;
+  readonly places: PlaceGuard;
   readonly newLeaseId: () => string;
   readonly isPlanted: (name: string) => boolean;
 }
@@ -42,6 +44,7 @@ export function dispatch(rollout: OpenRollout, dispatcher: Dispatcher): Lease[] 
     if (gatewayNumber === 0 || !dispatcher.fleet.hasGreeted(ordinal)) continue;
     const held = rollout.generationAt(position);
     if (dispatcher.desk.coveredBy(record.number, position, held) === gatewayNumber) continue;
+    if (!dispatcher.places.claim(rollout, position)) continue;
     // Nobody gave it back: its offer expired unanswered, or its device left a gateway that hangs.
     dispatcher.desk.release(record.number, position);
     if (!isOffered) budget--;

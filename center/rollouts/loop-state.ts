@@ -13,7 +13,7 @@ import { ReportConsumer } from "../ingest/report-consumer.ts";
 import { DigestDictionary } from "../state/digest-dictionary.ts";
 import { RunningTable } from "../state/running-table.ts";
 import { OpenRollout } from "./open-rollout.ts";
-import { decodePlanPage } from "./plan-pages.ts";
+import { createPlanColumns, decodePlanPage } from "./plan-pages.ts";
 import { readPlan, readRollout, rolloutKey, type RolloutRecord } from "./rollout-record.ts";
 
 export interface LoopState {
@@ -86,21 +86,19 @@ export async function loadRollout(
     });
   }
   const plan = readPlan(document);
-  const ordinals = new Uint32Array(plan.deviceCount);
-  const targets = new Uint16Array(plan.deviceCount);
+  const columns = createPlanColumns(plan.deviceCount);
   const owner = String(record.number);
   const pageCount = Math.ceil(plan.deviceCount / CELLS_PER_PAGE);
   const ids = (kind: PageId["kind"]): PageId[] =>
     Array.from({ length: pageCount }, (_, number) => ({ kind, owner, number }));
   for (const page of await store.loadPages(ids("plan"), { signal })) {
-    decodePlanPage(page.number, page.bytes, { ordinals, targets });
+    decodePlanPage(page.number, page.bytes, columns);
   }
   return new OpenRollout({
     record,
     revision,
     plan,
-    ordinals,
-    targetIndexes: targets,
+    columns,
     pages: await store.loadPages(ids("attempt"), { signal }),
     offerLifetimeMs: options.offerLifetimeMs,
   });

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * A rollout that the engine works on, in memory: its record, its frozen plan and its attempt pages.
- * Memory: 6 bytes a position for the plan, 4 bytes an ordinal for the way back, 25 bytes a cell.
+ * Memory: 10 bytes a position for the plan, 4 bytes an ordinal for the way back, 25 bytes a cell.
  * Only the rollout loop changes it; what changed is committed before anybody else hears of it.
  */
 import { assert } from "../../domain/assert.ts";
@@ -27,9 +27,11 @@ import {
   type StepOutcome,
 } from "../../domain/attempt-step.ts";
 import { sweepPage, type SweepContext } from "../../domain/attempt-sweep.ts";
+import { takesPlace } from "../../domain/place-loads.ts";
 import type { RolloutFrame } from "../../domain/rollout-engine.ts";
 import { SLOT_NAMES } from "../../domain/running-page.ts";
 import type { DocumentWrite, PageWrite } from "../../ports/store.ts";
+import type { PlanColumns } from "./plan-pages.ts";
 import {
   rolloutKey,
   toJson,
@@ -58,9 +60,8 @@ export class OpenRollout {
   record: RolloutRecord;
   readonly plan: PlanRecord;
   readonly frame: RolloutFrame;
-  readonly ordinals: Uint32Array;
+  readonly columns: PlanColumns;
   readonly slotIndex: number;
-  private readonly targetIndexes: Uint16Array;
   private readonly positions: Int32Array;
   private readonly pages: HeldPage[] = [];
   private revision: number;
@@ -73,8 +74,7 @@ export class OpenRollout {
     /** 0 = the record is not stored yet. */
     revision: number;
     plan: PlanRecord;
-    ordinals: Uint32Array;
-    targetIndexes: Uint16Array;
+    columns: PlanColumns;
     pages: readonly { number: number; version: number; bytes: Uint8Array }[];
     offerLifetimeMs: number;
   }) {
@@ -83,10 +83,9 @@ export class OpenRollout {
     this.revision = options.revision;
     this.isNew = options.revision === 0;
     this.plan = options.plan;
-    this.ordinals = options.ordinals;
-    this.targetIndexes = options.targetIndexes;
+    this.columns = options.columns;
     this.slotIndex = SLOT_NAMES.indexOf(options.plan.slot);
-    this.positions = indexPositions(options.ordinals);
+    this.positions = indexPositions(this.ordinals);
     this.frame = {
       spec: options.record.spec,
       limits: options.plan.limits,
@@ -94,10 +93,10 @@ export class OpenRollout {
       isRollback: options.record.parent !== "",
       offerLifetimeMs: options.offerLifetimeMs,
     };
-    for (let start = 0; start < options.ordinals.length; start += CELLS_PER_PAGE) {
+    for (let start = 0; start < this.ordinals.length; start += CELLS_PER_PAGE) {
       const number = start / CELLS_PER_PAGE;
       const stored = options.pages.find((page) => page.number === number);
-      const cells = Math.min(CELLS_PER_PAGE, options.ordinals.length - start);
+      const cells = Math.min(CELLS_PER_PAGE, this.ordinals.length - start);
       this.pages.push({
         page:
           stored === undefined
@@ -113,6 +112,10 @@ export class OpenRollout {
 
   get key(): string {
     return rolloutKey(this.record.tenant, this.record.name);
+  }
+
+  get ordinals(): Uint32Array {
+    return this.columns.ordinals;
   }
 
   get nowTicks(): number {
@@ -134,14 +137,19 @@ export class OpenRollout {
   }
 
   targetAt(position: number): PlanTarget {
-    const target = this.plan.targets[this.targetIndexes[position] ?? 0];
+    const target = this.plan.targets[this.targetIndexAt(position)];
     assert(target !== undefined, "every position of a plan has a target");
     return target;
   }
 
+  /** `siteKey` of its device's site; 0 = none. */
+  siteAt(position: number): number {
+    return this.columns.sites[position] ?? 0;
+  }
+
   /** Index into `plan.targets`: what evidence is compared with, translated once by the caller. */
   targetIndexAt(position: number): number {
-    return this.targetIndexes[position] ?? 0;
+    return this.columns.targets[position] ?? 0;
   }
 
   waveAt(position: number): number {
@@ -253,6 +261,30 @@ export class OpenRollout {
       for (let index = 0; index < cells; index++) {
         const state = held.page.state[index];
         if (state === ATTEMPT.pending || state === ATTEMPT.offered) yield base + index;
+      }
+    }
+  }
+
+  /** Does its attempt take up a place at its gateway and site? */
+  isInPlace(position: number): boolean {
+    const { page, index } = this.cell(position);
+    const enteredMsAgo = (this.nowTicks - (page.enteredAt[index] ?? 0)) * PAGE_TICK_MS;
+    const { offerLifetimeMs, spec } = this.frame;
+    return takesPlace(page.state[index] ?? 0, enteredMsAgo, {
+      offerLifetimeMs,
+      downloadMs: spec.deadlines.downloadMs,
+    });
+  }
+
+  /** Positions of which that is true. */
+  *inPlace(): Generator<number> {
+    for (const { page, counts } of this.pages) {
+      if (counts?.every(({ inFlight }) => inFlight === 0) === true) continue;
+      const base = page.number * CELLS_PER_PAGE;
+      for (let index = 0; index < page.cellCount; index++) {
+        if (page.state[index] !== ATTEMPT.pending && this.isInPlace(base + index)) {
+          yield base + index;
+        }
       }
     }
   }

@@ -8,6 +8,7 @@ import { compileSelector } from "../../domain/selector/matches.ts";
 import { parseSelector } from "../../domain/selector/parser.ts";
 import type { DeviceFacts } from "../../domain/device.ts";
 import { MusterError } from "../../domain/errors.ts";
+import { siteKey } from "../../domain/place-loads.ts";
 import { planRollout, type Plan } from "../../domain/planner.ts";
 import { SLOT_NAMES } from "../../domain/running-page.ts";
 import type { Clock } from "../../ports/clock.ts";
@@ -18,7 +19,7 @@ import type { ReleaseIndex, ReleaseRecord } from "../releases/release-index.ts";
 import type { DigestDictionary } from "../state/digest-dictionary.ts";
 import type { RunningTable } from "../state/running-table.ts";
 import { devicesDigest, planDigest } from "./plan-digest.ts";
-import { encodePlanPages } from "./plan-pages.ts";
+import { encodePlanPages, type PlanColumns } from "./plan-pages.ts";
 import { rolloutKey, toJson, type PlanRecord, type RolloutRecord } from "./rollout-record.ts";
 
 export interface PlanMakerOptions {
@@ -37,7 +38,7 @@ const EXPECTED_ATTEMPT_MS = 60_000;
 /** A plan that is not stored: what would be frozen, and its pages' columns. */
 export interface DraftedPlan {
   readonly frozen: PlanRecord;
-  readonly ordinals: Uint32Array;
+  readonly columns: PlanColumns;
 }
 
 /** Throws `not_found` (release), `failed_precondition` (nobody to plan for). */
@@ -51,7 +52,9 @@ export async function draftPlan(
   const plan = await askPlanner(options, record, release, seed, signal);
   if (plan.ordinals.length === 0) throw nobody(record, plan);
   const frozen = freeze(record, release, plan, seed, options.clock.wallMs());
-  return { frozen, ordinals: plan.ordinals };
+  const { ordinals } = plan;
+  const sites = Uint32Array.from(plan.sites, (site) => siteKey(record.tenant, site));
+  return { frozen, columns: { ordinals, sites, targets: new Uint16Array(ordinals.length) } };
 }
 
 /** The record of a rollout whose plan is frozen. */
@@ -67,7 +70,7 @@ export async function makePlan(
   signal: AbortSignal,
 ): Promise<{ record: RolloutRecord; plan: PlanRecord; revision: number }> {
   const { record } = draft;
-  const { frozen, ordinals } = await draftPlan(options, record, signal);
+  const { frozen, columns } = await draftPlan(options, record, signal);
   const planned = plannedRecord(record);
   const key = rolloutKey(record.tenant, record.name);
   const result = await options.store.commit(
@@ -81,7 +84,7 @@ export async function makePlan(
         },
         { kind: "plan", key, expectedRevision: 0, value: toJson(frozen) },
       ],
-      pages: encodePlanPages(record.number, ordinals, new Uint16Array(ordinals.length)),
+      pages: encodePlanPages(record.number, columns),
       audit: [
         {
           tenant: record.tenant,

@@ -1,32 +1,50 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * The plan's pages: ordinal and target by position. Layout of a page (little-endian): u32 magic,
- * u32 count, u32 ordinal × count, u16 target × count.
+ * The plan's pages: ordinal, site and target by position. Layout of a page (little-endian): u32
+ * magic, u32 count, u32 ordinal × count, u32 site × count, u16 target × count. Pages of before
+ * sites were kept have another magic and no such column.
  */
 import { assert } from "../../domain/assert.ts";
 import { CELLS_PER_PAGE } from "../../domain/attempt-page.ts";
 import type { PageWrite } from "../../ports/store.ts";
 
-const MAGIC = 0x4d50_5031; // "MPP1"
+const MAGIC = 0x4d50_5032; // "MPP2"
+const MAGIC_WITHOUT_SITES = 0x4d50_5031; // "MPP1"
 const HEADER_BYTES = 8;
+const BYTES_PER_POSITION = 4 + 4 + 2;
 
-/** Pages of a new plan. `targets[position]` indexes the plan's targets. */
-export function encodePlanPages(
-  rolloutNumber: number,
-  ordinals: Uint32Array,
-  targets: Uint16Array,
-): PageWrite[] {
+/** By position. */
+export interface PlanColumns {
+  readonly ordinals: Uint32Array;
+  /** `siteKey` of each device's site. */
+  readonly sites: Uint32Array;
+  /** Index of the plan's targets. */
+  readonly targets: Uint16Array;
+}
+
+export function createPlanColumns(deviceCount: number): PlanColumns {
+  return {
+    ordinals: new Uint32Array(deviceCount),
+    sites: new Uint32Array(deviceCount),
+    targets: new Uint16Array(deviceCount),
+  };
+}
+
+/** Pages of a new plan. */
+export function encodePlanPages(rolloutNumber: number, columns: PlanColumns): PageWrite[] {
+  const { ordinals, sites, targets } = columns;
   const writes: PageWrite[] = [];
   for (let start = 0; start < ordinals.length; start += CELLS_PER_PAGE) {
     const count = Math.min(CELLS_PER_PAGE, ordinals.length - start);
-    const bytes = new Uint8Array(HEADER_BYTES + count * 6);
+    const end = start + count;
+    const bytes = new Uint8Array(HEADER_BYTES + count * BYTES_PER_POSITION);
     const header = new DataView(bytes.buffer);
     header.setUint32(0, MAGIC, true);
     header.setUint32(4, count, true);
-    new Uint32Array(bytes.buffer, HEADER_BYTES, count).set(ordinals.subarray(start, start + count));
-    new Uint16Array(bytes.buffer, HEADER_BYTES + count * 4, count).set(
-      targets.subarray(start, start + count),
-    );
+    const page = viewColumns(bytes.buffer, count);
+    page.ordinals.set(ordinals.subarray(start, end));
+    page.sites.set(sites.subarray(start, end));
+    page.targets.set(targets.subarray(start, end));
     writes.push({
       kind: "plan",
       owner: String(rolloutNumber),
@@ -38,17 +56,29 @@ export function encodePlanPages(
   return writes;
 }
 
+function viewColumns(buffer: ArrayBufferLike, count: number): PlanColumns {
+  return {
+    ordinals: new Uint32Array(buffer, HEADER_BYTES, count),
+    sites: new Uint32Array(buffer, HEADER_BYTES + count * 4, count),
+    targets: new Uint16Array(buffer, HEADER_BYTES + count * 8, count),
+  };
+}
+
 /** Reads one page back into the columns of the whole plan. */
-export function decodePlanPage(
-  number: number,
-  bytes: Uint8Array,
-  into: { ordinals: Uint32Array; targets: Uint16Array },
-): void {
-  const copy = bytes.slice();
-  const header = new DataView(copy.buffer);
-  assert(header.getUint32(0, true) === MAGIC, "a plan page begins with its magic");
+export function decodePlanPage(number: number, bytes: Uint8Array, into: PlanColumns): void {
+  const { buffer } = bytes.slice();
+  const header = new DataView(buffer);
+  const magic = header.getUint32(0, true);
   const count = header.getUint32(4, true);
   const start = number * CELLS_PER_PAGE;
-  into.ordinals.set(new Uint32Array(copy.buffer, HEADER_BYTES, count), start);
-  into.targets.set(new Uint16Array(copy.buffer, HEADER_BYTES + count * 4, count), start);
+  if (magic === MAGIC_WITHOUT_SITES) {
+    into.ordinals.set(new Uint32Array(buffer, HEADER_BYTES, count), start);
+    into.targets.set(new Uint16Array(buffer, HEADER_BYTES + count * 4, count), start);
+    return;
+  }
+  assert(magic === MAGIC, "a plan page begins with its magic");
+  const page = viewColumns(buffer, count);
+  into.ordinals.set(page.ordinals, start);
+  into.sites.set(page.sites, start);
+  into.targets.set(page.targets, start);
 }

@@ -69,8 +69,13 @@ export function makeRollback(options: {
     record,
     revision: 0,
     plan: freeze(parent, chosen, nowMs),
-    ordinals: Uint32Array.from(chosen.ordinals),
-    targetIndexes: Uint16Array.from(chosen.targetIndexes),
+    columns: {
+      ordinals: Uint32Array.from(chosen.ordinals),
+      sites: Uint32Array.from(chosen.ordinals, (ordinal) =>
+        parent.siteAt(parent.positionOf(ordinal)),
+      ),
+      targets: Uint16Array.from(chosen.targetIndexes),
+    },
     pages: [],
     offerLifetimeMs: options.offerLifetimeMs,
   });
@@ -98,7 +103,7 @@ function freeze(parent: OpenRollout, chosen: Chosen, plannedAtMs: number): PlanR
       },
     ],
     exclusions: chosen.excluded === 0 ? [] : [excluded(chosen.excluded)],
-    limits: openLimits(deviceCount, inFlightOf(deviceCount)),
+    limits: openLimits(deviceCount, inFlightOf(deviceCount), parent.frame.limits),
     targets: chosen.targets,
     downloadBytes: chosen.downloadBytes,
     expectedDurationMs: 0,

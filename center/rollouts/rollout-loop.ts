@@ -23,6 +23,7 @@ import { loadLoopState, loadRollout, type LoadOptions, type LoopState } from "./
 import { createEvidence } from "./evidence.ts";
 import type { LeaseMessage, OfferDesk } from "./offer-desk.ts";
 import type { OpenRollout } from "./open-rollout.ts";
+import { createPlaceGuard } from "./place-guard.ts";
 import { eventOf, refusal } from "./rollout-commands.ts";
 import { readRollout, rolloutKey } from "./rollout-record.ts";
 import { RolloutStepper } from "./rollout-stepper.ts";
@@ -250,8 +251,10 @@ export class RolloutLoop {
     const { fleet, desk, newLeaseId, isPlanted } = this.options;
     const { running } = this.state;
     const leases: { rollout: OpenRollout; lease: Lease }[] = [];
+    const places = createPlaceGuard(this.state.open.values(), fleet);
+    const dispatcher = { fleet, running, desk, places, newLeaseId };
     for (const rollout of this.state.open.values()) {
-      for (const lease of dispatch(rollout, { fleet, running, desk, newLeaseId, isPlanted })) {
+      for (const lease of dispatch(rollout, { ...dispatcher, isPlanted })) {
         leases.push({ rollout, lease });
       }
     }

@@ -86,6 +86,8 @@ const spec: z.ZodType<RolloutSpec> = z.strictObject({
   order: z.enum(WAVE_ORDERS).default("hash"),
   waves: z.array(amount),
   maxInFlight: amount,
+  maxInFlightPerGateway: z.int().default(0),
+  maxInFlightPerSite: z.int().default(0),
   blastRadius: amount,
   gate: z.strictObject({
     maxFailures: amount,
@@ -171,6 +173,8 @@ const planRecord: z.ZodType<PlanRecord> = z.strictObject({
     maxFailures: z.int(),
     // Plans of before the test were reviewed without it.
     maxFailureRatePercent: z.number().default(100),
+    maxInFlightPerGateway: z.int().default(0),
+    maxInFlightPerSite: z.int().default(0),
     window: z.strictObject({ first: z.int(), min: z.int(), max: z.int() }).nullable().default(null),
   }),
   targets: z.array(

@@ -14,6 +14,8 @@
  *       order: critical-last
  *       waves: ["1", "10%", rest]
  *       maxInFlight: 10%
+ *       maxInFlightPerGateway: 50
+ *       maxInFlightPerSite: 1
  *       blastRadius: 5%
  *       gate: { maxFailures: "3", maxFailureRate: 1%, falseAlarmRate: 1%, minSuccess: 95%,
  *               minSample: 10 }
@@ -61,6 +63,9 @@ export interface RolloutDocument {
     readonly order?: WaveOrder | undefined;
     readonly waves?: readonly (Amount | typeof REST_WAVE)[] | undefined;
     readonly maxInFlight?: Amount | undefined;
+    /** Devices. */
+    readonly maxInFlightPerGateway?: number | undefined;
+    readonly maxInFlightPerSite?: number | undefined;
     readonly blastRadius?: Amount | undefined;
     readonly gate?:
       | {
@@ -106,6 +111,8 @@ const wavesField = z
     });
   });
 
+const deviceCountField = z.int().min(1).max(0xffff_ffff);
+
 /** Above a half "evident" would mean nothing. */
 const falseAlarmField = percentField.refine((percent) => percent <= 50, {
   message: "is above 50 %: an alarm that is false every second time is none",
@@ -122,6 +129,8 @@ export const rolloutDocumentSchema: z.ZodType<RolloutDocument> = z.strictObject(
     order: z.enum(WAVE_ORDERS).optional(),
     waves: wavesField.optional(),
     maxInFlight: amountField.optional(),
+    maxInFlightPerGateway: deviceCountField.optional(),
+    maxInFlightPerSite: deviceCountField.optional(),
     blastRadius: amountField.optional(),
     gate: z
       .strictObject({
@@ -162,6 +171,8 @@ export function toRolloutSpec(
     order: toWaveOrder(spec.order),
     waves: (spec.waves ?? []).filter((wave) => wave !== REST_WAVE).map(toAmount),
     ...(spec.maxInFlight === undefined ? {} : { maxInFlight: toAmount(spec.maxInFlight) }),
+    maxInFlightPerGateway: spec.maxInFlightPerGateway ?? 0,
+    maxInFlightPerSite: spec.maxInFlightPerSite ?? 0,
     ...(spec.blastRadius === undefined ? {} : { blastRadius: toAmount(spec.blastRadius) }),
     ...(gate === undefined ? {} : { gate: toGate(gate) }),
     soakMs: BigInt(spec.soak ?? 0),

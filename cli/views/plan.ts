@@ -19,7 +19,7 @@ export function planLines(rollout: Rollout, plan: Plan, terminalWidth: number | 
       ["selector", spec?.selector === "" ? "(every device)" : (spec?.selector ?? "")],
       ["worst case", `${countOf(plan.blastRadiusBound, "device")} unproven at any moment`],
       ["strategy", strategyText(rollout)],
-      ["in flight", inFlightText(plan)],
+      ["in flight", inFlightText(plan) + placesText(rollout)],
       ["stops at", gateText(rollout)],
       ["or when", evidenceText(rollout, plan)],
       ["download", `${formatBytes(Number(plan.downloadBytes))} at most, all devices together`],
@@ -55,6 +55,14 @@ function inFlightText({ maxInFlight, window }: Plan): string {
   const { first, min, max } = window;
   const bounds = `between ${formatCount(min)} and ${formatCount(max)}`;
   return `${countOf(first, "device")} at first, ${bounds} at once`;
+}
+
+function placesText({ spec }: Rollout): string {
+  const { maxInFlightPerGateway = 0, maxInFlightPerSite = 0 } = spec ?? {};
+  return [
+    maxInFlightPerGateway === 0 ? "" : `, ${formatCount(maxInFlightPerGateway)} a gateway`,
+    maxInFlightPerSite === 0 ? "" : `, ${formatCount(maxInFlightPerSite)} a site`,
+  ].join("");
 }
 
 function gateText({ spec }: Rollout): string {

@@ -18,7 +18,7 @@ import { must } from "./invariants.ts";
 import type { Offer, PureCenter } from "./pure-center.ts";
 import type { PretendDevice } from "./pretend-device.ts";
 import type { PureRollout } from "./pure-rollout.ts";
-import { checkFlight, checkWindow } from "./shape-checks.ts";
+import { checkFlight, checkPlaces, checkWindow } from "./shape-checks.ts";
 import { ReportOrder } from "./report-order.ts";
 
 const NEXT_STATES: { readonly [State in RolloutState]: readonly RolloutState[] } = {
@@ -135,7 +135,10 @@ export class HistoryChecks {
     const key = `${rollout.number}/${device}`;
     must("generations", generation >= (this.generations.get(key) ?? 1), "an older generation");
     // One that was leased before has its place already.
-    if (generation > (this.generations.get(key) ?? 0)) checkFlight(rollout);
+    if (generation > (this.generations.get(key) ?? 0)) {
+      checkFlight(rollout);
+      checkPlaces(this.center, rollout, position);
+    }
     this.generations.set(key, generation);
     if (parent === null) return;
     const own = this.devices[device]?.ranBefore.get(parent.number);

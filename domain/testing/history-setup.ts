@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The fleet and the rollout of a random history, drawn from its seed. */
+import { siteKey } from "../place-loads.ts";
 import { planRollout } from "../planner.ts";
 import type { RolloutSpec } from "../rollout.ts";
 import type { Strategy } from "../strategy.ts";
@@ -17,11 +18,17 @@ const MINUTE_MS = 60_000;
 /** At least 50 devices, of which some share goes wrong in one way or another. */
 export function makeFleet(random: SeededRandom): PretendDevice[] {
   const badPercent = random.pick([0, 2, 10, 50]);
+  const siteCount = 1 + random.below(20);
   const criticalShare = random.pick([0, 0, 0.1]);
   return Array.from({ length: 50 + random.below(30) }, (_, number) => {
     const fate = random.below(100) < badPercent ? pickBad(random) : "good";
-    const isCritical = random.chance(criticalShare);
-    return new PretendDevice({ number, fate, factory: 1 + random.below(3), isCritical });
+    return new PretendDevice({
+      number,
+      fate,
+      factory: 1 + random.below(3),
+      isCritical: random.chance(criticalShare),
+      site: random.chance(0.2) ? "" : `site-${random.below(siteCount)}`,
+    });
   });
 }
 
@@ -49,6 +56,8 @@ function randomSpec(random: SeededRandom): RolloutSpec {
     order: random.pick(["critical-last", "hash"]),
     waves: random.pick([[], [{ count: 1 }], [{ percent: 10 }, { percent: 30 }]]),
     maxInFlight: limit(20),
+    maxInFlightPerGateway: random.pick([0, 0, 1 + random.below(10)]),
+    maxInFlightPerSite: random.pick([0, 0, 1, 2]),
     blastRadius: limit(30),
     gate: {
       maxFailures: limit(10),
@@ -88,11 +97,11 @@ export function makeRollout(
 ): PureRollout {
   const { random, seed, isPlanted } = options;
   const spec = randomSpec(random);
-  const inventory = devices.map(({ number, isCritical }) => ({
+  const inventory = devices.map(({ number, isCritical, site }) => ({
     ordinal: number,
     id: `device-${number}`,
     region: "eu",
-    site: "one",
+    site,
     labels: {},
     inventory: {},
     serviceLevel: "",
@@ -116,6 +125,7 @@ export function makeRollout(
     limits: plan.limits,
     devices: [...plan.ordinals],
     targets: devices.map(() => NEW_RELEASE),
+    sites: plan.sites.map((site) => siteKey("default", site)),
     parent: null,
     offerLifetimeMs: OFFER_LIFETIME_MS,
     isPlanted,

@@ -7,6 +7,7 @@
 /** Name → the sentence that must be true. The number is that of the semantics' own list. */
 export const INVARIANTS = {
   "in-flight": "1: never more attempts in flight than the plan allows",
+  places: "1: nor more at a site or gateway than its limit, over all rollouts",
   "blast-radius": "1: the center never counts more unproven devices than the blast radius",
   "true-exposure": "1: nor are there more in truth, whatever the center counts",
   tokens: "1: nobody accepts an offer whose place was given away",

@@ -66,6 +66,8 @@ export class PretendDevice {
   readonly fate: Fate;
   readonly factory: number;
   readonly isCritical: boolean;
+  /** "" = none. */
+  readonly site: string;
   runs: number;
   online = true;
   isBricked = false;
@@ -82,11 +84,18 @@ export class PretendDevice {
   stuckUntilMs = 0;
   private readonly sequences = new Map<number, number>();
 
-  constructor(options: { number: number; fate: Fate; factory: number; isCritical: boolean }) {
+  constructor(options: {
+    number: number;
+    fate: Fate;
+    factory: number;
+    isCritical: boolean;
+    site: string;
+  }) {
     this.number = options.number;
     this.fate = options.fate;
     this.factory = options.factory;
     this.isCritical = options.isCritical;
+    this.site = options.site;
     this.runs = options.factory;
   }
 

@@ -151,6 +151,7 @@ export class PretendWorld {
   tell(device: PretendDevice): void {
     const told = this.center.told[device.number];
     if (told === undefined) return;
+    told.gateway = 1 + (this.home[device.number] ?? 0);
     if (!this.gatewayOf(device).isUp) {
       if (told.presence === "online") told.presence = "unknown";
       return;

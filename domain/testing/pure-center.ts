@@ -26,6 +26,7 @@ import { isEnded, isOpen, openGate, openLimits } from "../rollout.ts";
 import { closingReason } from "../rollout-schedule.ts";
 import { settledWallMs, settleTime, startSettledTime, type SettledTime } from "../settled-time.ts";
 import { closedAs, reportedAs, type AttemptHappening } from "./happenings.ts";
+import { PurePlaces } from "./pure-places.ts";
 import { PureRollout } from "./pure-rollout.ts";
 
 export interface Offer {
@@ -43,6 +44,8 @@ export interface Told {
   presence: "online" | "offline" | "unknown";
   release: number;
   healthy: boolean;
+  /** Where it is connected, or was last; numbers from 1. */
+  gateway: number;
 }
 
 export interface CenterHooks {
@@ -89,7 +92,9 @@ export class PureCenter {
     this.wallOffsetMs = options.wallMs ?? 0;
     this.settled = startSettledTime({ wallMs: this.wallOffsetMs, monotonicMs: 0 });
     this.isPlanted = options.isPlanted ?? IS_NONE_PLANTED;
-    this.told = options.releases.map((release) => ({ presence: "online", release, healthy: true }));
+    this.told = options.releases.map((release) => {
+      return { presence: "online", release, healthy: true, gateway: 1 };
+    });
     this.lastGeneration = options.releases.map(() => 0);
   }
 
@@ -114,7 +119,8 @@ export class PureCenter {
         if (rollout.progress.state === state && rollout.progress.waveCount === waveCount) break;
       }
     }
-    for (const rollout of this.rollouts) this.dispatch(rollout);
+    const places = new PurePlaces(this.rollouts, (device) => this.told[device]?.gateway ?? 1);
+    for (const rollout of this.rollouts) this.dispatch(rollout, places);
   }
 
   step(rollout: PureRollout, event: RolloutEvent): void {
@@ -215,7 +221,7 @@ export class PureCenter {
     return told;
   }
 
-  private dispatch(rollout: PureRollout): void {
+  private dispatch(rollout: PureRollout, places: PurePlaces): void {
     if (rollout.progress.state !== "running") return;
     let budget = offerBudget(rollout.frame, rollout.progress, rollout.total, this.isPlanted);
     const { page, devices } = rollout;
@@ -224,6 +230,7 @@ export class PureCenter {
       if (!isOffered && (page.state[position] !== ATTEMPT.pending || budget <= 0)) continue;
       const told = this.toldOf(rollout, position);
       if (told.presence !== "online" || this.isLeased(rollout, position)) continue;
+      if (!places.claim(rollout, position)) continue;
       if (!isOffered) budget--;
       const device = devices[position] ?? -1;
       const held = page.generation[position] ?? 0;
@@ -301,9 +308,10 @@ export class PureCenter {
         expiresAtMs: 0,
       },
       waves: [{ start: 0, end: count }],
-      limits: openLimits(count, count),
+      limits: openLimits(count, count, parent.frame.limits),
       devices: chosen.map(({ position }) => parent.devices[position] ?? -1),
       targets: chosen.map(({ previous }) => previous),
+      sites: chosen.map(({ position }) => parent.siteAt(position)),
       parent,
       offerLifetimeMs: parent.frame.offerLifetimeMs,
       isPlanted: this.isPlanted,

@@ -12,6 +12,7 @@ import {
   PAGE_TICK_MS,
   type AttemptPage,
 } from "../attempt-page.ts";
+import { NO_PLACE } from "../place-loads.ts";
 import type { RollbackCell } from "../rollback.ts";
 import type { RolloutFrame } from "../rollout-engine.ts";
 import {
@@ -32,6 +33,8 @@ export interface PureRolloutOptions {
   readonly devices: readonly number[];
   /** Release that each position is to run; 0 = nothing. */
   readonly targets: readonly number[];
+  /** `siteKey` by position; no site where nothing is said. */
+  readonly sites?: readonly number[];
   readonly parent: PureRollout | null;
   readonly offerLifetimeMs: number;
   /** Switches for planted bugs; none where nothing is said. */
@@ -44,6 +47,7 @@ export class PureRollout {
   readonly waves: readonly WaveRange[];
   readonly devices: readonly number[];
   readonly targets: readonly number[];
+  readonly sites: readonly number[];
   readonly parent: PureRollout | null;
   page: AttemptPage;
   child: PureRollout | null = null;
@@ -56,6 +60,7 @@ export class PureRollout {
     this.waves = options.waves;
     this.devices = options.devices;
     this.targets = options.targets;
+    this.sites = options.sites ?? [];
     this.parent = options.parent;
     this.page = createAttemptPage(0, options.devices.length);
     this.isPlanted = options.isPlanted ?? (() => false);
@@ -82,6 +87,10 @@ export class PureRollout {
 
   get releasedEnd(): number {
     return this.waves[this.progress.waveCount - 1]?.end ?? 0;
+  }
+
+  siteAt(position: number): number {
+    return this.sites[position] ?? NO_PLACE;
   }
 
   get isStopping(): boolean {

@@ -2,9 +2,12 @@
 /** What must hold of the shape of a rollout: who is in which wave, and how many at once. */
 import type { Plan } from "../planner.ts";
 import type { RolloutSpec } from "../rollout.ts";
+import { NO_PLACE } from "../place-loads.ts";
 import { limitOf } from "../units.ts";
 import { must } from "./invariants.ts";
 import type { PretendDevice } from "./pretend-device.ts";
+import type { PureCenter } from "./pure-center.ts";
+import { inPlace } from "./pure-places.ts";
 import type { PureRollout } from "./pure-rollout.ts";
 
 /** An adaptive window stays within the bounds that the plan froze. */
@@ -20,6 +23,29 @@ export function checkWindow({ frame, progress }: PureRollout): void {
 export function checkFlight({ frame, progress, total }: PureRollout): void {
   const most = progress.window?.size ?? frame.limits.maxInFlight;
   must("in-flight", total.inFlight <= most, `an offer makes ${total.inFlight} of ${most}`);
+}
+
+/** After a new offer: its site and its gateway had room, over all rollouts. */
+export function checkPlaces(center: PureCenter, rollout: PureRollout, position: number): void {
+  const device = rollout.devices[position] ?? -1;
+  const gateway = center.told[device]?.gateway;
+  const site = rollout.siteAt(position);
+  const atSite = new Set<number>();
+  const atGateway = new Set<number>();
+  let strictest = rollout.frame.limits.maxInFlightPerSite || Infinity;
+  for (const each of center.rollouts) {
+    for (const taken of inPlace(each)) {
+      const other = each.devices[taken] ?? -1;
+      if (center.told[other]?.gateway === gateway) atGateway.add(other);
+      if (site === NO_PLACE || each.siteAt(taken) !== site) continue;
+      atSite.add(other);
+      if (other === device) continue;
+      strictest = Math.min(strictest, each.frame.limits.maxInFlightPerSite || Infinity);
+    }
+  }
+  must("places", atSite.size <= strictest, `${atSite.size} of one site, above ${strictest}`);
+  const most = rollout.frame.limits.maxInFlightPerGateway || Infinity;
+  must("places", atGateway.size <= most, `${atGateway.size} at one gateway, above ${most}`);
 }
 
 /** Critical devices share no wave with others and come last; no wave of a ramp is above its cap. */

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { parseInstant } from "../../domain/civil-time.ts";
 import type { RolloutSpec } from "../../domain/rollout.ts";
+import { siteKey } from "../../domain/place-loads.ts";
 import { freezeLimits } from "../../domain/planner.ts";
 import type { Strategy } from "../../domain/strategy.ts";
 import { specOf, type PureRolloutOptions } from "../../domain/testing/pure-rollout.ts";
@@ -13,6 +14,8 @@ const OFFER_LIFETIME_MS = 20_000;
 
 /**
  *     fleet runs 1 1 2              (a device each)
+ *     sites a a b -                 (may be left out: - is no site)
+ *     gateways 1 1 2                (may be left out: all at one)
  *     clock 2026-12-01T21:00Z       (may be left out: 1970)
  *     rollout release=3 waves=1,50% in-flight=2 blast-radius=5 max-failures=2 …
  *       strategy=exponential:1,2,50%  (first, factor, cap)
@@ -21,21 +24,21 @@ const OFFER_LIFETIME_MS = 20_000;
  */
 export function readRollout(lines: readonly string[]): {
   releases: number[];
+  gateways: number[];
   wallMs: number;
   options: PureRolloutOptions;
 } {
-  const fleet = lines.find((line) => line.startsWith("fleet runs "));
-  const rollout = lines.find((line) => line.startsWith("rollout "));
+  const find = (word: string): string | undefined =>
+    lines.find((line) => line.startsWith(`${word} `))?.slice(word.length + 1);
+  const fleet = find("fleet runs");
+  const rollout = find("rollout");
   assert(fleet !== undefined && rollout !== undefined, "a story begins with fleet and rollout");
-  const clock = lines.find((line) => line.startsWith("clock "))?.slice("clock ".length);
+  const clock = find("clock");
   const wallMs = clock === undefined ? 0 : parseInstant(clock, "clock");
-  const releases = fleet.split(" ").slice(2).map(Number);
-  const given = new Map(
-    rollout
-      .split(" ")
-      .slice(1)
-      .map((pair) => pair.split("=") as [string, string]),
-  );
+  const releases = fleet.split(" ").map(Number);
+  const sites = find("sites")?.split(" ") ?? [];
+  const pairs = rollout.split(" ").map((pair) => pair.split("=") as [string, string]);
+  const given = new Map(pairs);
   const take = (name: string, fallback: string): string => {
     const value = given.get(name) ?? fallback;
     given.delete(name);
@@ -47,6 +50,7 @@ export function readRollout(lines: readonly string[]): {
   assert.deepEqual([...given.keys()], [], "the settings that a rollout has");
   return {
     releases,
+    gateways: find("gateways")?.split(" ").map(Number) ?? [],
     wallMs,
     options: {
       number: 1,
@@ -55,6 +59,7 @@ export function readRollout(lines: readonly string[]): {
       limits: freezeLimits(spec, releases.length),
       devices: releases.map((_, device) => device),
       targets: releases.map(() => release),
+      sites: sites.map((site) => siteKey("default", site === "-" ? "" : site)),
       parent: null,
       offerLifetimeMs: OFFER_LIFETIME_MS,
     },
@@ -74,6 +79,8 @@ function readSpec(take: (name: string, fallback: string) => string): RolloutSpec
     strategy: readStrategy(take("strategy", "fixed")),
     waves: waves === "" ? [] : waves.split(",").map((text) => parseAmount(text, "waves")),
     maxInFlight: amount("in-flight", "100%"),
+    maxInFlightPerGateway: Number(take("per-gateway", "0")),
+    maxInFlightPerSite: Number(take("per-site", "0")),
     blastRadius: amount("blast-radius", "100%"),
     gate: {
       maxFailures: amount("max-failures", "100%"),

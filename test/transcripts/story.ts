@@ -28,7 +28,7 @@ export class Story {
 
   /** `setup`: the lines before the first command. */
   constructor(setup: readonly string[]) {
-    const { releases, wallMs, options } = readRollout(setup);
+    const { releases, gateways, wallMs, options } = readRollout(setup);
     this.releases = releases;
     this.center = new PureCenter({
       releases,
@@ -38,6 +38,9 @@ export class Story {
         effect: (rollout, effect) => this.said.push(say(rollout, effect)),
         stepped: () => {},
       },
+    });
+    this.center.told.forEach((told, device) => {
+      told.gateway = gateways[device] ?? 1;
     });
     this.rollout = new PureRollout(options);
     this.center.rollouts.push(this.rollout);

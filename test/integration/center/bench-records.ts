@@ -2,7 +2,7 @@
 /** What a bench's store holds before anything happens: devices, releases, drafts. */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { deviceJson } from "../../../center/devices/device-record.ts";
+import { deviceJson, type DeviceRecord } from "../../../center/devices/device-record.ts";
 import { releaseKey } from "../../../center/releases/release-index.ts";
 import { toJson, type RolloutRecord } from "../../../center/rollouts/rollout-record.ts";
 import { DEFAULT_SPEC, INITIAL_PROGRESS, type RolloutSpec } from "../../../domain/rollout.ts";
@@ -17,8 +17,15 @@ export function digestOf(version: string): string {
   return createHash("sha256").update(`app@${version}`).digest("hex");
 }
 
+/** What is registered of a device, where it is not nothing. */
+export type FactsOf = (index: number) => Partial<DeviceRecord>;
+
 /** Answers the ordinals of the devices. */
-export async function seedStore(store: Store, devices: number): Promise<readonly number[]> {
+export async function seedStore(
+  store: Store,
+  devices: number,
+  factsOf: FactsOf = () => ({}),
+): Promise<readonly number[]> {
   const releases = ["1", "2", "3"].map((version) => ({
     kind: "release" as const,
     key: releaseKey(TENANT, "app", version),
@@ -55,7 +62,7 @@ export async function seedStore(store: Store, devices: number): Promise<readonly
         tenant: TENANT,
         id: `device-${index}`,
         expectedRevision: 0,
-        value: deviceJson(record),
+        value: deviceJson({ ...record, ...factsOf(index) }),
       })),
     },
     { signal },
