@@ -13,12 +13,14 @@ const KEY = "ingest/offsets";
 const stored = z.array(z.int().min(0));
 /** Records taken at once from a partition: bounds what one commit must hold. */
 const READ_RECORDS = 200;
+const TRIM_PERIOD_MS = 1_000;
 
 export class ReportConsumer {
   private readonly log: EventLog;
   private offsets: number[];
   private taken: number[];
   private readonly trimmed: number[];
+  private trimmedAtMs = -Infinity;
   private revision: number;
   /** Something may have been appended since the last look. */
   private isBehind = true;
@@ -80,8 +82,13 @@ export class ReportConsumer {
     this.offsets = [...this.taken];
   }
 
-  /** Forgets what has taken effect. When it fails, the next time forgets that too. */
-  async trim(signal: AbortSignal): Promise<void> {
+  /**
+   * Forgets what has taken effect, about once a second: each partition costs a sync of the disk.
+   * When it fails, the next time forgets that too. `nowMs`: monotonic.
+   */
+  async trim(nowMs: number, signal: AbortSignal): Promise<void> {
+    if (nowMs - this.trimmedAtMs < TRIM_PERIOD_MS) return;
+    this.trimmedAtMs = nowMs;
     for (const [partition, offset] of this.offsets.entries()) {
       if (offset === this.trimmed[partition]) continue;
       await this.log.trim(partition, offset, { signal });

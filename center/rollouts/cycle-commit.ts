@@ -4,6 +4,7 @@
  * what devices run, new plans, failure texts, the ingest offsets and the audit entries. Under the
  * leader's fence: a leader that was replaced stores nothing.
  */
+import { isEnded } from "../../domain/rollout.ts";
 import { MusterError } from "../../domain/errors.ts";
 import type { AuditDraft, DocumentWrite, Fence, PageWrite, Store } from "../../ports/store.ts";
 import { faultPoint } from "../../runtime/faults.ts";
@@ -75,10 +76,19 @@ export class CycleCommit {
     faultPoint("center.audit.apart");
   }
 
-  /** Throws `conflict` when a document was changed meanwhile, `failed_precondition` when fenced. */
-  async store(store: Store, signal: AbortSignal): Promise<{ changedKeys: string[] }> {
+  /**
+   * Throws `conflict` when a document was changed meanwhile, `failed_precondition` when fenced.
+   * `nowMs`: monotonic.
+   */
+  async store(
+    store: Store,
+    nowMs: number,
+    signal: AbortSignal,
+  ): Promise<{ changedKeys: string[] }> {
     const { consumer, digests, running, open } = this.state;
-    const runningWrites = running.pendingWrites();
+    // The attempt pages of a rollout that has ended no longer vouch for what it drew.
+    const all = [...open.values()].some(({ record }) => isEnded(record.progress.state));
+    const runningWrites = running.pendingWrites({ nowMs, all });
     const digestWrite = digests.pendingWrite();
     const offsetWrite = consumer.pendingWrite();
     const rollouts = [...open.values()]

@@ -36,9 +36,8 @@ export function dispatch(rollout: OpenRollout, dispatcher: Dispatcher): Lease[] 
   // The planted bug: waves that are not open yet are offered too.
   const end = isPlanted("dispatch.ignore-waves") ? rollout.ordinals.length : rollout.releasedEnd;
   const byGateway = new Map<number, Lease[]>();
-  for (const position of rollout.candidates(end)) {
+  for (const position of rollout.candidates(end, () => budget > 0)) {
     const isOffered = rollout.stateAt(position) === ATTEMPT.offered;
-    if (!isOffered && budget <= 0) continue;
     const ordinal = rollout.ordinalAt(position);
     const gatewayNumber = dispatcher.fleet.reachableThrough(ordinal);
     if (gatewayNumber === 0 || !dispatcher.fleet.hasGreeted(ordinal)) continue;

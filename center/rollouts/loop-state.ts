@@ -34,18 +34,26 @@ export interface LoadOptions {
   readonly signal: AbortSignal;
 }
 
-export async function loadLoopState(options: LoadOptions): Promise<LoopState> {
+/** `previous`: of before a commit that failed; what gateways said once is kept. */
+export async function loadLoopState(
+  options: LoadOptions,
+  previous: LoopState | null = null,
+): Promise<LoopState> {
   const { store, log, signal } = options;
   const [consumer, digests, running] = await Promise.all([
     ReportConsumer.open(log, store, signal),
-    DigestDictionary.load(store, signal),
-    RunningTable.load(store, signal),
+    DigestDictionary.load(store, signal, previous?.digests),
+    RunningTable.load(store, signal, previous?.running),
   ]);
   const open = new Map<number, OpenRollout>();
   for await (const document of allRollouts(store, signal)) {
     const record = readRollout(document);
     if (!isOpen(record.progress.state)) continue;
-    open.set(record.number, await loadRollout(options, record, document.revision));
+    const rollout = await loadRollout(options, record, document.revision);
+    open.set(record.number, rollout);
+    // What was drawn lately may not be stored; before a commit that failed, it was known.
+    if (previous !== null) continue;
+    rollout.forEachTried((ordinal, tries) => running.raiseGeneration(ordinal, tries));
   }
   return { consumer, digests, running, open };
 }

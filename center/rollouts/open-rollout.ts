@@ -7,6 +7,7 @@
 import { assert } from "../../domain/assert.ts";
 import { ATTEMPT } from "../../domain/attempt.ts";
 import {
+  addCounts,
   countPage,
   emptyCounts,
   sumCounts,
@@ -49,6 +50,8 @@ interface HeldPage {
   dirty: boolean;
   /** By wave; null when the page changed since it was counted. */
   counts: AttemptCounts[] | null;
+  /** Of all waves; null like `counts`. */
+  total: AttemptCounts | null;
   /** The rollout's clock at the last sweep, in ticks. */
   sweptAtTicks: number;
 }
@@ -105,6 +108,7 @@ export class OpenRollout {
         version: stored?.version ?? 0,
         dirty: false,
         counts: null,
+        total: null,
         sweptAtTicks: Math.floor(options.record.progress.clockMs / PAGE_TICK_MS),
       });
     }
@@ -174,6 +178,16 @@ export class OpenRollout {
     }
   }
 
+  /** Calls back for each device for which generations were drawn. */
+  forEachTried(visit: (ordinal: number, tries: number) => void): void {
+    for (const { page } of this.pages) {
+      for (let index = 0; index < page.cellCount; index++) {
+        const tries = page.tries[index] ?? 0;
+        if (tries > 0) visit(this.ordinalAt(page.number * CELLS_PER_PAGE + index), tries);
+      }
+    }
+  }
+
   stateAt(position: number): number {
     const { page, index } = this.cell(position);
     return page.state[index] ?? 0;
@@ -201,6 +215,11 @@ export class OpenRollout {
   sweep(view: SweepView): void {
     const { state } = this.record.progress;
     for (const held of this.pages) {
+      // Only a rollback looks at cells that are proven, or were never offered.
+      if (state !== "rolling-back" && this.totalOf(held).unproven === 0) {
+        held.sweptAtTicks = this.nowTicks;
+        continue;
+      }
       const elapsedTicks = this.nowTicks - held.sweptAtTicks;
       held.sweptAtTicks = this.nowTicks;
       const changed = sweepPage(held.page, {
@@ -239,28 +258,46 @@ export class OpenRollout {
     const { waves } = this.plan;
     const totals = waves.map(emptyCounts);
     for (const held of this.pages) {
-      held.counts ??= countPage(held.page, waves);
-      held.counts.forEach((counts, wave) => {
-        totals[wave] = sumCounts([totals[wave] ?? emptyCounts(), counts]);
+      this.countsOf(held).forEach((counts, wave) => {
+        const total = totals[wave];
+        if (total !== undefined) addCounts(total, counts);
       });
     }
     return totals;
   }
 
+  private countsOf(held: HeldPage): readonly AttemptCounts[] {
+    held.counts ??= countPage(held.page, this.plan.waves);
+    return held.counts;
+  }
+
+  private totalOf(held: HeldPage): AttemptCounts {
+    held.total ??= sumCounts(this.countsOf(held));
+    return held.total;
+  }
+
   private touch(held: HeldPage): void {
     held.dirty = true;
     held.counts = null;
+    held.total = null;
     this.totals = null;
   }
 
-  /** Positions before `end` that are pending, or offered; in order. */
-  *candidates(end: number): Generator<number> {
+  /**
+   * Positions before `end` that are offered, or pending while `wantsPending`; in order. Pages
+   * without any are not looked into.
+   */
+  *candidates(end: number, wantsPending: () => boolean): Generator<number> {
     for (const held of this.pages) {
       const base = held.page.number * CELLS_PER_PAGE;
       const cells = Math.min(held.page.cellCount, end - base);
+      if (cells <= 0) return;
+      const { byState } = this.totalOf(held);
+      const { offered, pending } = ATTEMPT;
+      if (byState[offered] === 0 && (byState[pending] === 0 || !wantsPending())) continue;
       for (let index = 0; index < cells; index++) {
         const state = held.page.state[index];
-        if (state === ATTEMPT.pending || state === ATTEMPT.offered) yield base + index;
+        if (state === offered || (state === pending && wantsPending())) yield base + index;
       }
     }
   }

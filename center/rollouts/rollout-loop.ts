@@ -137,7 +137,7 @@ export class RolloutLoop {
    * again, under their generation. And gateways are told every stop epoch again.
    */
   private async reload(signal: AbortSignal): Promise<void> {
-    this.state = await loadLoopState({ ...this.options.load, signal });
+    this.state = await loadLoopState({ ...this.options.load, signal }, this.state);
     this.options.desk.dropAll();
     for (const [number, { record }] of this.state.open) {
       const { stopEpoch } = record.progress;
@@ -165,7 +165,7 @@ export class RolloutLoop {
       const leases = this.dispatchAll();
       faultPoint("center.loop.decided");
       if (this.options.isPlanted("audit.apart")) await commit.storeAuditApart(store, signal);
-      const stored = await commit.store(store, signal);
+      const stored = await commit.store(store, startedAtMs, signal);
       items.length = 0;
       faultPoint("center.loop.persisted");
       for (const answer of answers) answer();
@@ -177,7 +177,7 @@ export class RolloutLoop {
       this.renewLeases(startedAtMs);
       for (const key of stored.changedKeys) this.options.outputs.rolloutChanged(key);
       this.closeEnded();
-      await this.state.consumer.trim(signal);
+      await this.state.consumer.trim(startedAtMs, signal);
     } catch (error) {
       for (const command of commands) command.reject(error);
       // Gateways tell a device's state once: what was not stored is taken again.

@@ -29,8 +29,18 @@ export class DigestDictionary {
     this.savedCount = revision === 0 ? 0 : digests.length;
   }
 
-  static async load(store: Store, signal: AbortSignal): Promise<DigestDictionary> {
+  /** `previous`: of before a commit that failed; what it gave indexes to keeps them. */
+  static async load(
+    store: Store,
+    signal: AbortSignal,
+    previous: DigestDictionary | null = null,
+  ): Promise<DigestDictionary> {
     const document = await store.getDocument("setting", KEY, { signal });
+    if (previous !== null) {
+      const dictionary = new DigestDictionary(previous.digests, document?.revision ?? 0);
+      dictionary.savedCount = document === null ? 0 : stored.parse(document.value).length;
+      return dictionary;
+    }
     if (document === null) return new DigestDictionary([""], 0);
     return new DigestDictionary(stored.parse(document.value), document.revision);
   }

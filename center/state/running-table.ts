@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * What every device runs, and its generation counter, in memory as the pages the Store holds:
- * 32 bytes a device. Changes mark a page dirty; the rollout loop commits dirty pages together with
- * whatever they were changed for.
+ * 32 bytes a device. Changes mark a page dirty. Devices of a wave lie anywhere among the ordinals,
+ * so every page changes in every cycle of a rollout; they are stored a few seconds later, a bounded
+ * number a commit. A crash loses what was not stored, and nothing is lost by it: gateways say again
+ * what their devices run, and generations that were drawn are counted in the attempt pages of
+ * rollouts that have not ended (`raiseGeneration`). Whoever ends a rollout stores everything.
  */
 import { assert } from "../../domain/assert.ts";
 import {
@@ -26,18 +29,31 @@ export interface RunningSlot {
 const UNKNOWN: RunningSlot = { known: false, release: 0, generation: 0, healthy: false };
 const OWNER = "fleet";
 const LOAD_BATCH = 64;
+/** How long a change may wait to be stored. */
+const STORED_AFTER_MS = 2_000;
+/** Pages of one commit, 131 KB each: what a disk takes without being felt. */
+const MAX_COMMIT_PAGES = 32;
 
 interface Held {
   readonly page: RunningPage;
   version: number;
   dirty: boolean;
+  /** Monotonic; null when it is not dirty, or was not when it was last looked at. */
+  dirtySinceMs: number | null;
 }
 
 export class RunningTable {
   private readonly pages: (Held | undefined)[] = [];
 
-  /** Reads every page; stops at the first batch without any (ordinals are dense). */
-  static async load(store: Store, signal: AbortSignal): Promise<RunningTable> {
+  /**
+   * Reads every page; stops at the first batch without any (ordinals are dense). `previous`: the
+   * table of before a commit that failed; what it knows and had not stored is kept.
+   */
+  static async load(
+    store: Store,
+    signal: AbortSignal,
+    previous: RunningTable | null = null,
+  ): Promise<RunningTable> {
     const table = new RunningTable();
     for (let first = 0; ; first += LOAD_BATCH) {
       const ids: PageId[] = [];
@@ -46,10 +62,17 @@ export class RunningTable {
       }
       const pages = await store.loadPages(ids, { signal });
       for (const { number, version, bytes } of pages) {
-        table.pages[number] = { page: decodeRunningPage(number, bytes), version, dirty: false };
+        const page = decodeRunningPage(number, bytes);
+        table.pages[number] = { page, version, dirty: false, dirtySinceMs: null };
       }
-      if (pages.length === 0) return table;
+      if (pages.length === 0) break;
     }
+    for (const held of previous?.pages ?? []) {
+      if (held === undefined || !held.dirty) continue;
+      const version = table.pages[held.page.number]?.version ?? 0;
+      table.pages[held.page.number] = { ...held, version };
+    }
+    return table;
   }
 
   get(ordinal: number, slot: number): RunningSlot {
@@ -103,6 +126,17 @@ export class RunningTable {
     return generation;
   }
 
+  /**
+   * After a restart: so many generations may have been drawn for the device and not been stored.
+   * What is left out is never missed.
+   */
+  raiseGeneration(ordinal: number, drawnCount: number): void {
+    const held = this.hold(ordinal);
+    const cell = ordinal % DEVICES_PER_PAGE;
+    held.page.lastGeneration[cell] = (held.page.lastGeneration[cell] ?? 0) + drawnCount;
+    held.dirty = true;
+  }
+
   /** Calls back for each known (ordinal, slot): a scan of flat memory. */
   forEachKnown(slot: number, visit: (ordinal: number, release: number) => void): void {
     for (const held of this.pages) {
@@ -115,11 +149,15 @@ export class RunningTable {
     }
   }
 
-  /** What must be committed. */
-  pendingWrites(): PageWrite[] {
+  /** What is to be committed now; `all`: everything that was changed, however lately. */
+  pendingWrites(options: { nowMs: number; all: boolean }): PageWrite[] {
+    const { nowMs, all } = options;
     const writes: PageWrite[] = [];
     for (const held of this.pages) {
       if (held === undefined || !held.dirty) continue;
+      held.dirtySinceMs ??= nowMs;
+      const isDue = nowMs - held.dirtySinceMs >= STORED_AFTER_MS;
+      if (!all && (!isDue || writes.length >= MAX_COMMIT_PAGES)) continue;
       writes.push({
         kind: "running",
         owner: OWNER,
@@ -138,6 +176,7 @@ export class RunningTable {
       assert(held !== undefined, "a committed page is held");
       held.version++;
       held.dirty = false;
+      held.dirtySinceMs = null;
     }
   }
 
@@ -145,7 +184,12 @@ export class RunningTable {
     const number = Math.floor(ordinal / DEVICES_PER_PAGE);
     const existing = this.pages[number];
     if (existing !== undefined) return existing;
-    const created: Held = { page: createRunningPage(number), version: 0, dirty: false };
+    const created: Held = {
+      page: createRunningPage(number),
+      version: 0,
+      dirty: false,
+      dirtySinceMs: null,
+    };
     this.pages[number] = created;
     return created;
   }

@@ -21,7 +21,7 @@ async function emptyTable(t: {
   return {
     table,
     reload: async () => {
-      const pages = table.pendingWrites();
+      const pages = table.pendingWrites({ nowMs: 0, all: true });
       assert.equal((await store.commit({ pages }, { signal })).ok, true);
       table.committed(pages);
       return RunningTable.load(store, signal);
@@ -44,6 +44,32 @@ describe("what devices run", () => {
     const { table, reload } = await emptyTable(t);
     assert.deepEqual([table.drawGeneration(9), table.drawGeneration(9)], [1, 2]);
     assert.equal((await reload()).drawGeneration(9), 3);
+  });
+
+  it("is stored some seconds after it changed, a bounded number of pages at once", async (t) => {
+    const { table } = await emptyTable(t);
+    for (let page = 0; page < 40; page++) table.drawGeneration(page * 4_096);
+    assert.equal(table.pendingWrites({ nowMs: 0, all: false }).length, 0);
+    assert.equal(table.pendingWrites({ nowMs: 1_999, all: false }).length, 0);
+    const writes = table.pendingWrites({ nowMs: 2_000, all: false });
+    assert.equal(writes.length, 32);
+    table.committed(writes);
+    assert.equal(table.pendingWrites({ nowMs: 2_000, all: true }).length, 8);
+  });
+
+  it("is kept when a commit fails and the Store is read again", async (t) => {
+    const store = openDirectSqliteStore({ path: ":memory:", clock: new VirtualClock() });
+    t.after(() => store.close());
+    const table = await RunningTable.load(store, t.signal);
+    table.set(9, APP, { release: 7, generation: 3, healthy: true });
+    const pages = table.pendingWrites({ nowMs: 0, all: true });
+    assert.equal((await store.commit({ pages }, { signal: t.signal })).ok, true);
+    // Nobody heard that it took place; meanwhile a device said more.
+    table.set(10, APP, { release: 8, generation: 1, healthy: true });
+    const again = await RunningTable.load(store, t.signal, table);
+    assert.deepEqual([again.get(9, APP).release, again.get(10, APP).release], [7, 8]);
+    const writes = again.pendingWrites({ nowMs: 0, all: true });
+    assert.equal((await store.commit({ pages: writes }, { signal: t.signal })).ok, true);
   });
 
   it("a generation that a device has seen is not drawn again by a restored Store", async (t) => {
