@@ -10,7 +10,15 @@ export function devicesDigest(deviceIds: readonly string[]): string {
   return hash.digest("hex");
 }
 
-/** SHA-256 (hex) over the canonical JSON of everything that the plan fixes. */
+/**
+ * SHA-256 (hex) over the canonical JSON of everything that the plan fixes. Canonical JSON knows
+ * whole numbers only: a failure rate of 4.8 % goes in as its text.
+ */
 export function planDigest(plan: object): string {
-  return createHash("sha256").update(canonicalize(plan)).digest("hex");
+  const whole: unknown = JSON.parse(
+    JSON.stringify(plan, (_name, value: unknown) =>
+      typeof value === "number" && !Number.isInteger(value) ? String(value) : value,
+    ),
+  );
+  return createHash("sha256").update(canonicalize(whole)).digest("hex");
 }
