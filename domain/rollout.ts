@@ -83,6 +83,16 @@ export type OnStop = "rollback" | "pause";
 export const WAVE_ORDERS = ["critical-last", "hash"] as const;
 export type WaveOrder = (typeof WAVE_ORDERS)[number];
 
+/** How devices go back, when they must (`rollback-plan.ts`). */
+export interface RollbackPolicy {
+  /** Sizes in order, of the devices that go back; what is left over is a wave of its own. */
+  readonly waves: readonly Amount[];
+  /** Going back at once. */
+  readonly maxInFlight: Amount;
+  /** Of the decided of a wave, or the rollback pauses for a person; 0 = it goes on all the same. */
+  readonly minSuccessPercent: number;
+}
+
 export interface RolloutSpec extends PlaceLimits {
   /** `name@version`. */
   readonly release: string;
@@ -98,6 +108,7 @@ export interface RolloutSpec extends PlaceLimits {
   readonly soakMs: number;
   readonly deadlines: Deadlines;
   readonly onStop: OnStop;
+  readonly rollback: RollbackPolicy;
   /** Wall time: nothing is offered before; 0 = at once. */
   readonly notBeforeMs: number;
   /** Wall time: nothing is offered from here on, and the rollout ends; 0 = never. */
@@ -129,6 +140,7 @@ export const DEFAULT_SPEC: Omit<RolloutSpec, "release" | "selector"> = {
     offlineGraceMs: 14 * 86_400_000,
   },
   onStop: "rollback",
+  rollback: { waves: [], maxInFlight: { count: 1_000 }, minSuccessPercent: 0 },
   notBeforeMs: 0,
   expiresAtMs: 0,
 };
@@ -148,33 +160,6 @@ export interface PlanLimits extends PlaceLimits {
   readonly maxFailureRatePercent: number;
   /** Of an adaptive rollout: between what its window moves. */
   readonly window: WindowLimits | null;
-}
-
-/** The gate of a rollback: it lets everybody pass, for what they run is known to be bad. */
-export function openGate(deviceCount: number): GatePolicy {
-  return {
-    ...DEFAULT_SPEC.gate,
-    maxFailures: { count: deviceCount },
-    maxFailureRatePercent: 100,
-    minSuccessPercent: 0,
-  };
-}
-
-/** The limits that go with it; `places` of its parent hold, for they are there for the sites. */
-export function openLimits(
-  deviceCount: number,
-  maxInFlight: number,
-  places: PlaceLimits,
-): PlanLimits {
-  return {
-    maxInFlight,
-    blastRadius: deviceCount,
-    maxFailures: deviceCount,
-    maxFailureRatePercent: 100,
-    window: null,
-    maxInFlightPerGateway: places.maxInFlightPerGateway,
-    maxInFlightPerSite: places.maxInFlightPerSite,
-  };
 }
 
 /** What the engine remembers of a running rollout; small, stored with every step. */

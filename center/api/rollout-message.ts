@@ -12,6 +12,7 @@ import {
   type Rollout,
 } from "../../protocol/gen/muster/v1/deploy_pb.ts";
 import type { PlanRecord, RolloutRecord } from "../rollouts/rollout-record.ts";
+import { rollbackMessage } from "./rollback-message.ts";
 import { amountMessage } from "./spec-fields.ts";
 import { strategyMessage } from "./strategy-message.ts";
 
@@ -147,6 +148,7 @@ function specMessage(
       offlineGraceMs: BigInt(deadlines.offlineGraceMs),
     },
     onStop: spec.onStop === "pause" ? OnStop.PAUSE : OnStop.ROLLBACK,
+    rollback: rollbackMessage(spec.rollback),
     notBeforeMs: BigInt(spec.notBeforeMs),
     expiresAtMs: BigInt(spec.expiresAtMs),
     ...strategyMessage(spec),

@@ -12,6 +12,7 @@ import {
   WaveOrder,
   type RolloutSpec as WireSpec,
 } from "../../protocol/gen/muster/v1/deploy_pb.ts";
+import { readRollback } from "./rollback-message.ts";
 import { readSchedule } from "./rollout-schedule-spec.ts";
 import { invalid, optionalAmount, readAmount } from "./spec-fields.ts";
 import { readStrategy } from "./strategy-message.ts";
@@ -46,6 +47,7 @@ export function readSpec(wire: WireSpec | undefined): RolloutSpec {
     soakMs: duration(wire.soakMs, "spec.soak", defaults.soakMs),
     deadlines: readDeadlines(wire),
     onStop: wire.onStop === OnStop.PAUSE ? "pause" : "rollback",
+    rollback: readRollback(wire),
     ...readSchedule(wire),
   };
 }

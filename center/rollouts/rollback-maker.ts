@@ -6,7 +6,8 @@
  */
 import { UNKNOWN_RELEASE } from "../../domain/attempt-page.ts";
 import { chooseRollback } from "../../domain/rollback.ts";
-import { INITIAL_PROGRESS, openGate, openLimits, type RolloutSpec } from "../../domain/rollout.ts";
+import { planRollback, type PlannedRollback } from "../../domain/rollback-plan.ts";
+import { INITIAL_PROGRESS } from "../../domain/rollout.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { DigestDictionary } from "../state/digest-dictionary.ts";
 import { OpenRollout } from "./open-rollout.ts";
@@ -18,8 +19,6 @@ export type ReleaseByDigest = (
   digest: string,
 ) => { release: string; manifestBytes: number; downloadBytes: number } | null;
 
-/** Devices put back at once: they run a release known to be bad, so speed counts. */
-const MAX_ROLLBACK_IN_FLIGHT = 1_000;
 const MAX_NAME_CHARACTERS = 63;
 
 /** null when no device needs to go back. */
@@ -38,25 +37,12 @@ export function makeRollback(options: {
   const chosen = choose(options);
   if (chosen.ordinals.length === 0) return null;
   const nowMs = options.clock.wallMs();
-  const deviceCount = chosen.ordinals.length;
-  const spec: RolloutSpec = {
-    ...parent.record.spec,
-    strategy: { kind: "fixed" },
-    waves: [],
-    maxInFlight: { count: inFlightOf(deviceCount) },
-    blastRadius: { percent: 100 },
-    gate: openGate(deviceCount),
-    soakMs: 0,
-    onStop: "pause",
-    // What is known to be bad goes at any hour.
-    notBeforeMs: 0,
-    expiresAtMs: 0,
-  };
+  const planned = planRollback(parent.record.spec, chosen.ordinals.length);
   const record: RolloutRecord = {
     number: options.number,
     tenant: parent.record.tenant,
     name: options.name,
-    spec,
+    spec: planned.spec,
     progress: { ...INITIAL_PROGRESS, state: "planned", stateReason: "planned" },
     parent: parent.record.name,
     child: "",
@@ -68,7 +54,7 @@ export function makeRollback(options: {
   return new OpenRollout({
     record,
     revision: 0,
-    plan: freeze(parent, chosen, nowMs),
+    plan: freeze(parent, chosen, planned, nowMs),
     columns: {
       ordinals: Uint32Array.from(chosen.ordinals),
       sites: Uint32Array.from(chosen.ordinals, (ordinal) =>
@@ -81,29 +67,26 @@ export function makeRollback(options: {
   });
 }
 
-function inFlightOf(deviceCount: number): number {
-  return Math.min(MAX_ROLLBACK_IN_FLIGHT, deviceCount);
-}
-
-/** One wave, whose only limit is how many go back at once. */
-function freeze(parent: OpenRollout, chosen: Chosen, plannedAtMs: number): PlanRecord {
-  const deviceCount = chosen.ordinals.length;
+function freeze(
+  parent: OpenRollout,
+  chosen: Chosen,
+  planned: PlannedRollback,
+  plannedAtMs: number,
+): PlanRecord {
   const frozen = {
     seed: parent.plan.seed,
     slot: parent.plan.slot,
-    deviceCount,
-    waves: [
-      {
-        start: 0,
-        end: deviceCount,
-        startMs: 0,
-        endMs: 0,
-        devicesDigest: planDigest([...chosen.ordinals]),
-        sample: [],
-      },
-    ],
+    deviceCount: chosen.ordinals.length,
+    waves: planned.waves.map(({ start, end }) => ({
+      start,
+      end,
+      startMs: 0,
+      endMs: 0,
+      devicesDigest: planDigest(chosen.ordinals.slice(start, end)),
+      sample: [],
+    })),
     exclusions: chosen.excluded === 0 ? [] : [excluded(chosen.excluded)],
-    limits: openLimits(deviceCount, inFlightOf(deviceCount), parent.frame.limits),
+    limits: planned.limits,
     targets: chosen.targets,
     downloadBytes: chosen.downloadBytes,
     expectedDurationMs: 0,

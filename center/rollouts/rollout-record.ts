@@ -6,7 +6,12 @@
  */
 import { z } from "zod";
 import type { PlanLimits, RolloutProgress, RolloutSpec } from "../../domain/rollout.ts";
-import { INITIAL_PROGRESS, ROLLOUT_STATES, WAVE_ORDERS } from "../../domain/rollout.ts";
+import {
+  DEFAULT_SPEC,
+  INITIAL_PROGRESS,
+  ROLLOUT_STATES,
+  WAVE_ORDERS,
+} from "../../domain/rollout.ts";
 import type { SlotName } from "../../domain/running-page.ts";
 import { SLOT_NAMES } from "../../domain/running-page.ts";
 import type { Json, StoredDocument } from "../../ports/store.ts";
@@ -106,6 +111,13 @@ const spec: z.ZodType<RolloutSpec> = z.strictObject({
     offlineGraceMs: z.int(),
   }),
   onStop: z.enum(["rollback", "pause"]),
+  rollback: z
+    .strictObject({
+      waves: z.array(amount),
+      maxInFlight: amount,
+      minSuccessPercent: z.number(),
+    })
+    .default({ ...DEFAULT_SPEC.rollback, waves: [] }),
   notBeforeMs: z.number().default(0),
   expiresAtMs: z.number().default(0),
 });

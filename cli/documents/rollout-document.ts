@@ -90,6 +90,14 @@ export interface RolloutDocument {
         }
       | undefined;
     readonly onStop?: "rollback" | "pause" | undefined;
+    readonly rollback?:
+      | {
+          readonly waves?: readonly (Amount | typeof REST_WAVE)[] | undefined;
+          readonly maxInFlight?: Amount | undefined;
+          /** Per cent. */
+          readonly minSuccess?: number | undefined;
+        }
+      | undefined;
     /** Milliseconds since 1970, as is `expires`. */
     readonly notBefore?: number | undefined;
     readonly expires?: number | undefined;
@@ -153,6 +161,13 @@ export const rolloutDocumentSchema: z.ZodType<RolloutDocument> = z.strictObject(
       })
       .optional(),
     onStop: z.enum(["rollback", "pause"]).optional(),
+    rollback: z
+      .strictObject({
+        waves: wavesField.optional(),
+        maxInFlight: amountField.optional(),
+        minSuccess: percentField.optional(),
+      })
+      .optional(),
     notBefore: instantField.optional(),
     expires: instantField.optional(),
   }),
@@ -169,7 +184,7 @@ export function toRolloutSpec(
     selector: spec.selector,
     ...toStrategy(spec.strategy),
     order: toWaveOrder(spec.order),
-    waves: (spec.waves ?? []).filter((wave) => wave !== REST_WAVE).map(toAmount),
+    waves: toSizes(spec.waves),
     ...(spec.maxInFlight === undefined ? {} : { maxInFlight: toAmount(spec.maxInFlight) }),
     maxInFlightPerGateway: spec.maxInFlightPerGateway ?? 0,
     maxInFlightPerSite: spec.maxInFlightPerSite ?? 0,
@@ -185,8 +200,27 @@ export function toRolloutSpec(
       offlineGraceMs: BigInt(deadlines.offlineGrace ?? 0),
     },
     onStop: spec.onStop === "pause" ? OnStop.PAUSE : OnStop.ROLLBACK,
+    ...(spec.rollback === undefined ? {} : { rollback: toRollback(spec.rollback) }),
     ...(spec.notBefore === undefined ? {} : { notBeforeMs: BigInt(spec.notBefore) }),
     ...(spec.expires === undefined ? {} : { expiresAtMs: BigInt(spec.expires) }),
+  };
+}
+
+/** What is left over is the last wave in any case. */
+function toSizes(waves: RolloutDocument["spec"]["waves"]): ReturnType<typeof toAmount>[] {
+  return (waves ?? []).filter((wave) => wave !== REST_WAVE).map(toAmount);
+}
+
+type Rollback = NonNullable<RolloutDocument["spec"]["rollback"]>;
+
+function toRollback(
+  rollback: Rollback,
+): NonNullable<MessageInitShape<typeof RolloutSpecSchema>["rollback"]> {
+  const { maxInFlight } = rollback;
+  return {
+    waves: toSizes(rollback.waves),
+    ...(maxInFlight === undefined ? {} : { maxInFlight: toAmount(maxInFlight) }),
+    minSuccessPercent: rollback.minSuccess ?? 0,
   };
 }
 

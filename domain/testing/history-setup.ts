@@ -73,6 +73,11 @@ function randomSpec(random: SeededRandom): RolloutSpec {
       offlineGraceMs: random.pick([2 * MINUTE_MS, 10 * MINUTE_MS]),
     },
     onStop: random.pick(["rollback", "pause"]),
+    rollback: {
+      waves: random.pick([[], [{ count: 2 }, { percent: 50 }]]),
+      maxInFlight: limit(20),
+      minSuccessPercent: random.pick([0, 50, 100]),
+    },
     notBeforeMs: random.pick([0, 0, 0, 30_000]),
     expiresAtMs: random.pick([0, 0, 0, 600_000, 1_200_000]),
   });

@@ -22,7 +22,8 @@ import {
   type RolloutEvent,
 } from "../rollout-engine.ts";
 import { chooseRollback, countNotBack } from "../rollback.ts";
-import { isEnded, isOpen, openGate, openLimits } from "../rollout.ts";
+import { planRollback } from "../rollback-plan.ts";
+import { isEnded, isOpen } from "../rollout.ts";
 import { closingReason } from "../rollout-schedule.ts";
 import { settledWallMs, settleTime, startSettledTime, type SettledTime } from "../settled-time.ts";
 import { closedAs, reportedAs, type AttemptHappening } from "./happenings.ts";
@@ -294,21 +295,12 @@ export class PureCenter {
       this.step(parent, { kind: "rollback-ended", succeeded, why });
       return;
     }
-    const gate = openGate(count);
+    const { spec, waves, limits } = planRollback(parent.frame.spec, count);
     const child = new PureRollout({
       number: parent.number + 1,
-      spec: {
-        ...parent.frame.spec,
-        strategy: { kind: "fixed" },
-        waves: [],
-        gate,
-        soakMs: 0,
-        onStop: "pause",
-        notBeforeMs: 0,
-        expiresAtMs: 0,
-      },
-      waves: [{ start: 0, end: count }],
-      limits: openLimits(count, count, parent.frame.limits),
+      spec,
+      waves,
+      limits,
       devices: chosen.map(({ position }) => parent.devices[position] ?? -1),
       targets: chosen.map(({ previous }) => previous),
       sites: chosen.map(({ position }) => parent.siteAt(position)),

@@ -7,7 +7,7 @@ import { siteKey } from "../../domain/place-loads.ts";
 import { freezeLimits } from "../../domain/planner.ts";
 import type { Strategy } from "../../domain/strategy.ts";
 import { specOf, type PureRolloutOptions } from "../../domain/testing/pure-rollout.ts";
-import { parseAmount, parseDurationMs } from "../../domain/units.ts";
+import { parseAmount, parseDurationMs, type Amount } from "../../domain/units.ts";
 import { cutWaves } from "../../domain/waves.ts";
 
 const OFFER_LIFETIME_MS = 20_000;
@@ -74,10 +74,13 @@ function readSpec(take: (name: string, fallback: string) => string): RolloutSpec
     const text = take(name, "");
     return text === "" ? 0 : parseInstant(text, name);
   };
-  const waves = take("waves", "");
+  const amounts = (name: string): Amount[] => {
+    const text = take(name, "");
+    return text === "" ? [] : text.split(",").map((part) => parseAmount(part, name));
+  };
   return specOf({
     strategy: readStrategy(take("strategy", "fixed")),
-    waves: waves === "" ? [] : waves.split(",").map((text) => parseAmount(text, "waves")),
+    waves: amounts("waves"),
     maxInFlight: amount("in-flight", "100%"),
     maxInFlightPerGateway: Number(take("per-gateway", "0")),
     maxInFlightPerSite: Number(take("per-site", "0")),
@@ -91,6 +94,11 @@ function readSpec(take: (name: string, fallback: string) => string): RolloutSpec
     },
     soakMs: duration("soak", "5s"),
     onStop: take("on-stop", "rollback") === "pause" ? "pause" : "rollback",
+    rollback: {
+      waves: amounts("rollback-waves"),
+      maxInFlight: amount("rollback-in-flight", "1000"),
+      minSuccessPercent: Number(take("rollback-min-success", "0")),
+    },
     notBeforeMs: instant("not-before"),
     expiresAtMs: instant("expires"),
   });
