@@ -263,6 +263,7 @@ describe("a rollout document", () => {
         verifyMs: 0n,
         offlineGraceMs: 0n,
       },
+      order: 0,
       onStop: 1,
     });
   });

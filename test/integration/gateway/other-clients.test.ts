@@ -4,6 +4,7 @@ import { spawn } from "node:child_process";
 import { writeFile } from "node:fs/promises";
 import { describe, test, type TestContext } from "node:test";
 import { connectAsync, type MqttClient } from "mqtt";
+import { haveTools } from "../../helpers/tools.ts";
 import { GatewayFixture } from "./gateway-fixture.ts";
 import { report } from "./test-device.ts";
 import { waitUntil } from "./wait-until.ts";
@@ -110,6 +111,7 @@ describe("clients that others wrote", () => {
   });
 
   test("mosquitto_pub reports, and fails on another device's topic", async (context) => {
+    if (!(await haveTools(context, "mosquitto_pub"))) return;
     const fixture = await GatewayFixture.start(context);
     const message = JSON.stringify(report(7, "accepted"));
     for (const version of ["311", "5"]) {
@@ -126,6 +128,7 @@ describe("clients that others wrote", () => {
   });
 
   test("mosquitto_sub hears its offer", async (context) => {
+    if (!(await haveTools(context, "mosquitto_sub"))) return;
     const fixture = await GatewayFixture.start(context);
     const own = ["-V", "5", "-i", "pump-1", "-q", "1", "-t", `${PREFIX}/down/offer`, "-C", "1"];
     const run = await mosquitto(fixture, "mosquitto_sub", own);
