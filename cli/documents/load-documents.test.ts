@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
+import { create } from "@bufbuild/protobuf";
 import { describe, test } from "node:test";
 import { describeError, type MusterError } from "../../domain/errors.ts";
 import { SeveralErrors } from "../print-error.ts";
+import { OnStop, RolloutSpecSchema } from "../../protocol/gen/muster/v1/deploy_pb.ts";
 import { loadText } from "./load-documents.ts";
 import { toRolloutSpec } from "./rollout-document.ts";
 
@@ -242,7 +244,8 @@ describe("a rollout document", () => {
   test("becomes the spec of the API, with what was left out unset", () => {
     const [loaded] = loadText(GOOD, "rollout.yaml");
     assert(loaded?.kind === "rollout");
-    assert.deepEqual(toRolloutSpec(loaded.document), {
+    const spec = create(RolloutSpecSchema, toRolloutSpec(loaded.document));
+    const expected = create(RolloutSpecSchema, {
       release: "shop@1.4.0",
       selector: "region = eu",
       waves: [{ kind: { case: "count", value: 1 } }, { kind: { case: "percent", value: 10 } }],
@@ -250,22 +253,12 @@ describe("a rollout document", () => {
       gate: {
         maxFailures: { kind: { case: "count", value: 3 } },
         minSuccessPercent: 95,
-        maxFailureRatePercent: 0,
-        falseAlarmPercent: 0,
-        minSample: 0,
       },
       soakMs: 30_000n,
-      deadlines: {
-        reachMs: 0n,
-        downloadMs: 0n,
-        waitingMs: 0n,
-        installMs: 0n,
-        verifyMs: 0n,
-        offlineGraceMs: 0n,
-      },
-      order: 0,
-      onStop: 1,
+      deadlines: {},
+      onStop: OnStop.ROLLBACK,
     });
+    assert.deepEqual(spec, expected);
   });
 
   test("may stand in a file with others, between empty ones", () => {
