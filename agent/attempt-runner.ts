@@ -17,6 +17,7 @@ import type { Outbox } from "./reports/outbox.ts";
 import type { Retrier } from "./retrier.ts";
 import type { Evidence } from "./slots/evidence.ts";
 import type { AttemptState, Outcome } from "./state/journal-state.ts";
+import { keepSeeds } from "./download/seed-store.ts";
 import { removeUnusedDownloads } from "./steps/clean-downloads.ts";
 import { runStep } from "./steps/step-table.ts";
 import { STAGES } from "./steps/step.ts";
@@ -235,6 +236,8 @@ export class AttemptRunner {
     const { rollout, position, generation } = attempt.offer;
     const draft = { rollout, position, generation, ...outcome, digest, atMs: atMs(clock.wallMs()) };
     const answer = await this.#durably(halt, () => this.#outbox.add(draft, { isLast: true }));
+    // Before the attempt is history: then nothing else would know that they are wanted.
+    if (outcome.phase === "installed") await keepSeeds(this.#tools, this.#slot, attempt.steps);
     await this.#durably(halt, () =>
       journal.updateSlot(this.#slot, (state) => ({
         ...state,

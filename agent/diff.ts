@@ -104,9 +104,10 @@ function removeSteps(current: DiffCurrent): readonly Step[] {
 function fetchSteps(manifest: ReleaseManifest): readonly Step[] {
   // Two names may stand for the same bytes: fetch them once.
   const byDigest = new Map(manifest.artifacts.map((artifact) => [artifact.sha256, artifact]));
-  const artifacts = [...byDigest.values()].map(({ sha256, lengthBytes }) => ({
+  const artifacts = [...byDigest.values()].map(({ sha256, lengthBytes, chunkIndex }) => ({
     sha256,
     lengthBytes,
+    ...(chunkIndex === null ? {} : { chunkIndex }),
   }));
   if (artifacts.length === 0) return [];
   return [

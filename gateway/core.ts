@@ -9,6 +9,8 @@ import type { Logger } from "../ports/logger.ts";
 import { DEFAULT_DECODER_LIMITS } from "../protocol/mqtt/decoder-limits.ts";
 import { MAX_HELLO_BYTES } from "../protocol/device/status.ts";
 import { ArtifactCache } from "./artifacts/artifact-cache.ts";
+import { ChunkCache } from "./artifacts/chunk-cache.ts";
+import { ChunkIndexes } from "./artifacts/chunk-indexes.ts";
 import { TrustCache } from "./artifacts/trust-cache.ts";
 import type { GatewayIdentity } from "./identity.ts";
 import { LeaseJournal } from "./leases/lease-journal.ts";
@@ -61,6 +63,7 @@ export interface GatewayCore {
   readonly leases: LeaseService;
   readonly journal: LeaseJournal;
   readonly cache: ArtifactCache;
+  readonly chunks: ChunkCache;
   readonly trust: TrustCache;
   readonly metrics: GatewayMetrics;
   readonly mqttContext: MqttContext;
@@ -103,7 +106,7 @@ export function buildCore(given: GatewayCoreOptions): GatewayCore {
 
   const { centerAddress } = options;
   const connectCenter = centerConnector({ centerAddress, identity, clock });
-  const { cache, trust } = buildCaches(shared, options.cacheBytes, connectCenter());
+  const { cache, chunks, trust } = buildCaches(shared, options, connectCenter());
   const siblings = new Siblings(shared);
   const heartbeat = new HeartbeatSource({
     ...shared,
@@ -123,6 +126,7 @@ export function buildCore(given: GatewayCoreOptions): GatewayCore {
     leases,
     journal,
     cache,
+    chunks,
     trust,
     heartbeat,
     siblings,
@@ -164,20 +168,29 @@ interface CachePorts {
 /** Fetches share a connection of their own, opened with the first fetch. */
 function buildCaches(
   ports: CachePorts,
-  maxBytes: number,
+  limits: { readonly cacheBytes: number; readonly chunkCacheBytes: number },
   connection: CenterConnection,
-): { cache: ArtifactCache; trust: TrustCache } {
+): { cache: ArtifactCache; chunks: ChunkCache; trust: TrustCache } {
   const { client } = connection;
   const cache = new ArtifactCache({
     ...ports,
-    maxBytes,
+    maxBytes: limits.cacheBytes,
     fetch: (sha256, startOffset, signal) =>
       client.fetchArtifact({ sha256, startOffset: BigInt(startOffset) }, { signal }),
     close: () => connection.close(),
+  });
+  const chunks = new ChunkCache({
+    ...ports,
+    maxBytes: limits.chunkCacheBytes,
+    indexes: new ChunkIndexes({ blobs: cache }),
+    fetch: async ({ sha256, startOffset, lengthBytes }, signal) => {
+      const range = { sha256, startOffset: BigInt(startOffset), lengthBytes };
+      return (await client.fetchChunk(range, { signal })).data;
+    },
   });
   const trust = new TrustCache({
     ...ports,
     fetch: async (signal) => (await client.fetchTrust({}, { signal })).files,
   });
-  return { cache, trust };
+  return { cache, chunks, trust };
 }

@@ -58,6 +58,7 @@ async function endParts(parts: GatewayParts): Promise<void> {
   core.leases.stop();
   core.mqttContext.slowConsumers.stop();
   core.trust.close();
+  core.chunks.close();
   core.cache.close();
   await Promise.all([mqtt.close(), artifacts.close(), admin[Symbol.asyncDispose]()]);
 }

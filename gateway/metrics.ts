@@ -19,6 +19,8 @@ const INTAKE_RESULTS: readonly string[] = Object.keys(IntakeResult).map((name) =
 export type OfferOutcome = "sent" | "withdrawn" | "returned" | "refused" | "too_large";
 export type UplinkOutcome = "welcomed" | "failed";
 export type ArtifactFetchOutcome = "stored" | "missing" | "untrusted" | "no_space" | "unavailable";
+/** `damaged` is one that is then fetched again. */
+export type ChunkOutcome = "kept" | "fetched" | "damaged";
 
 /** Read at scrape time. */
 export interface GatewayGauges {
@@ -30,6 +32,7 @@ export interface GatewayGauges {
   readonly leaseEntries: () => number;
   readonly uplinkConnected: () => number;
   readonly cacheBytes: () => number;
+  readonly chunkCacheBytes: () => number;
   readonly eventLoopLagMs: () => number;
 }
 
@@ -48,6 +51,7 @@ export class GatewayMetrics {
   readonly #uplink: Counter;
   readonly #artifactRequests: Counter;
   readonly #artifactFetches: Counter;
+  readonly #chunks: Counter;
 
   constructor(options: { registry: Registry }) {
     this.#registry = options.registry;
@@ -78,6 +82,7 @@ export class GatewayMetrics {
       "Blobs fetched from the center, by outcome.",
       "outcome",
     );
+    this.#chunks = this.#counter("chunks_total", "Chunks asked for, by outcome.", "outcome");
   }
 
   messageTaken(channel: UpChannel, result: IntakeResult): void {
@@ -118,6 +123,10 @@ export class GatewayMetrics {
     this.#artifactFetches.inc({ outcome });
   }
 
+  chunkServed(outcome: ChunkOutcome): void {
+    this.#chunks.inc({ outcome });
+  }
+
   /** Once, when everything that is measured exists. */
   observe(gauges: GatewayGauges): void {
     this.#gauge("sessions", "Devices with an open session.", gauges.sessions);
@@ -128,6 +137,7 @@ export class GatewayMetrics {
     this.#gauge("plan_lease_entries", "Open entries of those leases.", gauges.leaseEntries);
     this.#gauge("uplink_connected", "1 while the center answers.", gauges.uplinkConnected);
     this.#gauge("artifact_cache_bytes", "Size of the artifact cache.", gauges.cacheBytes);
+    this.#gauge("chunk_cache_bytes", "Size of the chunk cache.", gauges.chunkCacheBytes);
     this.#gauge(
       "event_loop_lag_seconds",
       "How late the latest presence tick was.",

@@ -42,6 +42,8 @@ export interface GatewayOptions {
   readonly maxConnections?: number;
   /** Artifact cache, bytes. Default 10 GiB. */
   readonly cacheBytes?: number;
+  /** Cache of chunks, bytes. Default 4 GiB. */
+  readonly chunkCacheBytes?: number;
   /** How long `stop` may take to hand everything over, ms. Default 5,000. */
   readonly drainTimeoutMs?: number;
   /** Of Muster, announced to the center. */
@@ -95,6 +97,7 @@ export function resolveOptions(
     connectDeadlineMs: 10_000,
     maxConnections: 18_000,
     cacheBytes: 10 * 2 ** 30,
+    chunkCacheBytes: 4 * 2 ** 30,
     drainTimeoutMs: 5_000,
     ...options,
   };
@@ -111,6 +114,7 @@ export function resolveOptions(
   checkRange(resolved, "connectDeadlineMs", 100, 600_000);
   checkRange(resolved, "maxConnections", 1, 100_000);
   checkRange(resolved, "cacheBytes", 1, Number.MAX_SAFE_INTEGER);
+  checkRange(resolved, "chunkCacheBytes", 1, Number.MAX_SAFE_INTEGER);
   return resolved;
 }
 

@@ -66,6 +66,7 @@ export async function startGateway(given: GatewayOptions): Promise<RunningGatewa
   const core = buildCore({ options, identity, registry, bootId: await readBootId(options.random) });
   await core.journal.restore(clock.monotonicMs());
   await core.cache.open();
+  await core.chunks.open();
   await core.trust.open();
   const notReady = new Set(["the center has not welcomed this gateway yet"]);
   const wiring = { options, identity, registry, core, readiness: () => [...notReady] };
@@ -184,6 +185,7 @@ function observeCore(core: GatewayCore, uplink: Uplink): void {
     leaseEntries: () => core.leaseTable.openCount,
     uplinkConnected: () => (uplink.isLinked ? 1 : 0),
     cacheBytes: () => core.cache.totalBytes,
+    chunkCacheBytes: () => core.chunks.totalBytes,
     eventLoopLagMs: () => core.presence.lagMs,
   });
 }

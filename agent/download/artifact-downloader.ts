@@ -3,6 +3,9 @@
  * The Downloader port over gateways: resumes, verifies length and SHA-256 of every byte, moves to
  * another gateway on failure, and gives up after TRIES_WITHOUT_PROGRESS_MAX tries in a row that
  * brought nothing: the center then decides, with the report.
+ *
+ * Where the release names chunks, only those are fetched that are not on this device already; where
+ * that does not work (an older gateway, an index that does not fit), the whole is.
  */
 import { isMusterError } from "../../domain/errors.ts";
 import type { Clock } from "../../ports/clock.ts";
@@ -15,8 +18,11 @@ import type { GatewayCandidates } from "../link/gateway-candidates.ts";
 import { gatewayName } from "../link/gateway-address.ts";
 import type { DataLayout } from "../slots/slot-layout.ts";
 import type { BlobAnswer, BlobSource } from "./blob-source.ts";
-import type { Downloader, DownloadFailure, DownloadRequest, DownloadResult } from "./downloader.ts";
+import { ChunkedDownload } from "./chunked-download.ts";
+import type { Downloader, DownloadRequest, DownloadResult } from "./downloader.ts";
 import { PartFile } from "./part-file.ts";
+import { dropSeeds } from "./seed-store.ts";
+import { busy, incomplete, type TryResult } from "./try-result.ts";
 
 /**
  * With full jitter up to 60 s this bridges a gateway's restart and a short outage of the network.
@@ -27,22 +33,14 @@ export const TRIES_WITHOUT_PROGRESS_MAX = 8;
  * again: with its Retry-After of 5 s and our jitter this waits for about half an hour.
  */
 export const BUSY_ANSWERS_MAX = 60;
-/** Each costs the whole length; wrong bytes from several gateways will not get right. */
+/** Without an index the whole is fetched: no reason to wait for it as long. */
+const INDEX_TRIES_MAX = 3;
+/** Each costs the whole length or a chunk; wrong bytes from several gateways stay wrong. */
 export const MISMATCHES_MAX = 3;
 const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 60_000;
 /** Left for the journal, the outbox and whatever else the device does. */
 const RESERVED_BYTES = 4_194_304;
-
-interface Incomplete {
-  readonly kind: "incomplete";
-  readonly reason: DownloadFailure;
-  readonly why: string;
-  readonly isBusy: boolean;
-  readonly retryAfterMs: number | null;
-}
-/** What one try came to. */
-type TryResult = { readonly kind: "complete" } | Incomplete;
 
 export interface ArtifactDownloaderOptions {
   readonly files: Files;
@@ -90,7 +88,10 @@ export class ArtifactDownloader implements Downloader {
     }
   }
 
-  async #fetch(request: DownloadRequest): Promise<DownloadResult> {
+  async #fetch(
+    request: DownloadRequest,
+    triesMax: number = TRIES_WITHOUT_PROGRESS_MAX,
+  ): Promise<DownloadResult> {
     const { files, layout } = this.#options;
     const { sha256, lengthBytes, signal } = request;
     signal.throwIfAborted();
@@ -99,9 +100,17 @@ export class ArtifactDownloader implements Downloader {
     if ((await files.facts(path))?.sizeBytes === lengthBytes) return { kind: "done" };
     try {
       await files.makeFolder(layout.downloads);
-      const part = await PartFile.open({ files, path: `${path}.part`, signal });
+      const partPath = `${path}.part`;
+      const chunks = await ChunkedDownload.open({
+        ...this.#options,
+        request,
+        partPath,
+        fetchIndex: async (blob) =>
+          (await this.#fetch({ ...blob, signal }, INDEX_TRIES_MAX)).kind === "done",
+      });
+      const part = await PartFile.open({ files, path: partPath, signal });
       try {
-        return await this.#fetchInto(part, request);
+        return await this.#fetchInto(part, { request, chunks, triesMax });
       } finally {
         await part.close();
       }
@@ -111,21 +120,26 @@ export class ArtifactDownloader implements Downloader {
     }
   }
 
-  async #fetchInto(part: PartFile, request: DownloadRequest): Promise<DownloadResult> {
-    const { layout, clock, random, files } = this.#options;
+  async #fetchInto(
+    part: PartFile,
+    given: { request: DownloadRequest; chunks: ChunkedDownload | null; triesMax: number },
+  ): Promise<DownloadResult> {
+    const { layout, clock, random } = this.#options;
+    const { request, triesMax } = given;
     const { sha256, lengthBytes, signal } = request;
     const missingBytes = lengthBytes - part.sizeBytes;
-    const freeBytes = await files.freeBytes(layout.downloads);
+    const freeBytes = await this.#makeRoom(missingBytes + RESERVED_BYTES);
     if (missingBytes + RESERVED_BYTES > freeBytes) {
       const detail = `the download needs ${missingBytes} bytes and ${freeBytes} are free`;
       return { kind: "failed", reason: "no-space", detail };
     }
+    let { chunks } = given;
     let pauseMs = FIRST_PAUSE_MS;
     let mismatchCount = 0;
     let busyCount = 0;
     for (let tryCount = 1; ; tryCount += 1) {
       const before = part.sizeBytes;
-      const result = await this.#tryOnce(part, request);
+      const result = await this.#tryOnce(part, request, chunks);
       if (result.kind === "complete") {
         faultPoint("agent.download.verified");
         await part.publish(layout.download(sha256));
@@ -135,13 +149,18 @@ export class ArtifactDownloader implements Downloader {
         tryCount = 0;
         pauseMs = FIRST_PAUSE_MS;
       }
+      if (result.isForWhole) chunks = null;
       if (result.reason === "digest-mismatch") mismatchCount += 1;
       if (result.isBusy && busyCount < BUSY_ANSWERS_MAX) {
         busyCount += 1;
         tryCount -= 1;
       }
-      if (tryCount >= TRIES_WITHOUT_PROGRESS_MAX || mismatchCount >= MISMATCHES_MAX) {
-        return { kind: "failed", reason: result.reason, detail: result.why };
+      if (tryCount >= triesMax || mismatchCount >= MISMATCHES_MAX) {
+        if (chunks === null) return { kind: "failed", reason: result.reason, detail: result.why };
+        // Whatever is wrong with the chunks, the whole may be right; the part is, so far.
+        chunks = null;
+        tryCount = 0;
+        mismatchCount = 0;
       }
       const wantedMs = Math.min(result.retryAfterMs ?? 0, LONGEST_PAUSE_MS);
       await delay(clock, wantedMs + random.next() * pauseMs, signal);
@@ -149,7 +168,20 @@ export class ArtifactDownloader implements Downloader {
     }
   }
 
-  async #tryOnce(part: PartFile, request: DownloadRequest): Promise<TryResult> {
+  /** Free bytes; archives kept for the next download go before this one fails. */
+  async #makeRoom(neededBytes: number): Promise<number> {
+    const { files, layout } = this.#options;
+    const freeBytes = await files.freeBytes(layout.downloads);
+    if (freeBytes >= neededBytes || (await files.facts(layout.seeds)) === null) return freeBytes;
+    await dropSeeds(this.#options);
+    return files.freeBytes(layout.downloads);
+  }
+
+  async #tryOnce(
+    part: PartFile,
+    request: DownloadRequest,
+    chunks: ChunkedDownload | null,
+  ): Promise<TryResult> {
     const { candidates, source, logger } = this.#options;
     const { sha256, lengthBytes, signal } = request;
     if (part.sizeBytes > lengthBytes) await part.restart();
@@ -159,9 +191,14 @@ export class ArtifactDownloader implements Downloader {
     if (gateway === null) return incomplete("download-failed", "no gateway is known");
     let result: TryResult;
     try {
-      const path = `/artifacts/sha256/${sha256}`;
-      const answer = await source.get({ gateway, path, fromByte: part.sizeBytes, signal });
-      result = await this.#take(part, request, answer);
+      if (chunks !== null) {
+        const advanced = await chunks.advance(part, gateway);
+        result = advanced.kind === "full" ? await this.#verify(part, request) : advanced;
+      } else {
+        const path = `/artifacts/sha256/${sha256}`;
+        const answer = await source.get({ gateway, path, fromByte: part.sizeBytes, signal });
+        result = await this.#take(part, request, answer);
+      }
     } catch (error) {
       signal.throwIfAborted();
       if (!isMusterError(error) || error.code === "no_space") throw error;
@@ -171,7 +208,7 @@ export class ArtifactDownloader implements Downloader {
       const { why } = result;
       logger.info("A try to download failed.", { sha256, gateway: gatewayName(gateway), why });
       // Another gateway would have to begin with the same artifact; this one is under way.
-      if (!result.isBusy) candidates.moveOn(gateway);
+      if (!result.isBusy && !result.isForWhole) candidates.moveOn(gateway);
     }
     return result;
   }
@@ -186,11 +223,7 @@ export class ArtifactDownloader implements Downloader {
         await part.restart();
         return incomplete("download-failed", "the gateway has less than what was kept");
       case "busy":
-        return {
-          ...incomplete("download-failed", "the gateway is busy"),
-          isBusy: true,
-          retryAfterMs: answer.retryAfterMs,
-        };
+        return busy(answer.retryAfterMs);
       case "error":
         return incomplete("download-failed", `the gateway answered with status ${answer.status}`);
     }
@@ -219,7 +252,9 @@ export class ArtifactDownloader implements Downloader {
   async #verify(part: PartFile, request: DownloadRequest): Promise<TryResult> {
     if (part.digest() === request.sha256) return { kind: "complete" };
     await part.restart();
-    return incomplete("digest-mismatch", `what came is not artifact ${request.sha256}`);
+    const why = `what came is not artifact ${request.sha256}`;
+    // Its chunks were right, each for itself: then the index is that of something else.
+    return { ...incomplete("digest-mismatch", why), isForWhole: true };
   }
 }
 
@@ -234,8 +269,4 @@ function settledOrAborted(turn: Promise<unknown>, signal: AbortSignal): Promise<
       resolve();
     });
   });
-}
-
-function incomplete(reason: DownloadFailure, why: string): Incomplete {
-  return { kind: "incomplete", reason, why, isBusy: false, retryAfterMs: null };
 }

@@ -23,6 +23,8 @@ export interface BlobSource {
     gateway: GatewayAddress;
     path: string;
     fromByte: number;
+    /** Many small answers follow one another: one connection serves them all. */
+    reusesConnection?: boolean;
     signal: AbortSignal;
   }): Promise<BlobAnswer>;
 }

@@ -12,6 +12,8 @@ export interface DownloadRequest {
   /** Lower-case hex. */
   readonly sha256: string;
   readonly lengthBytes: number;
+  /** The blob that names its chunks; absent = it is fetched whole. */
+  readonly chunkIndex?: { readonly sha256: string; readonly lengthBytes: number } | undefined;
   readonly signal: AbortSignal;
 }
 

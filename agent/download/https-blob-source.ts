@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * GET with ranges over the mutually authenticated TLS streams that the link uses too. The stream is
- * opened and verified by the trust code; HTTP only rides on it, one request a stream: a handshake
- * is little beside an artifact, and no idle connection has to be watched.
+ * opened and verified by the trust code; HTTP only rides on it. An artifact has a stream of its
+ * own: a handshake is little beside it, and no idle connection has to be watched. Chunks follow one
+ * another on one stream, which ends when the gateway closes it.
  */
-import { request } from "node:http";
-import type { IncomingMessage } from "node:http";
+import { Agent, request } from "node:http";
+import type { AgentOptions, ClientRequest, ClientRequestArgs, IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import { MusterError } from "../../domain/errors.ts";
 import type { StreamDialer } from "../link/mqtt-dialer.ts";
 import { gatewayName } from "../link/gateway-address.ts";
@@ -17,16 +19,19 @@ import type { BlobAnswer, BlobSource } from "./blob-source.ts";
 const SILENCE_MS = 30_000;
 
 export function httpsBlobSource(options: { openStream: StreamDialer }): BlobSource {
+  const agent = new StreamAgent(options.openStream, { keepAlive: true, maxFreeSockets: 1 });
   return {
-    get: async ({ gateway, path, fromByte, signal }) => {
+    get: async ({ gateway, path, fromByte, reusesConnection = false, signal }) => {
+      const asked = { gateway, path, fromByte, signal };
+      if (reusesConnection) return answerOf({ ...asked, response: await viaAgent(agent, asked) });
       const stream = await options.openStream({
         host: gateway.host,
         port: gateway.artifactsPort,
         signal,
       });
       try {
-        const response = await send({ stream: stream as Socket, gateway, path, fromByte, signal });
-        return answerOf({ response, gateway, fromByte, signal });
+        const response = await send({ ...asked, createConnection: () => stream as Socket });
+        return answerOf({ ...asked, response });
       } catch (error) {
         stream.destroy();
         signal.throwIfAborted();
@@ -36,28 +41,78 @@ export function httpsBlobSource(options: { openStream: StreamDialer }): BlobSour
   };
 }
 
-function send(options: {
-  stream: Socket;
-  gateway: GatewayAddress;
-  path: string;
-  fromByte: number;
-  signal: AbortSignal;
-}): Promise<IncomingMessage> {
-  const { stream, gateway, path, fromByte, signal } = options;
+/** Keeps a stream open between requests. */
+class StreamAgent extends Agent {
+  readonly #openStream: StreamDialer;
+
+  constructor(openStream: StreamDialer, options: AgentOptions) {
+    super(options);
+    this.#openStream = openStream;
+  }
+
+  override createConnection(options: ConnectionArgs, callback: OnConnection): undefined {
+    void this.#connect(options, callback);
+  }
+
+  async #connect(options: ConnectionArgs, callback: OnConnection): Promise<void> {
+    const { host, port, signal = new AbortController().signal } = options;
+    let stream: Duplex;
+    try {
+      stream = await this.#openStream({ host: host ?? "", port: Number(port), signal });
+    } catch (error) {
+      return callback(error as Error);
+    }
+    callback(null, stream);
+  }
+}
+
+type ConnectionArgs = ClientRequestArgs & { readonly signal?: AbortSignal };
+type OnConnection = (error: Error | null, stream?: Duplex) => void;
+
+interface Asked {
+  readonly gateway: GatewayAddress;
+  readonly path: string;
+  readonly fromByte: number;
+  readonly signal: AbortSignal;
+}
+
+/** The gateway may close the stream at the moment it is used again: then a new one is opened. */
+async function viaAgent(agent: StreamAgent, asked: Asked): Promise<IncomingMessage> {
+  for (;;) {
+    let sent: ClientRequest | undefined;
+    try {
+      return await send({ ...asked, agent, onRequest: (outgoing) => (sent = outgoing) });
+    } catch (error) {
+      asked.signal.throwIfAborted();
+      if (sent?.reusedSocket !== true) throw unavailable(asked.gateway, error);
+    }
+  }
+}
+
+function send(
+  options: Asked & {
+    agent?: Agent;
+    createConnection?: () => Socket;
+    onRequest?: (outgoing: ClientRequest) => void;
+  },
+): Promise<IncomingMessage> {
+  const { gateway, path, fromByte, signal, agent, createConnection, onRequest } = options;
   return new Promise((resolve, reject) => {
     const outgoing = request({
       host: gateway.host,
       port: gateway.artifactsPort,
       path,
       signal,
+      ...(agent === undefined ? {} : { agent }),
       // No agent keeps it: the stream lives as long as the answer.
-      createConnection: () => stream,
+      ...(createConnection === undefined ? {} : { createConnection }),
       headers: {
-        connection: "close",
+        ...(agent === undefined ? { connection: "close" } : {}),
         "accept-encoding": "identity",
         ...(fromByte > 0 ? { range: `bytes=${fromByte}-` } : {}),
       },
     });
+    onRequest?.(outgoing);
     outgoing.setTimeout(SILENCE_MS, () => {
       outgoing.destroy(new Error(`no byte for ${SILENCE_MS / 1_000} s`));
     });

@@ -52,6 +52,8 @@ export interface Files {
   createFile(path: string, mode: number): Promise<WritableFile>;
   /** Opens for appending; makes the file when there is none. */
   appendFile(path: string): Promise<WritableFile>;
+  /** Cuts a file off behind `lengthBytes`. Not durable before `synchronise`. */
+  truncate(path: string, lengthBytes: number): Promise<void>;
   setMode(path: string, mode: number): Promise<void>;
   createLink(path: string, target: string): Promise<void>;
   createHardLink(path: string, existing: string): Promise<void>;

@@ -57,6 +57,7 @@ export const systemFiles: Files = {
     attempt("create a hard link", path, () => fs.link(existing, path)),
   readLink: (path) => absentIsNull("read a link", path, () => fs.readlink(path)),
   switchLink,
+  truncate: (path, lengthBytes) => attempt("cut off", path, () => fs.truncate(path, lengthBytes)),
   synchronise,
   freeBytes: (path) =>
     attempt("ask for free space", path, async () => {

@@ -12,7 +12,10 @@
  * slots/<slot>/a.json       what side a holds (slots/side-record.ts), beside the content
  * slots/<slot>/slot.json    the highest generation accepted, for when the journal is lost
  * slots/<slot>/current      symbolic link to a or b: what runs; absent = nothing is installed
- * downloads/<sha256>        complete and verified; <sha256>.part = not complete
+ * downloads/<sha256>        complete and verified; <sha256>.part = not complete; <sha256>.caibx =
+ *                           its chunk index
+ * seeds/<slot>/<sha256>     archives of what was installed last, and their chunk indexes: what the
+ *                           next download takes chunks from (download/seed-store.ts)
  * reports/                  reports not yet acknowledged
  * ```
  */
@@ -31,6 +34,7 @@ export interface DataLayout {
   readonly timeFloor: string;
   readonly slots: string;
   readonly downloads: string;
+  readonly seeds: string;
   readonly reports: string;
   readonly directory: string;
   slotFolder(slot: Slot): string;
@@ -38,6 +42,7 @@ export interface DataLayout {
   current(slot: Slot): string;
   sideFolder(slot: Slot, side: Side): string;
   sideRecord(slot: Slot, side: Side): string;
+  seedFolder(slot: Slot): string;
   download(sha256: string): string;
 }
 
@@ -45,12 +50,14 @@ export interface DataLayout {
 export function dataLayout(dataDirectory: string): DataLayout {
   const slots = join(dataDirectory, "slots");
   const downloads = join(dataDirectory, "downloads");
+  const seeds = join(dataDirectory, "seeds");
   return {
     journal: join(dataDirectory, "journal.json"),
     lock: join(dataDirectory, "agent"),
     timeFloor: join(dataDirectory, "time.json"),
     slots,
     downloads,
+    seeds,
     reports: join(dataDirectory, "reports"),
     directory: join(dataDirectory, "gateways.json"),
     slotFolder: (slot) => join(slots, slot),
@@ -58,8 +65,14 @@ export function dataLayout(dataDirectory: string): DataLayout {
     current: (slot) => join(slots, slot, "current"),
     sideFolder: (slot, side) => join(slots, slot, side),
     sideRecord: (slot, side) => join(slots, slot, `${side}.json`),
+    seedFolder: (slot) => join(seeds, slot),
     download: (sha256) => join(downloads, sha256),
   };
+}
+
+/** The chunk index beside a blob, wherever that lies. */
+export function indexBeside(blobPath: string): string {
+  return `${blobPath}.caibx`;
 }
 
 /** The side that is not `active`; `a` for a slot in which nothing runs. */

@@ -18,12 +18,15 @@ export async function removeUnusedDownloads(
     const { attempt } = journal.slot(slot);
     if (attempt?.offer.release !== undefined) needed.add(attempt.offer.release.sha256);
     for (const step of attempt?.steps ?? []) {
-      if (step.kind === "download") needed.add(step.sha256);
+      if (step.kind !== "download") continue;
+      needed.add(step.sha256);
+      // While it is fetched, before it lies beside its artifact.
+      if (step.chunkIndex !== undefined) needed.add(step.chunkIndex.sha256);
     }
   }
   try {
     for (const name of (await files.list(layout.downloads)) ?? []) {
-      const digest = name.replace(/\.part$/, "");
+      const digest = name.replace(/\.(?:part|caibx)$/, "");
       if (needed.has(digest) || digest === downloader.activeDigest()) continue;
       await files.remove(join(layout.downloads, name));
       faultPoint("agent.clean-downloads.middle");

@@ -5,8 +5,9 @@ import { DONE, failed } from "./step-context.ts";
 import type { StepExecutor } from "./step-context.ts";
 
 export const runDownload: StepExecutor<DownloadStep> = async (context, step) => {
-  const { sha256, lengthBytes } = step;
+  const { sha256, lengthBytes, chunkIndex } = step;
   const signal = context.interrupt;
-  const result = await context.downloader.download({ sha256, lengthBytes, signal });
+  const request = { sha256, lengthBytes, chunkIndex, signal };
+  const result = await context.downloader.download(request);
   return result.kind === "done" ? DONE : failed(result.reason, result.detail);
 };

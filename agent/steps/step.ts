@@ -15,6 +15,8 @@ import type { ActiveSide, Side } from "../slots/slot-layout.ts";
 export interface ArtifactBytes {
   readonly sha256: string;
   readonly lengthBytes: number;
+  /** The blob that names its chunks; absent = it is fetched whole. */
+  readonly chunkIndex?: { readonly sha256: string; readonly lengthBytes: number } | undefined;
 }
 
 export interface DownloadStep extends ArtifactBytes {
@@ -123,7 +125,8 @@ export const STAGES: { readonly [kind in StepKind]: Stage } = {
 
 const side = z.enum(["a", "b"]);
 const activeSide = z.enum(["a", "b", "none"]);
-const bytes = { sha256: z.string().regex(/^[0-9a-f]{64}$/), lengthBytes: z.int().min(0) };
+const blob = { sha256: z.string().regex(/^[0-9a-f]{64}$/), lengthBytes: z.int().min(0) };
+const bytes = { ...blob, chunkIndex: z.strictObject(blob).optional() };
 const run = z.array(z.string()).min(1);
 
 export const stepSchema: z.ZodType<Step> = z.discriminatedUnion("kind", [

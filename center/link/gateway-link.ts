@@ -29,6 +29,7 @@ import { packedReports, unpackedReports, type ReportSet } from "../ingest/report
 import type { LeaseDesk } from "../rollouts/lease-desk.ts";
 import type { LoopInbox } from "../rollouts/loop-inbox.ts";
 import type { FleetTable } from "../state/fleet-table.ts";
+import { cutChunk } from "./chunk-cutter.ts";
 import type { GatewayRegistry } from "./gateway-registry.ts";
 import type { LinkHub } from "./link-hub.ts";
 import { LinkStream } from "./link-stream.ts";
@@ -78,6 +79,10 @@ export function gatewayLink(options: GatewayLinkOptions): ServiceImpl<typeof Gat
         }
       }
       if (first) yield { totalBytes: BigInt(facts.lengthBytes), data: new Uint8Array() };
+    },
+    fetchChunk: async (request, context) => {
+      requireGateway(context);
+      return { data: await cutChunk(options.artifacts, request, context.signal) };
     },
     fetchTrust: (_request, context) => {
       requireGateway(context);

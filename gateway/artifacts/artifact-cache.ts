@@ -12,13 +12,14 @@
 import { randomUUID } from "node:crypto";
 import { mkdir, readdir, rename, rm, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
-import { isMusterError, MusterError } from "../../domain/errors.ts";
+import { isMusterError, type MusterError } from "../../domain/errors.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Logger } from "../../ports/logger.ts";
 import { faultPoint } from "../../runtime/faults.ts";
 import type { ArtifactFetchOutcome, GatewayMetrics } from "../metrics.ts";
 import { diskError } from "./disk-error.ts";
 import { downloadBlob, type BlobChunks } from "./blob-download.ts";
+import { untilAborted } from "./until-aborted.ts";
 
 export interface CachedBlob {
   readonly file: string;
@@ -160,20 +161,4 @@ function outcomeOf(error: MusterError): ArtifactFetchOutcome {
   if (error.code === "not_found") return "missing";
   if (error.code === "no_space" || error.code === "too_large") return "no_space";
   return error.code === "untrusted" ? "untrusted" : "unavailable";
-}
-
-/** The promise, or `deadline_exceeded` when the signal aborts first. */
-async function untilAborted<Value>(promise: Promise<Value>, signal: AbortSignal): Promise<Value> {
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const onAbort = (): void => {
-    const message = "the artifact is still being fetched from the center";
-    reject(new MusterError({ code: "deadline_exceeded", message }));
-  };
-  if (signal.aborted) onAbort();
-  signal.addEventListener("abort", onAbort, { once: true });
-  try {
-    return await Promise.race([promise, aborted]);
-  } finally {
-    signal.removeEventListener("abort", onAbort);
-  }
 }

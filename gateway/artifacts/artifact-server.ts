@@ -5,6 +5,7 @@
  * | request | answer |
  * | --- | --- |
  * | `GET`, `HEAD /artifacts/sha256/{hex}` | the blob; ranges, ETag, If-Range, If-None-Match |
+ * | `GET`, `HEAD /artifacts/sha256/{hex}/chunks/{index}/{abcd}/{id}.cacnk` | one chunk of it |
  * | `GET`, `HEAD /tuf/{name}` | TUF metadata as the center signed it |
  *
  * A blob is served only when it is whole and verified on this disk. While it is being fetched for
@@ -29,6 +30,7 @@ import type { GatewayMetrics } from "../metrics.ts";
 import { readPeerCertificate } from "../peer-certificate.ts";
 import type { ArtifactCache } from "./artifact-cache.ts";
 import { parseByteRange } from "./byte-range.ts";
+import type { ChunkAddress, ChunkCache } from "./chunk-cache.ts";
 import type { TrustCache } from "./trust-cache.ts";
 
 const CONNECTIONS_MAX = 2_000;
@@ -39,6 +41,12 @@ const HEADER_BYTES_MAX = 8_192;
 const FETCH_WAIT_MS = 20_000;
 const RETRY_AFTER_SECONDS = 5;
 
+/** As a chunk store lays its files out, below the blob and its index. */
+const CHUNK_PATTERN: RegExp = new RegExp(
+  "^/artifacts/sha256/(?<blob>[0-9a-f]{64})/chunks/(?<index>[0-9a-f]{64})" +
+    "/(?<start>[0-9a-f]{4})/(?<id>\\k<start>[0-9a-f]{60})\\.cacnk$",
+);
+
 /** Where this gateway stands between the device and the failure. */
 const FAILURE_STATUS: { readonly [code in ErrorCode]?: number } = {
   deadline_exceeded: 503, // Still fetching: come again.
@@ -48,6 +56,7 @@ const FAILURE_STATUS: { readonly [code in ErrorCode]?: number } = {
 
 export interface ArtifactServerOptions {
   readonly cache: ArtifactCache;
+  readonly chunks: ChunkCache;
   readonly trust: TrustCache;
   readonly identity: GatewayIdentity;
   readonly clock: Clock;
@@ -123,6 +132,10 @@ async function route(
     if (SHA256_PATTERN.test(digest)) return await sendBlob(options, request, response, digest);
     return sayText(response, 400, "a digest is 64 lower-case hex characters");
   }
+  const chunk = CHUNK_PATTERN.exec(path)?.groups;
+  if (chunk !== undefined) {
+    return await sendChunk(options, request, response, chunk as unknown as ChunkAddress);
+  }
   sayText(response, 404, "nothing is here: see /artifacts/sha256/{digest} and /tuf/{name}");
 }
 
@@ -136,16 +149,38 @@ function checkPeer(request: IncomingMessage, wallMs: number): void {
   throw new MusterError({ code: "permission_denied", message });
 }
 
+/** What `get` finds within the time that a device may wait for it. */
+async function inTime<Value>(
+  options: ArtifactServerOptions,
+  response: ServerResponse,
+  get: (bound: { signal: AbortSignal }) => Promise<Value>,
+): Promise<Value> {
+  const waiting = new AbortController();
+  const cancelTimer = options.clock.setTimer(FETCH_WAIT_MS, () => waiting.abort());
+  response.once("close", () => waiting.abort());
+  return await get({ signal: waiting.signal }).finally(cancelTimer);
+}
+
+async function sendChunk(
+  options: ArtifactServerOptions,
+  request: IncomingMessage,
+  response: ServerResponse,
+  address: ChunkAddress,
+): Promise<void> {
+  const data = await inTime(options, response, (bound) => options.chunks.get(address, bound));
+  response.setHeader("cache-control", "private, max-age=31536000, immutable");
+  response.setHeader("content-type", "application/octet-stream");
+  response.setHeader("content-length", data.length);
+  response.writeHead(200).end(request.method === "HEAD" ? undefined : data);
+}
+
 async function sendBlob(
   options: ArtifactServerOptions,
   request: IncomingMessage,
   response: ServerResponse,
   sha256: string,
 ): Promise<void> {
-  const waiting = new AbortController();
-  const cancelTimer = options.clock.setTimer(FETCH_WAIT_MS, () => waiting.abort());
-  response.once("close", () => waiting.abort());
-  const blob = await options.cache.get(sha256, { signal: waiting.signal }).finally(cancelTimer);
+  const blob = await inTime(options, response, (bound) => options.cache.get(sha256, bound));
   const etag = `"${sha256}"`;
   response.setHeader("etag", etag);
   response.setHeader("accept-ranges", "bytes");

@@ -24,7 +24,12 @@ import {
   versionOnDisk,
 } from "../integration/agent/disk-checker.ts";
 import { startFixtureAgent } from "../integration/agent/fixture-agent.ts";
-import { offerOf, publish, publishApp } from "../integration/agent/fixture-release.ts";
+import {
+  offerOf,
+  publish,
+  publishApp,
+  publishChunkedApp,
+} from "../integration/agent/fixture-release.ts";
 import type { FixtureRelease } from "../integration/agent/fixture-release.ts";
 
 /**
@@ -88,6 +93,22 @@ describe("power", () => {
         final: "2.0.0",
         outcome: "installed",
       });
+    });
+
+    it("while only what changed is fetched leaves the old or the new version whole", async () => {
+      const [old, next] = [
+        await publishChunkedApp({ blobFolder, version: "5.0.0" }),
+        await publishChunkedApp({ blobFolder, version: "6.0.0" }),
+      ];
+      await runScenario({
+        name: "chunks",
+        installedBefore: [old],
+        offer: offerOf(next, 9),
+        old: "5.0.0",
+        final: "6.0.0",
+        outcome: "installed",
+      });
+      assert.ok(covered.has("agent.chunk.written") && covered.has("agent.keep-seeds.middle"));
     });
 
     it("while a sick release is tried leaves one version whole, then the former", async () => {

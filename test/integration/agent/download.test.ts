@@ -2,50 +2,15 @@
 /** Downloads over real HTTP, without its TLS: resume, verification, other gateways. */
 import assert from "node:assert/strict";
 import { readFile, writeFile } from "node:fs/promises";
-import { createServer } from "node:http";
-import type { IncomingMessage, ServerResponse } from "node:http";
-import { connect } from "node:net";
-import type { AddressInfo } from "node:net";
 import { it } from "node:test";
-import type { TestContext } from "node:test";
-import { ArtifactDownloader } from "../../../agent/download/artifact-downloader.ts";
-import { httpsBlobSource } from "../../../agent/download/https-blob-source.ts";
 import { systemFiles } from "../../../agent/files/system-files.ts";
-import type { GatewayAddress } from "../../../agent/link/gateway-address.ts";
-import { GatewayCandidates } from "../../../agent/link/gateway-candidates.ts";
-import { dataLayout } from "../../../agent/slots/slot-layout.ts";
-import { SILENT_LOGGER } from "../../../ports/logger.ts";
-import type { Random } from "../../../ports/random.ts";
-import { systemClock } from "../../../runtime/system-clock.ts";
 import { tempDir } from "../../helpers/temp-dir.ts";
+import { downloader, gatewayOf, type Answer } from "./download-fixture.ts";
 import { sha256 } from "./fixture-release.ts";
 
 const BLOB = Buffer.from(Array.from({ length: 300_000 }, (_, index) => index % 251));
 const DIGEST = sha256(BLOB);
 const { signal } = new AbortController();
-const noPause: Random = { next: () => 0, bytes: (length) => new Uint8Array(length) };
-
-type Answer = (request: IncomingMessage, response: ServerResponse) => void;
-
-/** A gateway that answers as told; `asked` has the Range header of each request. */
-async function gatewayOf(
-  context: TestContext,
-  answer: Answer,
-): Promise<{ address: GatewayAddress; asked: (string | undefined)[] }> {
-  const asked: (string | undefined)[] = [];
-  const server = createServer((request, response) => {
-    asked.push(request.headers.range);
-    answer(request, response);
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  context.after(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  const { port } = server.address() as AddressInfo;
-  return { address: { host: "127.0.0.1", mqttsPort: 1, artifactsPort: port }, asked };
-}
-
 const honest: Answer = (request, response) => {
   const begin = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? "bytes=0-")?.[1]);
   if (begin > 0) {
@@ -54,29 +19,6 @@ const honest: Answer = (request, response) => {
   }
   response.end(BLOB.subarray(begin));
 };
-
-function downloader(folder: string, gateways: readonly GatewayAddress[]): ArtifactDownloader {
-  const layout = dataLayout(folder);
-  const shared = { files: systemFiles, random: noPause, logger: SILENT_LOGGER };
-  return new ArtifactDownloader({
-    ...shared,
-    layout,
-    clock: systemClock,
-    onBytes: () => {},
-    source: httpsBlobSource({
-      openStream: ({ host, port }) =>
-        new Promise((resolve) => {
-          const stream = connect(port, host, () => resolve(stream));
-        }),
-    }),
-    candidates: new GatewayCandidates({
-      ...shared,
-      path: layout.directory,
-      gateways,
-      fetchDirectory: () => Promise.reject(new Error("never asked")),
-    }),
-  });
-}
 
 const request = { sha256: DIGEST, lengthBytes: BLOB.length, signal };
 

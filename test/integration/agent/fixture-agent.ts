@@ -145,11 +145,11 @@ class Words {
   }
 }
 
-/** Serves blobs from a folder, with ranges, in small pieces. */
+/** Serves blobs from a folder, with ranges, in small pieces; chunks from `<sha256>.chunks`. */
 export function folderSource(blobFolder: string): BlobSource {
   return {
     get: async ({ path, fromByte }) => {
-      const name = path.replace("/artifacts/sha256/", "");
+      const name = path.replace("/artifacts/sha256/", "").replace("/chunks/", ".chunks/");
       try {
         const handle = await open(join(blobFolder, name));
         const body = handle.createReadStream({ start: fromByte, highWaterMark: 256 });

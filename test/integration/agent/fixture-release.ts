@@ -5,7 +5,7 @@
  */
 import { createHash } from "node:crypto";
 import { mkdir, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { pack } from "tar-stream";
 import type { Header } from "tar-stream";
@@ -17,6 +17,8 @@ import type {
   ReleaseArtifact,
   ReleaseManifest,
 } from "../../../protocol/device/release-manifest.ts";
+import { chunkPath, compressChunk } from "../../../protocol/chunks/chunk.ts";
+import { chunkBlob, softwareTar } from "../../helpers/chunked-blob.ts";
 
 export const TENANT = "default";
 export const DEVICE = "device-1";
@@ -55,6 +57,7 @@ export async function publish(options: {
   healthCheck?: HealthCheck;
   fits?: { readonly [fact: string]: readonly string[] };
   unpackedBytes?: number;
+  isChunked?: boolean;
 }): Promise<FixtureRelease> {
   const { blobFolder, version, steps, healthCheck } = options;
   await mkdir(blobFolder, { recursive: true });
@@ -65,7 +68,7 @@ export async function publish(options: {
       sha256: sha256(bytes),
       lengthBytes: bytes.byteLength,
       unpackedBytes: options.unpackedBytes ?? 1_000_000,
-      chunkIndex: null,
+      chunkIndex: options.isChunked === true ? await publishChunks(blobFolder, bytes) : null,
     });
     await writeFile(join(blobFolder, sha256(bytes)), bytes);
   }
@@ -121,6 +124,48 @@ export async function publishApp(options: {
       intervalMs: 1,
     },
   });
+}
+
+/** An application in a chunked archive of half a megabyte; versions differ in one file of it. */
+export async function publishChunkedApp(options: {
+  blobFolder: string;
+  version: string;
+  isHealthy?: boolean;
+}): Promise<FixtureRelease> {
+  const { blobFolder, version, isHealthy = true } = options;
+  const facts = { fileCount: 26, fileBytes: 20_000 };
+  const common = await softwareTar({ seed: 9, ...facts });
+  const own = await tar([{ header: { name: "version" }, content: version.repeat(2_000) }]);
+  // A tar ends with two empty blocks: in front of them is room for one file more.
+  const archive = Buffer.concat([common.subarray(0, -1_024), own]);
+  return publish({
+    blobFolder,
+    version,
+    artifacts: { "app.tar": archive },
+    steps: [{ kind: "archive", artifact: "app.tar", to: "" }],
+    healthCheck: {
+      run: ["/bin/sh", "-c", isHealthy ? "test -s version" : "exit 3"],
+      timeoutMs: 10_000,
+      attempts: 1,
+      intervalMs: 1,
+    },
+    isChunked: true,
+  });
+}
+
+/** Index and chunks, where `folderSource` looks for them. */
+async function publishChunks(
+  blobFolder: string,
+  blob: Buffer,
+): Promise<{ sha256: string; lengthBytes: number }> {
+  const { index, indexSha256, sha256: digest } = await chunkBlob(blob);
+  await writeFile(join(blobFolder, indexSha256), index.bytes);
+  for (let position = 0; position < index.count; position += 1) {
+    const path = join(blobFolder, `${digest}.chunks`, indexSha256, chunkPath(index.id(position)));
+    await mkdir(dirname(path), { recursive: true });
+    await writeFile(path, compressChunk(blob.subarray(index.start(position), index.end(position))));
+  }
+  return { sha256: indexSha256, lengthBytes: index.bytes.length };
 }
 
 /** An offer of the release, or of emptiness. */

@@ -1,48 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
-import { createHash, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { readdir } from "node:fs/promises";
-import { request } from "node:https";
 import { describe, test } from "node:test";
-import type { KeyAndCertificate } from "./fixture-authority.ts";
+import { get, publishBlob, type Answer } from "./artifact-client.ts";
 import { GatewayFixture } from "./gateway-fixture.ts";
 import { waitUntil } from "./wait-until.ts";
-
-interface Answer {
-  readonly status: number;
-  readonly headers: Record<string, string | string[] | undefined>;
-  readonly body: Buffer;
-}
-
-function get(
-  fixture: GatewayFixture,
-  identity: KeyAndCertificate,
-  path: string,
-  options: { method?: string; headers?: Record<string, string> } = {},
-): Promise<Answer> {
-  const { key, cert, ca } = identity;
-  const port = fixture.gateway.artifactsPort;
-  return new Promise((resolve, reject) => {
-    const tls = { key, cert, ca, agent: false as const };
-    request({ host: "127.0.0.1", port, path, ...tls, ...options }, (response) => {
-      const parts: Buffer[] = [];
-      response.on("data", (part: Buffer) => parts.push(part));
-      response.on("error", reject);
-      response.on("end", () => {
-        const { statusCode = 0, headers } = response;
-        resolve({ status: statusCode, headers, body: Buffer.concat(parts) });
-      });
-    })
-      .on("error", reject)
-      .end();
-  });
-}
-
-function publishBlob(fixture: GatewayFixture, blob: Buffer): string {
-  const sha256 = createHash("sha256").update(blob).digest("hex");
-  fixture.center.artifacts.set(sha256, blob);
-  return sha256;
-}
 
 describe("artifacts at a gateway", () => {
   test("a blob comes whole, in parts, and not at all when it is known", async (context) => {

@@ -16,6 +16,7 @@ import {
   type ConnectResponse,
   type SessionOpenBatch,
 } from "../../../protocol/gen/muster/v1/gateway_pb.ts";
+import { compressChunk } from "../../../protocol/chunks/chunk.ts";
 import { listen } from "../../../runtime/listen.ts";
 import { Wakening } from "../../../gateway/uplink/wakening.ts";
 import type { KeyAndCertificate } from "./fixture-authority.ts";
@@ -43,6 +44,9 @@ export class FakeCenter {
   /** Grants each session at once. */
   grantsSessions = true;
   fetchCount = 0;
+  chunkFetchCount = 0;
+  /** A center of before chunks answers otherwise. */
+  cutsChunks = true;
   streamCount = 0;
   port = 0;
   readonly #identity: KeyAndCertificate;
@@ -62,6 +66,7 @@ export class FakeCenter {
         router.service(GatewayLink, {
           connect: (requests, context) => this.#serve(requests, context.signal),
           fetchArtifact: (request) => this.#fetch(request.sha256, Number(request.startOffset)),
+          fetchChunk: (request) => this.#cut(request),
           fetchTrust: () => ({ files: this.trustFiles }),
         });
       },
@@ -169,6 +174,15 @@ export class FakeCenter {
       refusals: ordinals.map((ordinal) => (ordinal === 0 ? 1 : 0)),
     };
     this.send({ case: "sessionGrant", value });
+  }
+
+  #cut(range: { sha256: string; startOffset: bigint; lengthBytes: number }): { data: Uint8Array } {
+    if (!this.cutsChunks) throw new ConnectError("unknown call", Code.Unimplemented);
+    this.chunkFetchCount += 1;
+    const blob = this.artifacts.get(range.sha256);
+    if (blob === undefined) throw new ConnectError("no such artifact", Code.NotFound);
+    const start = Number(range.startOffset);
+    return { data: compressChunk(blob.subarray(start, start + range.lengthBytes)) };
   }
 
   async *#fetch(
