@@ -250,6 +250,9 @@ describe("a rollout document", () => {
       selector: "region = eu",
       waves: [{ kind: { case: "count", value: 1 } }, { kind: { case: "percent", value: 10 } }],
       maxInFlight: { kind: { case: "count", value: 50 } },
+      maxInFlightPerGateway: 0,
+      maxInFlightPerSite: 0,
+      order: 0,
       gate: {
         maxFailures: { kind: { case: "count", value: 3 } },
         minSuccessPercent: 95,
