@@ -31,7 +31,7 @@ import type { Migration } from "./sqlite-migrations.ts";
 /** Checking reads the whole file, about a second a gigabyte: not worth it at every clean start. */
 const ALWAYS_CHECKED_BYTES = 64 * 2 ** 20;
 /** Holds the hot pages of a million devices; more was measured and brings nothing. */
-const CACHE_KIB = 64 * 1024;
+const DEFAULT_CACHE_KIB = 64 * 1024;
 /** A big commit may grow the WAL; it is cut back to this when it starts over. */
 const WAL_KEPT_BYTES = 64 * 2 ** 20;
 const PAGE_BYTES = 4_096;
@@ -46,6 +46,8 @@ export interface SqliteFileOptions {
   /** SQLite's application_id: marks the file as ours. */
   readonly applicationId: number;
   readonly migrations: readonly Migration[];
+  /** Memory for pages of the file. Default 64 MiB. */
+  readonly cacheKib?: number;
   /** The file never grows beyond it (`no_space`); default: as far as the disk goes. */
   readonly maxFileBytes?: number;
 }
@@ -197,9 +199,8 @@ function connect(
       if (state.unclean || fileBytes <= ALWAYS_CHECKED_BYTES) check(database, path, attempted);
     }
     database.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL`);
-    database.exec(
-      `PRAGMA cache_size = -${CACHE_KIB}; PRAGMA journal_size_limit = ${WAL_KEPT_BYTES}`,
-    );
+    database.exec(`PRAGMA cache_size = -${options.cacheKib ?? DEFAULT_CACHE_KIB}`);
+    database.exec(`PRAGMA journal_size_limit = ${WAL_KEPT_BYTES}`);
     database.exec("PRAGMA trusted_schema = OFF");
     if (fileBytes === 0) database.exec(`PRAGMA application_id = ${applicationId}`);
     if (options.maxFileBytes !== undefined) {

@@ -89,9 +89,7 @@ function deployMethods(
       openRollouts: () => loop.openRollouts,
       gatewayName: (gatewayNumber) => registry.nameOf(gatewayNumber),
       dropSession: (ordinal) => {
-        const { RETIRED } = SessionRevokeReason;
-        const fence = fleet.fenceOf(ordinal);
-        core.sessions.revoke(fleet.gatewayOf(ordinal), ordinal, fence, RETIRED);
+        core.sessions.revoke(ordinal, SessionRevokeReason.RETIRED);
       },
     }),
     ...installationMethods({

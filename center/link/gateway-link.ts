@@ -205,7 +205,7 @@ async function handle(
     case "sessionOpen":
       return options.sessions.open(stream, kind.value, signal);
     case "sessionClose":
-      options.sessions.close(stream, kind.value);
+      options.sessions.close(kind.value);
       return;
     case "deviceState":
       return takeUnpackedStates(options, stream, kind.value);

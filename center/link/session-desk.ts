@@ -44,8 +44,6 @@ export interface SessionDeskOptions {
 
 export class SessionDesk {
   private readonly options: SessionDeskOptions;
-  /** The gateway's own slot numbers, to revoke by: local id by ordinal, per stream. */
-  private readonly localIds = new WeakMap<LinkStream, Map<number, number>>();
   private readonly snapshots = new WeakMap<LinkStream, Set<number>>();
 
   constructor(options: SessionDeskOptions) {
@@ -101,34 +99,33 @@ export class SessionDesk {
 
   private grant(stream: LinkStream, ordinal: number, localId: number): number {
     const { fleet } = this.options;
-    const olderFence = fleet.fenceOf(ordinal);
-    const { fence, olderGateway } = fleet.open(ordinal, stream.gatewayNumber);
+    const olderGateway = fleet.gatewayOf(ordinal);
     if (olderGateway !== 0 && olderGateway !== stream.gatewayNumber) {
-      this.revoke(olderGateway, ordinal, olderFence, SessionRevokeReason.TAKEN_OVER);
+      this.revoke(ordinal, SessionRevokeReason.TAKEN_OVER);
     }
-    this.idsOf(stream).set(ordinal, localId);
+    const { fence } = fleet.open(ordinal, stream.gatewayNumber, localId);
     this.snapshots.get(stream)?.add(ordinal);
     return fence;
   }
 
-  /** Tells a gateway to close the session that has this fence. */
-  revoke(gatewayNumber: number, ordinal: number, fence: number, reason: SessionRevokeReason): void {
-    const stream = this.options.hub.get(gatewayNumber);
-    if (stream === undefined) return;
-    const localId = this.idsOf(stream).get(ordinal);
-    if (localId === undefined) return;
-    stream.send({
+  /** Tells the gateway that has the device's session to close it. */
+  revoke(ordinal: number, reason: SessionRevokeReason): void {
+    const { fleet, hub } = this.options;
+    hub.get(fleet.gatewayOf(ordinal))?.send({
       case: "sessionRevoke",
-      value: { localIds: [localId], fences: [BigInt(fence)], reason },
+      value: {
+        localIds: [fleet.localIdOf(ordinal)],
+        fences: [BigInt(fleet.fenceOf(ordinal))],
+        reason,
+      },
     });
   }
 
-  close(stream: LinkStream, batch: SessionCloseBatch): void {
-    const ids = this.idsOf(stream);
+  close(batch: SessionCloseBatch): void {
     batch.ordinals.forEach((ordinal, index) => {
       const fence = Number(batch.fences[index] ?? 0n);
       const lastSeenAtMs = Number(batch.lastSeenAtMs[index] ?? 0n);
-      if (this.options.fleet.close(ordinal, fence, lastSeenAtMs)) ids.delete(ordinal);
+      this.options.fleet.close(ordinal, fence, lastSeenAtMs);
     });
     this.options.onChange();
   }
@@ -140,14 +137,5 @@ export class SessionDesk {
     for (const ordinal of fleet.ordinalsOf(stream.gatewayNumber)) {
       if (!named.has(ordinal)) fleet.close(ordinal, fleet.fenceOf(ordinal), clock.wallMs());
     }
-  }
-
-  private idsOf(stream: LinkStream): Map<number, number> {
-    let ids = this.localIds.get(stream);
-    if (ids === undefined) {
-      ids = new Map();
-      this.localIds.set(stream, ids);
-    }
-    return ids;
   }
 }

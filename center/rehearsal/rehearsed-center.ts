@@ -283,7 +283,7 @@ export class RehearsedCenter implements AsyncDisposable {
 
 /** A lease without its offers: the model fleet needs no signature. */
 function unsigned(rollout: OpenRollout, lease: LeaseMessage["lease"]): LeaseMessage {
-  const positions = [...lease.entries.keys()];
+  const { positions, generations } = lease;
   return {
     lease,
     ordinals: positions.map((position) => rollout.ordinalAt(position)),
@@ -291,7 +291,7 @@ function unsigned(rollout: OpenRollout, lease: LeaseMessage["lease"]): LeaseMess
       templates: [],
       templateIndexes: [],
       positions,
-      generations: [...lease.entries.values()],
+      generations,
       devices: new Uint8Array(),
       nonces: new Uint8Array(),
     },

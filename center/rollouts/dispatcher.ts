@@ -82,15 +82,17 @@ function addToLease(
   const leases = byGateway.get(gatewayNumber) ?? [];
   byGateway.set(gatewayNumber, leases);
   let last = leases.at(-1);
-  if (last === undefined || last.entries.size >= MAX_LEASE_ENTRIES) {
+  if (last === undefined || last.positions.length >= MAX_LEASE_ENTRIES) {
     last = {
       id: newLeaseId(),
       gatewayNumber,
       rolloutNumber: rollout.record.number,
       stopEpoch: rollout.record.progress.stopEpoch,
-      entries: new Map(),
+      positions: [],
+      generations: [],
     };
     leases.push(last);
   }
-  last.entries.set(position, generation);
+  last.positions.push(position);
+  last.generations.push(generation);
 }

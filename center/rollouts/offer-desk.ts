@@ -55,13 +55,13 @@ export class OfferDesk {
   }
 
   write(rollout: OpenRollout, lease: Lease): LeaseMessage {
-    const positions = [...lease.entries.keys()];
+    const { positions, generations } = lease;
     const ordinals = positions.map((position) => rollout.ordinalAt(position));
     const nowMs = this.clock.wallMs();
     const columns = {
       ...this.templatesOf(rollout, lease, positions, nowMs),
       positions,
-      generations: [...lease.entries.values()],
+      generations,
       devices: packDeviceIds(ordinals.map((ordinal) => this.names.bytesOf(ordinal))),
       nonces: this.random.bytes(positions.length * NONCE_BYTES),
     };

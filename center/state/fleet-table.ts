@@ -16,6 +16,8 @@ const NOT_CONNECTED = 0;
 export class FleetTable {
   private gateway: Uint16Array = new Uint16Array(1_024);
   private fence: Float64Array = new Float64Array(1_024);
+  /** By what its gateway calls the session. */
+  private localId: Uint32Array = new Uint32Array(1_024);
   /** Monotonic ms of the session's end; 0 = has one, or never had. */
   private endedAt: Float64Array = new Float64Array(1_024);
   /** Wall ms of the last sign of life that was passed on. */
@@ -59,8 +61,8 @@ export class FleetTable {
     return this.onlineCount;
   }
 
-  /** A new session; the newest wins. Returns its fence and the gateway that had the older one. */
-  open(ordinal: number, gatewayNumber: number): { fence: number; olderGateway: number } {
+  /** A new session; the newest wins. `localId`: what its gateway calls it. */
+  open(ordinal: number, gatewayNumber: number, localId = 0): { fence: number } {
     this.grow(ordinal);
     const olderGateway = this.gateway[ordinal] ?? NOT_CONNECTED;
     const fence = this.nextFence++;
@@ -69,12 +71,13 @@ export class FleetTable {
     this.count(gatewayNumber, 1);
     this.gateway[ordinal] = gatewayNumber;
     this.fence[ordinal] = fence;
+    this.localId[ordinal] = localId;
     this.endedAt[ordinal] = 0;
     this.greeted[ordinal] = 0;
     this.openedAt[ordinal] = this.clock.monotonicMs();
     this.named[ordinal] = 0;
     this.lastSeen[ordinal] = this.clock.wallMs();
-    return { fence, olderGateway };
+    return { fence };
   }
 
   /** The session with this fence ended; an older fence changes nothing. */
@@ -105,6 +108,10 @@ export class FleetTable {
   private count(gatewayNumber: number, change: number): void {
     if (gatewayNumber === NOT_CONNECTED) return;
     this.countByGateway.set(gatewayNumber, this.countOf(gatewayNumber) + change);
+  }
+
+  localIdOf(ordinal: number): number {
+    return this.localId[ordinal] ?? 0;
   }
 
   fenceOf(ordinal: number): number {
@@ -184,7 +191,7 @@ export class FleetTable {
   private grow(ordinal: number): void {
     if (ordinal < this.gateway.length) return;
     const length = Math.max(ordinal + 1, this.gateway.length * 2);
-    const copy = <Column extends Uint8Array | Uint16Array | Float64Array>(
+    const copy = <Column extends Uint8Array | Uint16Array | Uint32Array | Float64Array>(
       into: Column,
       from: Column,
     ): Column => {
@@ -192,6 +199,7 @@ export class FleetTable {
       return into;
     };
     this.gateway = copy(new Uint16Array(length), this.gateway);
+    this.localId = copy(new Uint32Array(length), this.localId);
     this.fence = copy(new Float64Array(length), this.fence);
     this.endedAt = copy(new Float64Array(length), this.endedAt);
     this.lastSeen = copy(new Float64Array(length), this.lastSeen);

@@ -97,13 +97,13 @@ class Bench implements AsyncDisposable {
     return this.desk.open(stream, batch, signal);
   }
 
-  close(stream: LinkStream, ordinal: number, fence: number): void {
+  close(ordinal: number, fence: number): void {
     const batch = create(SessionCloseBatchSchema, {
       ordinals: [ordinal],
       fences: [BigInt(fence)],
       lastSeenAtMs: [1_000n],
     });
-    this.desk.close(stream, batch);
+    this.desk.close(batch);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -155,9 +155,9 @@ describe("a session", () => {
     const [one, two] = [bench.attach(1), bench.attach(2)];
     await bench.announce(one.stream, ["till-1"]);
     await bench.announce(two.stream, ["till-1"]);
-    bench.close(one.stream, 1, 100);
+    bench.close(1, 100);
     assert.equal(bench.fleet.presence(1), "online", "the older one's end changes nothing");
-    bench.close(two.stream, 1, 101);
+    bench.close(1, 101);
     assert.equal(bench.fleet.presence(1), "offline");
     assert.equal(bench.fleet.sawAt(1), 1_000);
   });
