@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** `muster rehearse -f rollout.yaml` and `muster rehearse NAME`. */
-import type { Command } from "commander";
+import { InvalidArgumentError, type Command } from "commander";
 import { MusterError } from "../../../domain/errors.ts";
 import type { RehearsalOutline, RehearsalPlay } from "../../../protocol/gen/muster/v1/deploy_pb.ts";
 import { openSession, type Session } from "../../client.ts";
@@ -10,6 +10,7 @@ import { toRolloutSpec } from "../../documents/rollout-document.ts";
 import {
   addConnectionOptions,
   addOutputOption,
+  parseCount,
   type ConnectionOptions,
   type OutputOptions,
 } from "../../options.ts";
@@ -41,8 +42,8 @@ export function declare(command: Command, shell: Shell): void {
       percentages,
     )
     .option("--silent <percent>", "of those that break, how many never answer again", percent, 0)
-    .option("--runs <count>", "plays a line; by the size of the fleet if left out", count, 0)
-    .option("--seed <number>", "the same seed gives the same plays", count, 1);
+    .option("--runs <count>", "plays a line; by the size of the fleet if left out", parseCount, 0)
+    .option("--seed <number>", "the same seed gives the same plays", parseCount, 1);
   addOutputOption(command);
   addConnectionOptions(command);
   command.addHelpText(
@@ -128,16 +129,11 @@ async function rehearse(shell: Shell, session: Session, request: Request): Promi
 function percent(text: string): number {
   const value = Number(text.replace(/%$/, ""));
   if (text !== "" && value >= 0 && value <= 100) return value;
-  throw usage(`${JSON.stringify(text)} is not a percentage from 0 to 100`);
+  throw new InvalidArgumentError("Give a percentage, 0 to 100.");
 }
 
 function percentages(text: string, before: readonly number[] = []): number[] {
   return [...before, percent(text)];
-}
-
-function count(text: string): number {
-  if (/^\d{1,9}$/.test(text)) return Number(text);
-  throw usage(`${JSON.stringify(text)} is not a whole number`);
 }
 
 function usage(problem: string): MusterError {

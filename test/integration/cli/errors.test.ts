@@ -56,6 +56,20 @@ const OFFLINE: readonly Case[] = [
       "  → see: muster apply --help\n",
   },
   {
+    name: "a rehearsal of nothing",
+    words: ["rehearse"],
+    status: 2,
+    message: "muster: cannot rehearse: name a rollout or give a file, and not both\n",
+  },
+  {
+    name: "a rehearsal that breaks more than everybody",
+    words: ["rehearse", "shop-1.4", "--breaks", "120%"],
+    status: 2,
+    message:
+      "muster: option '--breaks <percent...>' argument '120%' is invalid. " +
+      "Give a percentage, 0 to 100.\n  → see: muster rehearse --help\n",
+  },
+  {
     name: "an unknown output format",
     words: ["version", "-o", "xml"],
     status: 2,
