@@ -9,7 +9,7 @@ import { delay } from "../ports/clock.ts";
 import type { Logger } from "../ports/logger.ts";
 import { MAX_OFFER_BYTES, withdrawMessageSchema } from "../protocol/device/offer.ts";
 import type { OfferPayload } from "../protocol/device/offer.ts";
-import { SLOTS } from "../protocol/device/status.ts";
+import { FEATURES, SLOTS } from "../protocol/device/status.ts";
 import type { DeviceHeartbeat, DeviceHello, Slot } from "../protocol/device/status.ts";
 import type { DownChannel } from "../protocol/device/topics.ts";
 import type { OfferGate } from "./link/offer-gate.ts";
@@ -64,7 +64,8 @@ export class Agent {
 
   hello(): DeviceHello {
     const { agentName, inventory, evidence } = this.#parts;
-    return { protocol: 1, agent: agentName, codec: "json", inventory, slots: evidence.statuses() };
+    const slots = evidence.statuses();
+    return { protocol: 1, agent: agentName, codec: "json", inventory, slots, features: FEATURES };
   }
 
   heartbeat(): DeviceHeartbeat {

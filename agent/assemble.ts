@@ -81,6 +81,7 @@ export async function assembleAgent(options: AssembleOptions): Promise<Assembled
     hooks,
     clock,
     logger,
+    workingTimeMs: options.workingTimeMs,
   };
   const preparer = new ReleasePreparer({ ...tools, trust, evidence, inventory });
   const withdrawals = new Withdrawals();

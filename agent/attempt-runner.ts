@@ -10,7 +10,7 @@
 import { AssertionError } from "node:assert";
 import assert from "node:assert/strict";
 import { describeError, isMusterError } from "../domain/errors.ts";
-import type { DeviceReport, ReportPhase } from "../protocol/device/report.ts";
+import type { DeviceReport, ReportPhase, ReportReason } from "../protocol/device/report.ts";
 import type { Slot } from "../protocol/device/status.ts";
 import { resumeIndex, undo } from "./diff.ts";
 import type { Outbox } from "./reports/outbox.ts";
@@ -147,7 +147,8 @@ export class AttemptRunner {
 
   #context(signals: AttemptSignals): StepContext {
     const { offer } = this.#attempt();
-    const sayWaiting = (): Promise<void> => this.#say("waiting", signals.halt);
+    const sayWaiting = (reason: ReportReason): Promise<void> =>
+      this.#say("waiting", signals.halt, { reason });
     return { ...this.#tools, ...signals, slot: this.#slot, offer, sayWaiting };
   }
 
@@ -260,10 +261,14 @@ export class AttemptRunner {
   }
 
   /** Report first, journal second: a power cut in between says it twice, never not at all. */
-  async #say(phase: ReportPhase, halt: AbortSignal): Promise<void> {
+  async #say(
+    phase: ReportPhase,
+    halt: AbortSignal,
+    why: Pick<DeviceReport, "reason"> = {},
+  ): Promise<void> {
     const { rollout, position, generation } = this.#attempt().offer;
     const { digest } = this.#evidence.status(this.#slot);
-    const draft = { rollout, position, generation, phase, digest };
+    const draft = { rollout, position, generation, phase, digest, ...why };
     const withTime = { ...draft, atMs: atMs(this.#tools.clock.wallMs()) };
     await this.#durably(halt, () => this.#outbox.add(withTime, { isLast: false }));
     await this.#durably(halt, () => this.#update((attempt) => ({ ...attempt, phase })));

@@ -11,6 +11,8 @@ import { ATTEMPT, CELL_FLAGS, isUnderWay, reasonCode } from "./attempt.ts";
 import { CELLS_PER_PAGE, PAGE_TICK_MS, type AttemptPage } from "./attempt-page.ts";
 import { enter, flag, reject, unflag } from "./attempt-step.ts";
 import type { Deadlines } from "./rollout.ts";
+import { windowOf } from "./window-deadlines.ts";
+import type { WindowKind } from "./zone-windows.ts";
 
 /** What is known of a device's slot now. */
 export const EVIDENCE = {
@@ -40,6 +42,8 @@ export interface SweepContext {
   readonly offerLifetimeMs: number;
   /** It is connected, and its gateway holds a lease for it: an answer would have come by now. */
   readonly isOnline: (position: number) => boolean;
+  /** The device may not go on now: its deadline is looked at again when that window has opened. */
+  readonly isWindowClosed: (position: number, window: WindowKind) => boolean;
   /** Test-only switches for planted bugs; false in production. */
   readonly isPlanted: (name: string) => boolean;
 }
@@ -92,6 +96,10 @@ function sweepUnderWay(
   evidence: number,
   context: SweepContext,
 ): boolean {
+  const window = windowOf(page.state[cell] ?? 0);
+  const position = page.number * CELLS_PER_PAGE + cell;
+  const isWaiting = window !== null && context.isWindowClosed(position, window);
+  if (isWaiting) return false;
   // The planted bug: a device behind a gateway that is cut off is taken for silent.
   if (evidence === EVIDENCE.unknown && !context.isPlanted("sweep.unknown-ages")) {
     standStill(page, cell, context.elapsedTicks);

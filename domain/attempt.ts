@@ -71,8 +71,10 @@ export function isTerminal(state: number): boolean {
   return state >= ATTEMPT.succeeded;
 }
 
-/** Why a device says that an attempt failed or was rejected: the wire has the same words. */
-export const DEVICE_REASONS = [
+/** Words of devices that came later: codes are stored, so these follow those of the center. */
+const LATER_DEVICE_REASONS = ["window-closed"] as const;
+
+const FIRST_DEVICE_REASONS = [
   "expired",
   "withdrawn",
   "older-generation",
@@ -94,10 +96,16 @@ export const DEVICE_REASONS = [
   "internal",
 ] as const;
 
+/** Why a device says that an attempt failed, was rejected or waits: the wire has the same words. */
+export const DEVICE_REASONS: readonly [
+  ...typeof FIRST_DEVICE_REASONS,
+  ...typeof LATER_DEVICE_REASONS,
+] = [...FIRST_DEVICE_REASONS, ...LATER_DEVICE_REASONS];
+
 /** Why a cell is in its state; stored codes, new ones at the end. */
 export const CELL_REASONS: readonly string[] = [
   "",
-  ...DEVICE_REASONS,
+  ...FIRST_DEVICE_REASONS,
   "silent-while-installing",
   "no-evidence",
   "evidence-contradicts",
@@ -107,6 +115,7 @@ export const CELL_REASONS: readonly string[] = [
   "rollout-stopped",
   "never-reached",
   "rollout-expired",
+  ...LATER_DEVICE_REASONS,
 ];
 
 /** The stored code of a reason; unknown texts become `internal`. */

@@ -7,6 +7,7 @@
 import type { DeviceFacts } from "./device.ts";
 import { expectTimes, type ExpectedTimes } from "./expected-times.ts";
 import { hash53 } from "./hash.ts";
+import { planZones, type PlanZones } from "./plan-zones.ts";
 import type { PlanLimits, RolloutSpec, WaveRange } from "./rollout.ts";
 import type { DevicePredicate } from "./selector/matches.ts";
 import { freezeWindow } from "./strategy.ts";
@@ -37,6 +38,8 @@ export interface Plan {
   readonly waves: readonly PlannedWave[];
   readonly exclusions: readonly Exclusion[];
   readonly limits: PlanLimits;
+  /** null without windows. */
+  readonly zones: PlanZones | null;
   /** Worst case over the whole rollout, bytes. */
   readonly downloadBytes: number;
   /** If every phase takes as long as `expectedAttemptMs` says, and nobody is offline. */
@@ -73,15 +76,14 @@ export function planRollout(
   isPlanted: (name: string) => boolean = () => false,
 ): Plan {
   const excluded = new Map<ExclusionReason, { count: number; sample: string[] }>();
-  const chosen: { ordinal: number; id: string; site: string; place: number; isLast: boolean }[] =
-    [];
+  const chosen: Chosen[] = [];
   for (const device of inventory) {
     if (!intent.selects(device)) continue;
     const reason = exclusionOf(device, intent);
     if (reason === null) {
       const { ordinal, id, site } = device;
       const isLast = device.critical && intent.spec.order === "critical-last";
-      chosen.push({ ordinal, id, site, place: hash53(seed, id), isLast });
+      chosen.push({ ordinal, id, site, place: hash53(seed, id), isLast, device });
       continue;
     }
     const entry = excluded.get(reason) ?? { count: 0, sample: [] };
@@ -113,9 +115,22 @@ export function planRollout(
       sample: entry.sample,
     })),
     limits,
+    zones: planZones(
+      intent.spec.windows,
+      chosen.map(({ device }) => device),
+    ),
     downloadBytes: chosen.length * intent.release.downloadBytes,
     expectedDurationMs: waves.at(-1)?.endMs ?? 0,
   };
+}
+
+interface Chosen {
+  readonly ordinal: number;
+  readonly id: string;
+  readonly site: string;
+  readonly place: number;
+  readonly isLast: boolean;
+  readonly device: DeviceFacts;
 }
 
 function exclusionOf(device: DeviceFacts, intent: PlanIntent): ExclusionReason | null {

@@ -10,6 +10,7 @@
 import { DEFAULT_SPEC, type PlanLimits, type RolloutSpec, type WaveRange } from "./rollout.ts";
 import { limitOf } from "./units.ts";
 import { cutWaves } from "./waves.ts";
+import { NO_WINDOWS } from "./zone-windows.ts";
 
 export interface PlannedRollback {
   readonly spec: RolloutSpec;
@@ -37,6 +38,7 @@ export function planRollback(parent: RolloutSpec, deviceCount: number): PlannedR
     // What is known to be bad goes at any hour.
     notBeforeMs: 0,
     expiresAtMs: 0,
+    windows: NO_WINDOWS,
   };
   return {
     spec,

@@ -40,6 +40,7 @@ const FRAME: RolloutFrame = {
   waveTotal: 2,
   isRollback: false,
   offerLifetimeMs: 20_000,
+  zones: null,
 };
 const PAUSING: RolloutFrame = { ...FRAME, spec: specOf({ gate, onStop: "pause" }) };
 

@@ -12,10 +12,12 @@ import { assert, unreachable } from "./assert.ts";
 import { ATTEMPT, isTerminal } from "./attempt.ts";
 import { sumCounts, type AttemptCounts } from "./attempt-counts.ts";
 import { judgeWave, type GateEvidence } from "./gate.ts";
-import { expiryReason, hasExpired, waitsForStart } from "./rollout-schedule.ts";
+import { expiryReason, hasExpired, waitsForStart, waitsForWindow } from "./rollout-schedule.ts";
 import { stopVerdict } from "./stop-rules.ts";
 import type { PlanLimits, RolloutProgress, RolloutSpec, RolloutState } from "./rollout.ts";
 import { countOf } from "./units.ts";
+import { reachedForMs, restartReach, stepZones, type WindowOpened } from "./zone-progress.ts";
+import type { ZoneWindows } from "./zone-windows.ts";
 
 /** What does not change while a rollout runs. */
 export interface RolloutFrame {
@@ -27,6 +29,8 @@ export interface RolloutFrame {
   readonly isRollback: boolean;
   /** Longest that an offer which has left may still be accepted; awaited when stopping. */
   readonly offerLifetimeMs: number;
+  /** null: nothing waits for a window. */
+  readonly zones: ZoneWindows | null;
 }
 
 export type RolloutEvent =
@@ -37,6 +41,8 @@ export type RolloutEvent =
   | { readonly kind: "resume" }
   | { readonly kind: "stop"; readonly why: string; readonly rollback: boolean }
   | { readonly kind: "rollback-ended"; readonly succeeded: boolean; readonly why: string };
+
+type Tick = Extract<RolloutEvent, { kind: "tick" }>;
 
 export type RolloutEffect =
   /** Devices of this wave (index) may be offered from now on. */
@@ -49,6 +55,8 @@ export type RolloutEffect =
   | { readonly kind: "close-unaccepted"; readonly as: "unreachable" | "cancelled" }
   /** Create and start the child rollout that puts exposed devices back. */
   | { readonly kind: "begin-rollback" }
+  /** The time in which it was closed is taken out of the deadlines of those that waited. */
+  | WindowOpened
   | { readonly kind: "ended"; readonly state: RolloutState };
 
 export interface RolloutStep {
@@ -92,6 +100,7 @@ export function stepRollout(
         waveOpenedAtMs: isPlanted("engine.resume-keeps-reach")
           ? progress.waveOpenedAtMs
           : progress.clockMs,
+        zones: restartReach(progress.zones, progress.clockMs),
       });
     }
     case "stop":
@@ -125,7 +134,12 @@ function start(frame: RolloutFrame, progress: RolloutProgress): RolloutStep {
 
 function openWave(progress: RolloutProgress, wave: number): RolloutStep {
   return {
-    progress: { ...progress, waveCount: wave + 1, waveOpenedAtMs: progress.clockMs },
+    progress: {
+      ...progress,
+      waveCount: wave + 1,
+      waveOpenedAtMs: progress.clockMs,
+      zones: restartReach(progress.zones, progress.clockMs),
+    },
     effects: [{ kind: "open-wave", wave }],
   };
 }
@@ -166,16 +180,33 @@ function tick(
   frame: RolloutFrame,
   before: RolloutProgress,
   counts: readonly AttemptCounts[],
-  { elapsedMs, wallMs }: Extract<RolloutEvent, { kind: "tick" }>,
+  { elapsedMs, wallMs }: Tick,
   isPlanted: (name: string) => boolean,
 ): RolloutStep {
   assert(elapsedMs >= 0, "a rollout's clock never goes back");
   const total = sumCounts(counts);
-  const progress = {
-    ...before,
-    clockMs: before.clockMs + elapsedMs,
-    maxUnproven: Math.max(before.maxUnproven, total.unproven),
-  };
+  const clockMs = before.clockMs + elapsedMs;
+  const { zones, opened } = stepZones(before.zones, frame.zones?.openAt(wallMs) ?? [], clockMs);
+  const maxUnproven = Math.max(before.maxUnproven, total.unproven);
+  const now = { ...before, clockMs, maxUnproven, zones };
+  const { progress, effects } = stepNow(frame, now, counts, { total, wallMs, isPlanted });
+  return { progress, effects: [...opened, ...effects] };
+}
+
+/** What a step looks at beside the counts by wave. */
+interface Moment {
+  readonly total: AttemptCounts;
+  readonly wallMs: number;
+  readonly isPlanted: (name: string) => boolean;
+}
+
+function stepNow(
+  frame: RolloutFrame,
+  progress: RolloutProgress,
+  counts: readonly AttemptCounts[],
+  moment: Moment,
+): RolloutStep {
+  const { total, wallMs, isPlanted } = moment;
   if (hasExpired(frame.spec, progress.state, wallMs)) {
     const expiry = stop(progress, expiryReason(frame.spec), false);
     return { ...expiry, progress: { ...expiry.progress, hasExpired: true } };
@@ -183,7 +214,7 @@ function tick(
   switch (progress.state) {
     case "running":
       if (progress.waveCount === 0) return beginWhenDue(frame, progress, wallMs);
-      return advance(frame, moveWindow(frame, progress, total), counts, total, isPlanted);
+      return advance(frame, moveWindow(frame, progress, total), counts, moment);
     case "stopping":
       return finishStopping(frame, progress, total, isPlanted);
     default:
@@ -215,8 +246,7 @@ function advance(
   frame: RolloutFrame,
   progress: RolloutProgress,
   counts: readonly AttemptCounts[],
-  total: AttemptCounts,
-  isPlanted: (name: string) => boolean,
+  { total, wallMs, isPlanted }: Moment,
 ): RolloutStep {
   // The planted bug: off by one, it stops above its limit instead of at it.
   const unseen = isPlanted("gate.one-more-failure") && total.failures > 0 ? 1 : 0;
@@ -225,7 +255,7 @@ function advance(
   const current = counts[progress.waveCount - 1];
   assert(current !== undefined, "a running rollout has a current wave");
   const wave = judgeWave(current, frame.spec.gate, {
-    openForMs: progress.clockMs - progress.waveOpenedAtMs,
+    openForMs: reachedSoFarMs(frame, progress),
     reachMs: frame.spec.deadlines.reachMs,
     unforgivenFailures: total.failures - progress.forgivenFailures,
     isPlanted,
@@ -235,7 +265,10 @@ function advance(
   if (filled !== null) return pause(progress, filled);
   // The planted bug: the next wave does not wait for the gate of this one.
   const skipsGate = isPlanted("engine.skip-gate") && progress.waveCount < frame.waveTotal;
-  if (wave.kind === "waiting" && !skipsGate) return keep({ ...progress, stateReason: wave.why });
+  if (wave.kind === "waiting" && !skipsGate) {
+    const stateReason = wave.why + waitsForWindow(frame.zones, progress.waveCount - 1, wallMs);
+    return keep({ ...progress, stateReason });
+  }
   if (progress.waveCount < frame.waveTotal) return openWave(progress, progress.waveCount);
   return finish(frame, progress, total);
 }
@@ -259,6 +292,13 @@ function evidenceOf(
 /** Accepted and undecided. */
 function underWayIn(total: AttemptCounts): number {
   return total.inFlight - (total.byState[ATTEMPT.offered] ?? 0);
+}
+
+/** How long the current wave has been able to reach its devices; closed windows count to none. */
+function reachedSoFarMs({ zones }: RolloutFrame, progress: RolloutProgress): number {
+  const { clockMs, waveCount } = progress;
+  if (zones === null) return clockMs - progress.waveOpenedAtMs;
+  return reachedForMs(progress.zones, zones.byWave[waveCount - 1] ?? [], clockMs);
 }
 
 /** Every wave is open and the last one's gate has passed: only the tail may be left. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** `notBefore` and `expires`: what wall time says about a rollout, and in which words. */
 import { formatInstant } from "./civil-time.ts";
+import { nextOpening, type ZoneWindows } from "./zone-windows.ts";
 import type { RolloutProgress, RolloutSpec, RolloutState } from "./rollout.ts";
 
 /** Why the first wave is not opened yet; null = it is due. */
@@ -22,4 +23,14 @@ export function expiryReason(spec: RolloutSpec): string {
 /** Why attempts that were never accepted are closed when a rollout stops. */
 export function closingReason(progress: RolloutProgress): "rollout-expired" | "rollout-stopped" {
   return progress.hasExpired ? "rollout-expired" : "rollout-stopped";
+}
+
+/** What a wave's sentence has behind it while every install window of its devices is closed. */
+export function waitsForWindow(zones: ZoneWindows | null, wave: number, wallMs: number): string {
+  const ofWave = zones?.byWave[wave] ?? [];
+  const open = zones?.openAt(wallMs) ?? [];
+  if (zones === null || ofWave.some((zone) => open[zone]?.install !== false)) return "";
+  const next = nextOpening(zones, ofWave, "install", wallMs);
+  if (next === null) return "";
+  return `; the install window of ${next.zone} opens at ${formatInstant(next.atMs)}`;
 }

@@ -16,6 +16,8 @@ import type { AdaptiveWindow } from "./adaptive-window.ts";
 import type { PlaceLimits } from "./place-loads.ts";
 import type { Strategy, WindowLimits } from "./strategy.ts";
 import type { Amount } from "./units.ts";
+import type { ZoneProgress } from "./zone-progress.ts";
+import { NO_WINDOWS, type WindowPolicy } from "./zone-windows.ts";
 
 export const ROLLOUT_STATES = [
   "draft",
@@ -113,6 +115,7 @@ export interface RolloutSpec extends PlaceLimits {
   readonly notBeforeMs: number;
   /** Wall time: nothing is offered from here on, and the rollout ends; 0 = never. */
   readonly expiresAtMs: number;
+  readonly windows: WindowPolicy;
 }
 
 export const DEFAULT_SPEC: Omit<RolloutSpec, "release" | "selector"> = {
@@ -143,6 +146,7 @@ export const DEFAULT_SPEC: Omit<RolloutSpec, "release" | "selector"> = {
   rollback: { waves: [], maxInFlight: { count: 1_000 }, minSuccessPercent: 0 },
   notBeforeMs: 0,
   expiresAtMs: 0,
+  windows: NO_WINDOWS,
 };
 
 /** Contiguous positions [start, end) of one wave. */
@@ -190,6 +194,8 @@ export interface RolloutProgress {
   readonly hasExpired: boolean;
   /** Of an adaptive rollout that has started: how many may be in flight now. */
   readonly window: AdaptiveWindow | null;
+  /** By index of the zones in the plan; empty without windows. */
+  readonly zones: readonly ZoneProgress[];
 }
 
 export const INITIAL_PROGRESS: RolloutProgress = {
@@ -207,4 +213,5 @@ export const INITIAL_PROGRESS: RolloutProgress = {
   rollbackWanted: false,
   hasExpired: false,
   window: null,
+  zones: [],
 };

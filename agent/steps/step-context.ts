@@ -22,13 +22,15 @@ export interface StepTools {
   readonly hooks: Hooks;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Milliseconds since 1970: what windows are judged by. */
+  readonly workingTimeMs: () => number;
 }
 
 export interface StepContext extends StepTools {
   readonly slot: Slot;
   readonly offer: OfferPayload;
-  /** Tells the center that the attempt waits for the device to be free. */
-  readonly sayWaiting: () => Promise<void>;
+  /** Tells the center what the attempt waits for. */
+  readonly sayWaiting: (reason: ReportReason) => Promise<void>;
   /** Newer work has come, or the agent stops. Steps that can be left anywhere listen to it. */
   readonly interrupt: AbortSignal;
   /** The agent must end now: every step listens to it, and is repeated by the next agent. */

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Asks the busy hook until the device is free. The limit runs on this process's monotonic clock: an
- * agent that starts again waits anew, for nothing is known about the time in between.
+ * Waits until the install may begin: its window is open, and the busy hook says that the device is
+ * free. The limit is on the time in which it was busy within a window, and runs on this process's
+ * monotonic clock: an agent that starts again waits anew, for nothing is known about the time in
+ * between.
  */
 import { delay } from "../../ports/clock.ts";
 import { faultPoint } from "../../runtime/faults.ts";
 import type { WaitStep } from "./step.ts";
 import { DONE, failed } from "./step-context.ts";
-import type { StepExecutor } from "./step-context.ts";
+import type { StepContext, StepExecutor } from "./step-context.ts";
+import { isWindowOpen, untilWindowOpens } from "./window-wait.ts";
 
 /** Often enough for a person who waits, seldom enough for a hook that costs something. */
 export const BUSY_INTERVAL_MS = 30_000;
@@ -15,19 +18,36 @@ export const BUSY_INTERVAL_MS = 30_000;
 export const BUSY_LIMIT_MS = 86_400_000;
 
 export const runWait: StepExecutor<WaitStep> = async (context) => {
-  const { hooks, slot, offer, clock, interrupt } = context;
-  const startedMs = clock.monotonicMs();
-  let hasSaid = false;
-  while (await hooks.isBusy(slot, offer, interrupt)) {
-    interrupt.throwIfAborted();
-    if (!hasSaid) await context.sayWaiting();
-    hasSaid = true;
+  const { clock, interrupt } = context;
+  let busyMs = 0;
+  let said = "";
+  const say = async (reason: "window-closed" | "busy"): Promise<void> => {
+    if (said !== reason) await context.sayWaiting(reason);
+    said = reason;
     faultPoint("agent.wait.middle");
-    if (clock.monotonicMs() - startedMs > BUSY_LIMIT_MS) {
+  };
+  for (;;) {
+    if (!isWindowOpen(context, "install")) {
+      await say("window-closed");
+      await untilWindowOpens(context, "install");
+    }
+    if (!(await isBusy(context))) {
+      // The hook may have taken its time.
+      if (isWindowOpen(context, "install")) return DONE;
+      continue;
+    }
+    await say("busy");
+    if (busyMs > BUSY_LIMIT_MS) {
       return failed("busy", "the busy hook did not release the device for 24 hours");
     }
+    const startedMs = clock.monotonicMs();
     await delay(clock, BUSY_INTERVAL_MS, interrupt);
+    busyMs += clock.monotonicMs() - startedMs;
   }
-  interrupt.throwIfAborted();
-  return DONE;
 };
+
+async function isBusy({ hooks, slot, offer, interrupt }: StepContext): Promise<boolean> {
+  const busy = await hooks.isBusy(slot, offer, interrupt);
+  interrupt.throwIfAborted();
+  return busy;
+}

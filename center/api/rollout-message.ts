@@ -11,6 +11,7 @@ import {
   RolloutState,
   type Rollout,
 } from "../../protocol/gen/muster/v1/deploy_pb.ts";
+import { windowsMessage } from "./rollout-schedule-spec.ts";
 import type { PlanRecord, RolloutRecord } from "../rollouts/rollout-record.ts";
 import { rollbackMessage } from "./rollback-message.ts";
 import { amountMessage } from "./spec-fields.ts";
@@ -109,6 +110,7 @@ export function planMessage(
     downloadBytes: BigInt(plan.downloadBytes),
     expectedDurationMs: BigInt(plan.expectedDurationMs),
     plannedAtMs: BigInt(plan.plannedAtMs),
+    zones: plan.zones.map((zone) => ({ ...zone })),
     maxFailures: plan.limits.maxFailures,
     maxFailureRatePercent: plan.limits.maxFailureRatePercent,
     evidentFailures: evidentFailures(
@@ -152,5 +154,6 @@ function specMessage(
     notBeforeMs: BigInt(spec.notBeforeMs),
     expiresAtMs: BigInt(spec.expiresAtMs),
     ...strategyMessage(spec),
+    ...windowsMessage(spec.windows),
   };
 }

@@ -2,6 +2,9 @@
 /** Says in one sentence why a device is not moving, or that it is where it should be. */
 import { ATTEMPT_STATES, CELL_REASONS, type AttemptState } from "../../domain/attempt.ts";
 import { offerBudget } from "../../domain/rollout-engine.ts";
+import { formatInstant } from "../../domain/civil-time.ts";
+import { nextChangeAfter } from "../../domain/window.ts";
+import type { WindowKind } from "../../domain/zone-windows.ts";
 import type { Store, StoredDevice } from "../../ports/store.ts";
 import { MusterError } from "../../domain/errors.ts";
 import type { ReleaseIndex } from "../releases/release-index.ts";
@@ -142,8 +145,15 @@ function sentenceOf(
       return options.fleet.presence(ordinal) === "online"
         ? "holds an offer and has not answered yet"
         : "may hold an offer and is not connected; its token stays spent until it is heard of";
+    case "accepted":
+    case "downloading":
+      return `is under way: ${state}${windowNote(options, rollout, position, "download")}`;
+    case "downloaded":
+      return `has the release${windowNote(options, rollout, position, "install")}`;
     case "waiting":
-      return "has the release and its busy hook defers the install";
+      return reason === "window-closed"
+        ? `has the release and waits${windowNote(options, rollout, position, "install")}`
+        : "has the release and its busy hook defers the install";
     case "verifying":
       return "has installed the release and soaks: it must stay healthy with the right digest";
     case "succeeded":
@@ -168,6 +178,21 @@ function sentenceOf(
   }
 }
 
+/** Since when nothing may begin, and when it may again; "" while the window is open. */
+function windowNote(
+  options: ExplainOptions,
+  rollout: OpenRollout,
+  position: number,
+  window: WindowKind,
+): string {
+  if (!rollout.isWindowClosed(position, window)) return "";
+  const zone = rollout.zoneAt(position);
+  const windows = rollout.record.spec.windows[window];
+  const opensAtMs = nextChangeAfter(windows, zone, options.load.clock.wallMs());
+  const opens = opensAtMs === null ? "" : ` and opens at ${formatInstant(opensAtMs)}`;
+  return `; its ${window} window is closed in ${zone}${opens}`;
+}
+
 function pendingSentence(
   options: ExplainOptions,
   rollout: OpenRollout,
@@ -184,6 +209,10 @@ function pendingSentence(
   }
   if (options.fleet.reachableThrough(ordinal) === 0) {
     return `is offered when it connects: it is ${options.fleet.presence(ordinal)} now`;
+  }
+  const closed = windowNote(options, rollout, position, "install");
+  if (closed !== "" && !options.fleet.understands(ordinal, "windows")) {
+    return `is offered when its install window opens, for it keeps none by itself${closed}`;
   }
   if (offerBudget(rollout.frame, progress, rollout.total) === 0) {
     return "waits for a token: the in-flight limit or the blast radius is used up";

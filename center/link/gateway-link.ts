@@ -283,12 +283,14 @@ async function takeHellos(
       ordinal,
       agent: batch.agents[index] ?? "",
       inventoryJson: batch.inventoriesJson[index] ?? "{}",
+      features: (batch.features[index] ?? "").split(" "),
     }))
     .filter(({ ordinal }) => options.fleet.gatewayOf(ordinal) === stream.gatewayNumber);
   await options.hellos.keep(items, signal);
   await options.inbox.whenRoom();
-  for (const { ordinal } of items) {
-    options.inbox.put({ kind: "hello", ordinal, fence: options.fleet.fenceOf(ordinal) });
+  for (const { ordinal, features } of items) {
+    const fence = options.fleet.fenceOf(ordinal);
+    options.inbox.put({ kind: "hello", ordinal, fence, features });
   }
 }
 

@@ -234,7 +234,8 @@ export class RehearsedCenter implements AsyncDisposable {
         const ordinal = ordinalOf(device);
         const { fence } = this.table.open(ordinal, script.model.gateways[device] ?? 1);
         say(device);
-        inbox.put({ kind: "hello", ordinal, fence });
+        // A model keeps no windows: the center does it for it.
+        inbox.put({ kind: "hello", ordinal, fence, features: [] });
       },
       disconnected: (device) => {
         const ordinal = ordinalOf(device);

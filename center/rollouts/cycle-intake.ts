@@ -28,7 +28,7 @@ export function applyStates(intake: CycleIntake, items: readonly InboxItem[]): v
   for (const item of items) {
     if (item.kind === "states") applyStateBatch(intake, item);
     if (item.kind !== "hello" || fleet.fenceOf(item.ordinal) !== item.fence) continue;
-    fleet.greet(item.ordinal);
+    fleet.greet(item.ordinal, item.features);
     for (let slot = 0; slot < SLOT_NAMES.length; slot++) {
       // Slots that a hello does not name are empty.
       if (fleet.hasNamed(item.ordinal, slot)) continue;

@@ -41,6 +41,7 @@ export function dispatch(rollout: OpenRollout, dispatcher: Dispatcher): Lease[] 
     const ordinal = rollout.ordinalAt(position);
     const gatewayNumber = dispatcher.fleet.reachableThrough(ordinal);
     if (gatewayNumber === 0 || !dispatcher.fleet.hasGreeted(ordinal)) continue;
+    if (waitsForWindow(rollout, position, dispatcher.fleet)) continue;
     const held = rollout.generationAt(position);
     if (dispatcher.desk.coveredBy(record.number, position, held) === gatewayNumber) continue;
     if (!dispatcher.places.claim(rollout, position)) continue;
@@ -53,6 +54,12 @@ export function dispatch(rollout: OpenRollout, dispatcher: Dispatcher): Lease[] 
   const leases = [...byGateway.values()].flat();
   for (const granted of leases) dispatcher.desk.grant(granted);
   return leases;
+}
+
+/** A device that keeps windows by itself is offered at any time; others only while one is open. */
+function waitsForWindow(rollout: OpenRollout, position: number, fleet: FleetTable): boolean {
+  if (!rollout.isWindowClosed(position, "install")) return false;
+  return !fleet.understands(rollout.ordinalAt(position), "windows");
 }
 
 /** Steps the cell; an entry that came back unsent keeps its generation. */

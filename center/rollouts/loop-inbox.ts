@@ -22,6 +22,8 @@ export interface HelloItem {
   readonly kind: "hello";
   readonly ordinal: number;
   readonly fence: number;
+  /** What it says that it understands. */
+  readonly features: readonly string[];
 }
 
 export interface ReturnItem {

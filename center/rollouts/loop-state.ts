@@ -94,7 +94,7 @@ export async function loadRollout(
     });
   }
   const plan = readPlan(document);
-  const columns = createPlanColumns(plan.deviceCount);
+  const columns = createPlanColumns(plan.deviceCount, plan.zones.length > 0);
   const owner = String(record.number);
   const pageCount = Math.ceil(plan.deviceCount / CELLS_PER_PAGE);
   const ids = (kind: PageId["kind"]): PageId[] =>

@@ -4,6 +4,7 @@
  * own in columns, and one signature over the tree of them all.
  */
 import { assert } from "../../domain/assert.ts";
+import type { OfferedWindows } from "../../protocol/device/offer.ts";
 import {
   NONCE_BYTES,
   offerLeaves,
@@ -70,7 +71,7 @@ export class OfferDesk {
     return { lease, ordinals, columns, leaves, signed: this.sign(leaves, nowMs) };
   }
 
-  /** One template a target: of a rollback, devices go back to different releases. */
+  /** One a target and time zone: of a rollback, devices go back to different releases. */
   private templatesOf(
     rollout: OpenRollout,
     lease: Lease,
@@ -79,13 +80,13 @@ export class OfferDesk {
   ): Pick<OfferColumns, "templates" | "templateIndexes"> {
     const hole = Buffer.from(this.random.bytes(NONCE_BYTES)).toString("base64url");
     const templates: OfferTemplate[] = [];
-    const indexByTarget = new Map<number, number>();
+    const indexByKind = new Map<string, number>();
     const templateIndexes = positions.map((position) => {
-      const target = rollout.targetIndexAt(position);
-      let index = indexByTarget.get(target);
+      const kind = `${rollout.targetIndexAt(position)} ${rollout.zoneAt(position)}`;
+      let index = indexByKind.get(kind);
       if (index === undefined) {
         index = templates.push(this.template(rollout, lease, position, hole, nowMs)) - 1;
-        indexByTarget.set(target, index);
+        indexByKind.set(kind, index);
       }
       return index;
     });
@@ -126,10 +127,22 @@ export class OfferDesk {
               lengthBytes: target.manifestBytes,
             },
           }),
+      ...offeredWindows(rollout, position),
       nonce: hole,
       issuedAtMs: nowMs,
       expiresAtMs: nowMs + this.offerLifetimeMs,
     };
     return offerTemplate(payload, hole);
   }
+}
+
+/** Nothing where the device may do everything at any time. */
+function offeredWindows(
+  rollout: OpenRollout,
+  position: number,
+): { readonly windows?: OfferedWindows } {
+  const timeZone = rollout.zoneAt(position);
+  if (timeZone === "") return {};
+  const { install, download } = rollout.record.spec.windows;
+  return { windows: { timeZone, install, download } };
 }

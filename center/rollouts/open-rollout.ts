@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * A rollout that the engine works on, in memory: its record, its frozen plan and its attempt pages.
- * Memory: 10 bytes a position for the plan, 4 bytes an ordinal for the way back, 25 bytes a cell.
+ * Memory: the plan (planned-devices.ts) and 25 bytes a cell.
  * Only the rollout loop changes it; what changed is committed before anybody else hears of it.
  */
 import { assert } from "../../domain/assert.ts";
@@ -31,15 +31,14 @@ import { sweepPage, type SweepContext } from "../../domain/attempt-sweep.ts";
 import { takesPlace } from "../../domain/place-loads.ts";
 import type { RolloutFrame } from "../../domain/rollout-engine.ts";
 import { SLOT_NAMES } from "../../domain/running-page.ts";
+import { windowsOf } from "../../domain/plan-zones.ts";
+import { skipClosedTime } from "../../domain/window-deadlines.ts";
+import { isClosed, type WindowOpened } from "../../domain/zone-progress.ts";
+import type { WindowKind } from "../../domain/zone-windows.ts";
 import type { DocumentWrite, PageWrite } from "../../ports/store.ts";
 import type { PlanColumns } from "./plan-pages.ts";
-import {
-  rolloutKey,
-  toJson,
-  type PlanRecord,
-  type PlanTarget,
-  type RolloutRecord,
-} from "./rollout-record.ts";
+import { PlannedDevices } from "./planned-devices.ts";
+import { rolloutKey, toJson, type PlanRecord, type RolloutRecord } from "./rollout-record.ts";
 
 /** How often the clock of a rollout in which nothing else happens is saved. */
 const CLOCK_SAVE_MS = 1_000;
@@ -59,13 +58,10 @@ interface HeldPage {
 /** What the sweep needs of the world. */
 export type SweepView = Pick<SweepContext, "evidence" | "isOnline" | "isPlanted">;
 
-export class OpenRollout {
+export class OpenRollout extends PlannedDevices {
   record: RolloutRecord;
-  readonly plan: PlanRecord;
   readonly frame: RolloutFrame;
-  readonly columns: PlanColumns;
   readonly slotIndex: number;
-  private readonly positions: Int32Array;
   private readonly pages: HeldPage[] = [];
   private revision: number;
   private savedRecord: RolloutRecord;
@@ -81,20 +77,19 @@ export class OpenRollout {
     pages: readonly { number: number; version: number; bytes: Uint8Array }[];
     offerLifetimeMs: number;
   }) {
+    super(options);
     this.record = options.record;
     this.savedRecord = options.record;
     this.revision = options.revision;
     this.isNew = options.revision === 0;
-    this.plan = options.plan;
-    this.columns = options.columns;
     this.slotIndex = SLOT_NAMES.indexOf(options.plan.slot);
-    this.positions = indexPositions(this.ordinals);
     this.frame = {
       spec: options.record.spec,
       limits: options.plan.limits,
       waveTotal: options.plan.waves.length,
       isRollback: options.record.parent !== "",
       offerLifetimeMs: options.offerLifetimeMs,
+      zones: windowsOf(options.record.spec.windows, options.plan, options.columns.zones),
     };
     for (let start = 0; start < this.ordinals.length; start += CELLS_PER_PAGE) {
       const number = start / CELLS_PER_PAGE;
@@ -118,10 +113,6 @@ export class OpenRollout {
     return rolloutKey(this.record.tenant, this.record.name);
   }
 
-  get ordinals(): Uint32Array {
-    return this.columns.ordinals;
-  }
-
   get nowTicks(): number {
     return Math.floor(this.record.progress.clockMs / PAGE_TICK_MS);
   }
@@ -129,35 +120,6 @@ export class OpenRollout {
   get isStopping(): boolean {
     const { state } = this.record.progress;
     return state === "stopping" || state === "rolling-back";
-  }
-
-  /** −1 when the device is not in the plan. */
-  positionOf(ordinal: number): number {
-    return (this.positions[ordinal] ?? 0) - 1;
-  }
-
-  ordinalAt(position: number): number {
-    return this.ordinals[position] ?? 0;
-  }
-
-  targetAt(position: number): PlanTarget {
-    const target = this.plan.targets[this.targetIndexAt(position)];
-    assert(target !== undefined, "every position of a plan has a target");
-    return target;
-  }
-
-  /** `siteKey` of its device's site; 0 = none. */
-  siteAt(position: number): number {
-    return this.columns.sites[position] ?? 0;
-  }
-
-  /** Index into `plan.targets`: what evidence is compared with, translated once by the caller. */
-  targetIndexAt(position: number): number {
-    return this.columns.targets[position] ?? 0;
-  }
-
-  waveAt(position: number): number {
-    return this.plan.waves.findIndex((wave) => position < wave.end);
   }
 
   /** Positions that may be offered: those of the waves that are open. */
@@ -231,6 +193,27 @@ export class OpenRollout {
         rollingBack: state === "rolling-back",
         stopping: this.isStopping,
         offerLifetimeMs: this.frame.offerLifetimeMs,
+        isWindowClosed: (position, window) => this.isWindowClosed(position, window),
+      });
+      if (changed) this.touch(held);
+    }
+  }
+
+  /** Of the device's time zone, as of the last tick. */
+  isWindowClosed(position: number, window: WindowKind): boolean {
+    if (this.columns.zones === null) return false;
+    return isClosed(this.record.progress.zones[this.columns.zones[position] ?? 0], window);
+  }
+
+  /** Attempts that waited for this window go on with what is left of their deadlines. */
+  windowOpened({ zone, window, closedAtMs }: WindowOpened): void {
+    for (const held of this.pages) {
+      const changed = skipClosedTime(held.page, {
+        zone,
+        window,
+        zoneAt: (position) => this.columns.zones?.[position] ?? -1,
+        closedAtTicks: Math.floor(closedAtMs / PAGE_TICK_MS),
+        nowTicks: this.nowTicks,
       });
       if (changed) this.touch(held);
     }
@@ -384,15 +367,4 @@ export class OpenRollout {
   get storedRevision(): number {
     return this.revision;
   }
-}
-
-/** position + 1 by ordinal; 0 = not in the plan. */
-function indexPositions(ordinals: Uint32Array): Int32Array {
-  let highest = 0;
-  for (const ordinal of ordinals) highest = Math.max(highest, ordinal);
-  const positions = new Int32Array(highest + 1);
-  ordinals.forEach((ordinal, position) => {
-    positions[ordinal] = position + 1;
-  });
-  return positions;
 }

@@ -54,7 +54,9 @@ export async function draftPlan(
   const frozen = freeze(record, release, plan, seed, options.clock.wallMs());
   const { ordinals } = plan;
   const sites = Uint32Array.from(plan.sites, (site) => siteKey(record.tenant, site));
-  return { frozen, columns: { ordinals, sites, targets: new Uint16Array(ordinals.length) } };
+  const zones = plan.zones?.byPosition ?? null;
+  const targets = new Uint16Array(ordinals.length);
+  return { frozen, columns: { ordinals, sites, targets, zones } };
 }
 
 /** The record of a rollout whose plan is frozen. */
@@ -195,6 +197,7 @@ function freeze(
       sample: wave.sample,
     })),
     exclusions: plan.exclusions,
+    zones: plan.zones?.zones ?? [],
     limits: plan.limits,
     targets: [
       {

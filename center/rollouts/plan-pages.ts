@@ -2,16 +2,19 @@
 /**
  * The plan's pages: ordinal, site and target by position. Layout of a page (little-endian): u32
  * magic, u32 count, u32 ordinal × count, u32 site × count, u16 target × count. Pages of before
- * sites were kept have another magic and no such column.
+ * sites were kept have another magic and no such column. Where a plan has windows, the magic is a
+ * third one, and u16 time zone × count comes behind.
  */
 import { assert } from "../../domain/assert.ts";
 import { CELLS_PER_PAGE } from "../../domain/attempt-page.ts";
 import type { PageWrite } from "../../ports/store.ts";
 
 const MAGIC = 0x4d50_5032; // "MPP2"
+const MAGIC_WITH_ZONES = 0x4d50_5033; // "MPP3"
 const MAGIC_WITHOUT_SITES = 0x4d50_5031; // "MPP1"
 const HEADER_BYTES = 8;
 const BYTES_PER_POSITION = 4 + 4 + 2;
+const ZONE_BYTES = 2;
 
 /** By position. */
 export interface PlanColumns {
@@ -20,31 +23,38 @@ export interface PlanColumns {
   readonly sites: Uint32Array;
   /** Index of the plan's targets. */
   readonly targets: Uint16Array;
+  /** Index of the plan's time zones; null without windows. */
+  readonly zones: Uint16Array | null;
 }
 
-export function createPlanColumns(deviceCount: number): PlanColumns {
+export function createPlanColumns(deviceCount: number, hasZones: boolean): PlanColumns {
   return {
     ordinals: new Uint32Array(deviceCount),
     sites: new Uint32Array(deviceCount),
     targets: new Uint16Array(deviceCount),
+    zones: hasZones ? new Uint16Array(deviceCount) : null,
   };
 }
 
 /** Pages of a new plan. */
 export function encodePlanPages(rolloutNumber: number, columns: PlanColumns): PageWrite[] {
-  const { ordinals, sites, targets } = columns;
+  const { ordinals, sites, targets, zones } = columns;
+  const hasZones = zones !== null;
   const writes: PageWrite[] = [];
   for (let start = 0; start < ordinals.length; start += CELLS_PER_PAGE) {
     const count = Math.min(CELLS_PER_PAGE, ordinals.length - start);
     const end = start + count;
-    const bytes = new Uint8Array(HEADER_BYTES + count * BYTES_PER_POSITION);
+    const bytes = new Uint8Array(
+      HEADER_BYTES + count * (BYTES_PER_POSITION + (hasZones ? ZONE_BYTES : 0)),
+    );
     const header = new DataView(bytes.buffer);
-    header.setUint32(0, MAGIC, true);
+    header.setUint32(0, hasZones ? MAGIC_WITH_ZONES : MAGIC, true);
     header.setUint32(4, count, true);
-    const page = viewColumns(bytes.buffer, count);
+    const page = viewColumns(bytes.buffer, count, hasZones);
     page.ordinals.set(ordinals.subarray(start, end));
     page.sites.set(sites.subarray(start, end));
     page.targets.set(targets.subarray(start, end));
+    if (hasZones) page.zones?.set(zones.subarray(start, end));
     writes.push({
       kind: "plan",
       owner: String(rolloutNumber),
@@ -56,11 +66,13 @@ export function encodePlanPages(rolloutNumber: number, columns: PlanColumns): Pa
   return writes;
 }
 
-function viewColumns(buffer: ArrayBufferLike, count: number): PlanColumns {
+function viewColumns(buffer: ArrayBufferLike, count: number, hasZones: boolean): PlanColumns {
+  const zonesAt = HEADER_BYTES + count * BYTES_PER_POSITION;
   return {
     ordinals: new Uint32Array(buffer, HEADER_BYTES, count),
     sites: new Uint32Array(buffer, HEADER_BYTES + count * 4, count),
     targets: new Uint16Array(buffer, HEADER_BYTES + count * 8, count),
+    zones: hasZones ? new Uint16Array(buffer, zonesAt, count) : null,
   };
 }
 
@@ -76,9 +88,12 @@ export function decodePlanPage(number: number, bytes: Uint8Array, into: PlanColu
     into.targets.set(new Uint16Array(buffer, HEADER_BYTES + count * 4, count), start);
     return;
   }
-  assert(magic === MAGIC, "a plan page begins with its magic");
-  const page = viewColumns(buffer, count);
+  const hasZones = into.zones !== null;
+  const wanted = hasZones ? MAGIC_WITH_ZONES : MAGIC;
+  assert(magic === wanted, "a plan page begins with its magic");
+  const page = viewColumns(buffer, count, hasZones);
   into.ordinals.set(page.ordinals, start);
   into.sites.set(page.sites, start);
   into.targets.set(page.targets, start);
+  if (page.zones !== null) into.zones?.set(page.zones, start);
 }

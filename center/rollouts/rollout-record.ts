@@ -14,6 +14,9 @@ import {
 } from "../../domain/rollout.ts";
 import type { SlotName } from "../../domain/running-page.ts";
 import { SLOT_NAMES } from "../../domain/running-page.ts";
+import type { PlanZone } from "../../domain/plan-zones.ts";
+import { DAYS } from "../../domain/window.ts";
+import { NO_WINDOWS, type WindowPolicy } from "../../domain/zone-windows.ts";
 import type { Json, StoredDocument } from "../../ports/store.ts";
 
 export interface RolloutRecord {
@@ -61,6 +64,8 @@ export interface PlanRecord {
     readonly deviceCount: number;
     readonly sample: readonly string[];
   }[];
+  /** By index; empty without windows. */
+  readonly zones: readonly PlanZone[];
   readonly limits: PlanLimits;
   readonly targets: readonly PlanTarget[];
   readonly downloadBytes: number;
@@ -83,6 +88,16 @@ const strategy = z.discriminatedUnion("kind", [
   }),
   z.strictObject({ kind: z.literal("adaptive"), first: amount, min: amount, max: amount }),
 ]);
+const windows = z.array(
+  z.strictObject({ days: z.array(z.enum(DAYS)), fromMinute: z.int(), toMinute: z.int() }),
+);
+
+const windowPolicy: z.ZodType<WindowPolicy> = z.strictObject({
+  install: windows,
+  download: windows,
+  timeZone: z.string(),
+  defaultTimeZone: z.string(),
+});
 
 const spec: z.ZodType<RolloutSpec> = z.strictObject({
   release: z.string(),
@@ -120,6 +135,7 @@ const spec: z.ZodType<RolloutSpec> = z.strictObject({
     .default({ ...DEFAULT_SPEC.rollback, waves: [] }),
   notBeforeMs: z.number().default(0),
   expiresAtMs: z.number().default(0),
+  windows: windowPolicy.default(NO_WINDOWS),
 });
 
 const progress: z.ZodType<RolloutProgress> = z.strictObject({
@@ -145,6 +161,15 @@ const progress: z.ZodType<RolloutProgress> = z.strictObject({
     })
     .nullable()
     .default(null),
+  zones: z
+    .array(
+      z.strictObject({
+        installClosedAtMs: z.number().nullable(),
+        downloadClosedAtMs: z.number().nullable(),
+        reachFromMs: z.number(),
+      }),
+    )
+    .default([]),
 });
 
 const rolloutRecord: z.ZodType<RolloutRecord> = z.strictObject({
@@ -189,6 +214,9 @@ const planRecord: z.ZodType<PlanRecord> = z.strictObject({
     maxInFlightPerSite: z.int().default(0),
     window: z.strictObject({ first: z.int(), min: z.int(), max: z.int() }).nullable().default(null),
   }),
+  zones: z
+    .array(z.strictObject({ name: z.string(), deviceCount: z.int(), assumedCount: z.int() }))
+    .default([]),
   targets: z.array(
     z.strictObject({ release: z.string(), digest: z.string(), manifestBytes: z.int() }),
   ),

@@ -95,6 +95,9 @@ export class RolloutStepper {
       case "begin-rollback":
         this.beginRollback(rollout);
         break;
+      case "window-opened":
+        rollout.windowOpened(effect);
+        break;
       default:
         this.end(rollout);
     }

@@ -5,6 +5,7 @@
  * whose gateway is cut off is `unknown`, never `offline`.
  */
 import type { Clock } from "../../ports/clock.ts";
+import { FEATURES, type Feature } from "../../protocol/device/status.ts";
 
 export type Presence = "never-seen" | "online" | "offline" | "unknown";
 
@@ -30,6 +31,8 @@ export class FleetTable {
   private openedAt: Float64Array = new Float64Array(1_024);
   /** Bit n: slot n was named in this session. */
   private named: Uint8Array = new Uint8Array(1_024);
+  /** Bit n: the device said in its last hello that it understands feature n. */
+  private features: Uint8Array = new Uint8Array(1_024);
   private readonly clock: Clock;
   private readonly isGatewayOnline: GatewayOnline;
   private readonly startedAtMs: number;
@@ -118,9 +121,14 @@ export class FleetTable {
     return this.fence[ordinal] ?? 0;
   }
 
-  /** The device said hello in this session. */
-  greet(ordinal: number): void {
+  /** The device said hello in this session, and which features it understands. */
+  greet(ordinal: number, features: readonly string[]): void {
     this.grow(ordinal);
+    let bits = 0;
+    FEATURES.forEach((feature, bit) => {
+      if (features.includes(feature)) bits |= 1 << bit;
+    });
+    this.features[ordinal] = bits;
     this.greeted[ordinal] = 1;
     this.known[ordinal] = 1;
   }
@@ -129,6 +137,10 @@ export class FleetTable {
   nameSlot(ordinal: number, slot: number): void {
     this.grow(ordinal);
     this.named[ordinal] = (this.named[ordinal] ?? 0) | (1 << slot);
+  }
+
+  understands(ordinal: number, feature: Feature): boolean {
+    return ((this.features[ordinal] ?? 0) & (1 << FEATURES.indexOf(feature))) !== 0;
   }
 
   hasNamed(ordinal: number, slot: number): boolean {
@@ -207,5 +219,6 @@ export class FleetTable {
     this.known = copy(new Uint8Array(length), this.known);
     this.openedAt = copy(new Float64Array(length), this.openedAt);
     this.named = copy(new Uint8Array(length), this.named);
+    this.features = copy(new Uint8Array(length), this.features);
   }
 }

@@ -10,14 +10,14 @@ import { parseAmount, parseDurationMs, type Amount } from "../../domain/units.ts
 import type { CheckFacts } from "./document-errors.ts";
 
 /** Text for which `check` throws nothing. */
-function checkedText(check: (text: string) => void): z.ZodType<string> {
+export function checkedText(check: (text: string) => void): z.ZodType<string> {
   return z.string().superRefine((text, context) => {
     attempt(context, () => check(text));
   });
 }
 
 /** Text or number that `parse` turns into a value. */
-function parsed<Value>(parse: (text: string) => Value): z.ZodType<Value> {
+export function parsed<Value>(parse: (text: string) => Value): z.ZodType<Value> {
   return z.unknown().transform((input, context) => {
     if (typeof input !== "string" && typeof input !== "number") {
       const message = input === null ? "this field is empty" : "must be text, as in an example";

@@ -191,6 +191,39 @@ const BAD: readonly (readonly [name: string, text: string, message: string])[] =
       "does not say in which time zone it is\n" +
       "  → write it like 2026-12-01T22:00:00+01:00 or 2026-12-01T21:00:00Z",
   ],
+  ...(
+    [
+      [
+        '{ install: [{ days: [mon-fry], from: "22:00", to: "05:00" }] }',
+        '14:33 (spec.windows.install[0].days[0]): "mon-fry" is not a day like mon, ' +
+          "or days like mon-fri",
+      ],
+      [
+        '{ install: [{ from: "10 pm", to: "05:00" }] }',
+        '14:32 (spec.windows.install[0].from): "10 pm" is not a time of day like 22:00',
+      ],
+      [
+        '{ install: [{ from: "24:00", to: "05:00" }] }',
+        "14:32 (spec.windows.install[0].from): a window cannot open at 24:00; " +
+          "write 00:00 of the day after",
+      ],
+      [
+        '{ install: [{ from: "22:00", to: "05:00" }], timeZone: CET/Berlin }',
+        '14:67 (spec.windows.timeZone): "CET/Berlin" is not a time zone like Europe/Berlin',
+      ],
+      [
+        "{ timeZone: device }",
+        "14:12 (spec.windows): has no windows: name install, download or both",
+      ],
+    ] as const
+  ).map(
+    ([text, message]) =>
+      [
+        `windows like ${text}`,
+        withLine("onStop: rollback", `windows: ${text}`),
+        `rollout.yaml:${message}`,
+      ] as const,
+  ),
   [
     "an action that is none",
     withLine("onStop: rollback", "onStop: rolback"),

@@ -25,6 +25,7 @@
  *       onStop: rollback
  *       notBefore: 2026-12-01T22:00:00+01:00
  *       expires: 2026-12-08T05:00:00+01:00
+ *       windows: (windows-field.ts)
  */
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { z } from "zod";
@@ -51,6 +52,7 @@ import {
   toWaveOrder,
   type StrategyFields,
 } from "./strategy-field.ts";
+import { toWindows, windowsField, type WindowsFields } from "./windows-field.ts";
 
 export interface RolloutDocument {
   readonly apiVersion: "muster/v1";
@@ -101,6 +103,7 @@ export interface RolloutDocument {
     /** Milliseconds since 1970, as is `expires`. */
     readonly notBefore?: number | undefined;
     readonly expires?: number | undefined;
+    readonly windows?: WindowsFields | undefined;
   };
 }
 
@@ -170,6 +173,7 @@ export const rolloutDocumentSchema: z.ZodType<RolloutDocument> = z.strictObject(
       .optional(),
     notBefore: instantField.optional(),
     expires: instantField.optional(),
+    windows: windowsField.optional(),
   }),
 });
 
@@ -203,6 +207,7 @@ export function toRolloutSpec(
     ...(spec.rollback === undefined ? {} : { rollback: toRollback(spec.rollback) }),
     ...(spec.notBefore === undefined ? {} : { notBeforeMs: BigInt(spec.notBefore) }),
     ...(spec.expires === undefined ? {} : { expiresAtMs: BigInt(spec.expires) }),
+    ...(spec.windows === undefined ? {} : { windows: toWindows(spec.windows) }),
   };
 }
 

@@ -5,7 +5,7 @@ import { renderTable } from "../output/table.ts";
 import { countOf, formatBytes, formatCount, formatElapsed } from "../output/units.ts";
 import { amountText } from "./amounts.ts";
 import { factLines } from "./fact-lines.ts";
-import { scheduleFacts } from "./schedule.ts";
+import { scheduleFacts, zoneText } from "./schedule.ts";
 
 /** `terminalWidth` null = not a terminal. */
 export function planLines(rollout: Rollout, plan: Plan, terminalWidth: number | null): string[] {
@@ -25,6 +25,7 @@ export function planLines(rollout: Rollout, plan: Plan, terminalWidth: number | 
       ["download", `${formatBytes(Number(plan.downloadBytes))} at most, all devices together`],
       ["duration", `about ${formatElapsed(Number(plan.expectedDurationMs))}`],
       ...scheduleFacts(spec),
+      ["time zones", zoneText(plan)],
       ["digest", plan.digest],
     ]),
     "",

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /** When a rollout may do something, as facts of its plan and of itself. */
 import { formatInstant } from "../../domain/civil-time.ts";
-import type { RolloutSpec } from "../../protocol/gen/muster/v1/deploy_pb.ts";
+import { DAYS } from "../../domain/window.ts";
+import { formatWindow } from "../../domain/window-text.ts";
+import { DEVICE_ZONE } from "../../domain/zone-windows.ts";
+import type { Plan, RolloutSpec, Window } from "../../protocol/gen/muster/v1/deploy_pb.ts";
+import { countOf, formatCount } from "../output/units.ts";
 import type { Fact } from "./fact-lines.ts";
 
 /** Empty where the rollout may do all of it at any time. */
@@ -9,9 +13,30 @@ export function scheduleFacts(spec: RolloutSpec | undefined): Fact[] {
   return [
     ["not before", instantText(spec?.notBeforeMs ?? 0n)],
     ["expires", instantText(spec?.expiresAtMs ?? 0n)],
+    ["installs", windowsText(spec, spec?.windows?.install ?? [])],
+    ["downloads", windowsText(spec, spec?.windows?.download ?? [])],
   ];
+}
+
+/** In which zones the devices of a plan are: `Europe/Berlin 120, UTC 3 (assumed)`. */
+export function zoneText({ zones }: Plan): string {
+  return zones
+    .map(({ name, deviceCount, assumedCount }) => {
+      const assumed = assumedCount === 0 ? "" : ` (${countOf(assumedCount, "device")} state none)`;
+      return `${name} ${formatCount(deviceCount)}${assumed}`;
+    })
+    .join(", ");
 }
 
 function instantText(atMs: bigint): string {
   return atMs === 0n ? "" : formatInstant(Number(atMs));
+}
+
+function windowsText(spec: RolloutSpec | undefined, windows: readonly Window[]): string {
+  if (windows.length === 0) return "";
+  const times = windows.map((window) =>
+    formatWindow({ ...window, days: DAYS.filter((day) => window.days.includes(day)) }),
+  );
+  const zone = spec?.windows?.timeZone ?? "";
+  return `begin ${times.join(", ")} ${zone === DEVICE_ZONE ? "on the device's clock" : zone}`;
 }

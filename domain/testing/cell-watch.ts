@@ -15,6 +15,7 @@ import {
 import { PAGE_TICK_MS } from "../attempt-page.ts";
 import { MAX_TRIES, type AttemptEvent } from "../attempt-step.ts";
 import { EVIDENCE } from "../attempt-sweep.ts";
+import { windowOf } from "../window-deadlines.ts";
 import { must } from "./invariants.ts";
 import type { PureCenter } from "./pure-center.ts";
 import type { PureRollout } from "./pure-rollout.ts";
@@ -30,6 +31,8 @@ interface Watched {
   /** Since when there is evidence without a break; −1 = none. */
   shownSinceTicks: number;
   seen: number;
+  /** It may not go on: as of the last sweep its window was closed. */
+  isHeldUp: boolean;
 }
 
 export class CellWatch {
@@ -50,6 +53,7 @@ export class CellWatch {
       sinceTicks: 0,
       shownSinceTicks: -1,
       seen: EVIDENCE.none,
+      isHeldUp: false,
     }));
   }
 
@@ -64,8 +68,12 @@ export class CellWatch {
     const { rollout, center } = this;
     this.cells.forEach((cell, position) => {
       const seen = center.evidence(rollout, position, rollout.page.previous[position] ?? 0);
+      const wasHeldUp = cell.isHeldUp;
+      cell.isHeldUp = this.isHeldUp(position, cell.state);
+      if (wasHeldUp) cell.sinceTicks += rollout.nowTicks - this.sweptAtTicks;
       if (seen === EVIDENCE.unknown) {
-        cell.sinceTicks += elapsedTicks;
+        // The moment in which its window opens is left out twice: the product's grain.
+        if (!cell.isHeldUp) cell.sinceTicks += elapsedTicks;
         if (cell.shownSinceTicks !== -1) cell.shownSinceTicks += elapsedTicks;
         return;
       }
@@ -81,6 +89,11 @@ export class CellWatch {
       cell.shownSinceTicks = -1;
     });
     this.sweptAtTicks = rollout.nowTicks;
+  }
+
+  private isHeldUp(position: number, state: number): boolean {
+    const window = windowOf(state);
+    return window !== null && this.rollout.isWindowClosed(position, window);
   }
 
   /** Before a report takes effect: it begins its phase anew, though it may be the same. */
@@ -133,6 +146,7 @@ export class CellWatch {
     const told = this.center.told[rollout.devices[position] ?? -1];
     const isSilent = state === ATTEMPT.lost || state === ATTEMPT["timed-out"];
     must("unheard", !isSilent || told?.presence !== "unknown", move);
+    must("windows", !isSilent || !cell.isHeldUp, move);
     if (state === ATTEMPT.succeeded) this.checkSoak(cell, move);
     if (state === cell.state) return;
     if (state === ATTEMPT.pending) {
@@ -160,7 +174,8 @@ export class CellWatch {
   swept(): void {
     this.look();
     this.cells.forEach((cell, position) => {
-      if (!isUnderWay(cell.state)) return;
+      // The last sweep passed over one that was held up then.
+      if (!isUnderWay(cell.state) || cell.isHeldUp) return;
       const presence = this.center.told[this.rollout.devices[position] ?? -1]?.presence;
       if (presence === "unknown") return;
       if (cell.state === ATTEMPT.verifying && cell.seen === EVIDENCE.target) return;

@@ -5,6 +5,7 @@ import { createAttemptPage, PAGE_TICK_MS, type AttemptPage } from "../attempt-pa
 import { stepAttempt, type ReportedPhase, type StepOutcome } from "../attempt-step.ts";
 import { EVIDENCE, sweepPage } from "../attempt-sweep.ts";
 import type { Deadlines } from "../rollout.ts";
+import type { WindowKind } from "../zone-windows.ts";
 import { specOf } from "./pure-rollout.ts";
 
 export const DEADLINES: Deadlines = specOf().deadlines;
@@ -20,6 +21,7 @@ export class Cells {
   rollingBack = false;
   evidence: keyof typeof EVIDENCE = "none";
   isOnline = true;
+  closedWindow: WindowKind | null = null;
   private sweptAtMs = 0;
 
   constructor(cellCount = 1) {
@@ -74,6 +76,7 @@ export class Cells {
       evidence: () => EVIDENCE[this.evidence],
       offerLifetimeMs: OFFER_LIFETIME_MS,
       isOnline: () => this.isOnline,
+      isWindowClosed: (_position, window) => window === this.closedWindow,
     });
   }
 

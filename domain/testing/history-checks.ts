@@ -14,6 +14,7 @@ import type { AttemptEvent } from "../attempt-step.ts";
 import { isEnded, isOpen, type RolloutState } from "../rollout.ts";
 import type { RolloutEvent } from "../rollout-engine.ts";
 import { CellWatch } from "./cell-watch.ts";
+import { isOpenAt } from "../window.ts";
 import { must } from "./invariants.ts";
 import type { Offer, PureCenter } from "./pure-center.ts";
 import type { PretendDevice } from "./pretend-device.ts";
@@ -129,6 +130,9 @@ export class HistoryChecks {
     const { expiresAtMs } = frame.spec;
     const isDue = expiresAtMs === 0 || this.center.wallMs < expiresAtMs;
     must("schedule", isDue, "an offer of a rollout that has expired");
+    const keepsWindows = this.devices[device]?.understandsWindows === true;
+    const mayBegin = keepsWindows || isInWindow(rollout, position, this.center.wallMs);
+    must("windows", mayBegin, `an offer to device ${device}, which keeps none`);
     must("stop-offers", progress.state === "running", `an offer while it is ${progress.state}`);
     must("stop-epoch", stopEpoch === progress.stopEpoch, "an offer of an older epoch");
     must("waves", position < rollout.releasedEnd, "an offer of a wave that is not open");
@@ -171,6 +175,12 @@ export class HistoryChecks {
   }
 
   everything(): void {
+    for (const { number, installsAt, understandsWindows } of this.devices) {
+      if (installsAt === null || !understandsWindows) continue;
+      const { offer, wallMs } = installsAt;
+      const isOpen = isInWindow(offer.rollout, offer.position, wallMs);
+      must("windows", isOpen, `device ${number} began to install outside of it`);
+    }
     for (const rollout of this.center.rollouts) {
       const followed = this.follow(rollout);
       followed.watch.look();
@@ -202,6 +212,11 @@ function checkRollback(rollback: PureRollout, devices: readonly PretendDevice[])
     const isBack = work.ended && runs === work.before;
     must("own-previous", isBack || rollback.devices.includes(number), `${number} is left out`);
   });
+}
+
+function isInWindow(rollout: PureRollout, position: number, wallMs: number): boolean {
+  const windows = rollout.windowsAt(position);
+  return windows === null || isOpenAt(windows.policy.install, windows.zone, wallMs);
 }
 
 function countIn(rollout: PureRollout, wave: number): (state: keyof typeof ATTEMPT) => number {

@@ -5,6 +5,8 @@ import { planRollout } from "../planner.ts";
 import type { RolloutSpec } from "../rollout.ts";
 import type { Strategy } from "../strategy.ts";
 import type { Amount } from "../units.ts";
+import { DAY_MINUTES, DAYS, type Window } from "../window.ts";
+import { NO_WINDOWS } from "../zone-windows.ts";
 import { must } from "./invariants.ts";
 import { PretendDevice, type Fate } from "./pretend-device.ts";
 import { PureRollout, specOf } from "./pure-rollout.ts";
@@ -20,6 +22,7 @@ export function makeFleet(random: SeededRandom): PretendDevice[] {
   const badPercent = random.pick([0, 2, 10, 50]);
   const siteCount = 1 + random.below(20);
   const criticalShare = random.pick([0, 0, 0.1]);
+  const windowShare = random.pick([0, 0.8, 1]);
   return Array.from({ length: 50 + random.below(30) }, (_, number) => {
     const fate = random.below(100) < badPercent ? pickBad(random) : "good";
     return new PretendDevice({
@@ -28,6 +31,7 @@ export function makeFleet(random: SeededRandom): PretendDevice[] {
       factory: 1 + random.below(3),
       isCritical: random.chance(criticalShare),
       site: random.chance(0.2) ? "" : `site-${random.below(siteCount)}`,
+      understandsWindows: random.chance(windowShare),
     });
   });
 }
@@ -80,6 +84,19 @@ function randomSpec(random: SeededRandom): RolloutSpec {
     },
     notBeforeMs: random.pick([0, 0, 0, 30_000]),
     expiresAtMs: random.pick([0, 0, 0, 600_000, 1_200_000]),
+    windows: {
+      ...NO_WINDOWS,
+      install: random.pick([[], [], everyTwentyMinutes(0, 10)]),
+      download: random.pick([[], [], everyTwentyMinutes(5, 3)]),
+    },
+  });
+}
+
+/** Open for some minutes of every twenty, from that minute on. */
+function everyTwentyMinutes(firstMinute: number, openMinutes: number): Window[] {
+  return Array.from({ length: DAY_MINUTES / 20 }, (_, index) => {
+    const fromMinute = index * 20 + firstMinute;
+    return { days: DAYS, fromMinute, toMinute: fromMinute + openMinutes };
   });
 }
 
@@ -107,7 +124,8 @@ export function makeRollout(
     id: `device-${number}`,
     region: "eu",
     site,
-    labels: {},
+    // Half of them are five minutes off the others.
+    labels: { timeZone: number % 2 === 0 ? "UTC" : "Asia/Kathmandu" },
     inventory: {},
     serviceLevel: "",
     critical: isCritical,
@@ -131,6 +149,7 @@ export function makeRollout(
     devices: [...plan.ordinals],
     targets: devices.map(() => NEW_RELEASE),
     sites: plan.sites.map((site) => siteKey("default", site)),
+    zones: [...(plan.zones?.byPosition ?? [])].map((zone) => plan.zones?.zones[zone]?.name ?? ""),
     parent: null,
     offerLifetimeMs: OFFER_LIFETIME_MS,
     isPlanted,

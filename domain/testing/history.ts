@@ -69,6 +69,7 @@ class History {
     this.devices = makeFleet(random);
     this.center = new PureCenter({
       releases: this.devices.map((device) => device.runs),
+      understandsWindows: (device) => this.devices[device]?.understandsWindows === true,
       isPlanted,
       hooks: {
         offered: (offer) => {
@@ -189,7 +190,7 @@ class History {
   private workGoesOn(share: number): void {
     for (const device of this.devices) {
       if (!this.random.chance(share)) continue;
-      device.advance(this.center.nowMs);
+      device.advance(this.center.nowMs, this.center.wallMs);
       this.world.tell(device);
     }
   }

@@ -33,6 +33,7 @@ export const INVARIANTS = {
   cause: "the engine stops or pauses only for what its policy says",
   tries: "a device that refuses is offered again a bounded number of times",
   schedule: "nothing is offered before a rollout's time, nor after it",
+  windows: "outside its window nothing begins, and nobody is late for waiting until it opens",
   plan: "a plan has every device once, and limits no larger than its spec",
   end: "everything comes to an end once everybody is back",
 } as const;

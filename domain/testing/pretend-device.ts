@@ -6,6 +6,7 @@
  */
 import { ATTEMPT } from "../attempt.ts";
 import type { ReportedPhase } from "../attempt-step.ts";
+import { isOpenAt } from "../window.ts";
 import type { Offer } from "./pure-center.ts";
 
 export interface PretendReport {
@@ -61,6 +62,15 @@ const NEXT = new Map<number, [number, ReportedPhase]>([
 
 const HANGING = [downloading, downloaded, installing];
 
+/** The next phase may not begin while the window that it belongs to is closed. */
+function waits({ offer }: Work, phase: number, wallMs: number): boolean {
+  const windows = offer.rollout.windowsAt(offer.position);
+  if (windows === null || (phase !== downloading && phase !== installing)) return false;
+  const { policy, zone } = windows;
+  const kind = phase === downloading ? policy.download : policy.install;
+  return !isOpenAt(kind, zone, wallMs);
+}
+
 export class PretendDevice {
   readonly number: number;
   readonly fate: Fate;
@@ -72,6 +82,10 @@ export class PretendDevice {
   online = true;
   isBricked = false;
   isHealthy = true;
+  /** It keeps the windows of an offer by itself, and says so. */
+  readonly understandsWindows: boolean;
+  /** The install that it began last. */
+  installsAt: { readonly offer: Offer; readonly wallMs: number } | null = null;
   work: Work | null = null;
   /** Highest generation answered in any way. */
   answered = 0;
@@ -90,7 +104,9 @@ export class PretendDevice {
     factory: number;
     isCritical: boolean;
     site: string;
+    understandsWindows: boolean;
   }) {
+    this.understandsWindows = options.understandsWindows;
     this.number = options.number;
     this.fate = options.fate;
     this.factory = options.factory;
@@ -131,8 +147,8 @@ export class PretendDevice {
     return true;
   }
 
-  /** One step of its work. */
-  advance(nowMs: number): void {
+  /** One step of its work; `wallMs`: what its own clock shows. */
+  advance(nowMs: number, wallMs: number): void {
     const { work } = this;
     if (work === null || this.isBricked || nowMs < work.restsUntilMs) return;
     const fate = work.offer.rollout.parent === null ? this.fate : "good";
@@ -146,6 +162,8 @@ export class PretendDevice {
     const next = NEXT.get(work.phase);
     if (next === undefined) return this.finish(work, fate, nowMs);
     const [phase, word] = next;
+    if (this.understandsWindows && waits(work, phase, wallMs)) return;
+    if (phase === installing) this.installsAt = { offer: work.offer, wallMs };
     // Which phase it hangs in is its own.
     const hangs = fate === "hangs" && phase === HANGING[this.number % HANGING.length];
     this.enter(work, phase, word, nowMs, hangs ? HANGS_MS : 0);

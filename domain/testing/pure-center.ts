@@ -6,7 +6,7 @@
  */
 import { assert } from "../assert.ts";
 import { ATTEMPT } from "../attempt.ts";
-import { UNKNOWN_RELEASE } from "../attempt-page.ts";
+import { PAGE_TICK_MS, UNKNOWN_RELEASE } from "../attempt-page.ts";
 import {
   closeUnaccepted,
   stepAttempt,
@@ -26,6 +26,7 @@ import { planRollback } from "../rollback-plan.ts";
 import { isEnded, isOpen } from "../rollout.ts";
 import { closingReason } from "../rollout-schedule.ts";
 import { settledWallMs, settleTime, startSettledTime, type SettledTime } from "../settled-time.ts";
+import { skipClosedTime } from "../window-deadlines.ts";
 import { closedAs, reportedAs, type AttemptHappening } from "./happenings.ts";
 import { PurePlaces } from "./pure-places.ts";
 import { PureRollout } from "./pure-rollout.ts";
@@ -47,6 +48,8 @@ export interface Told {
   healthy: boolean;
   /** Where it is connected, or was last; numbers from 1. */
   gateway: number;
+  /** It keeps windows by itself, so it may be offered work while they are closed. */
+  understandsWindows: boolean;
 }
 
 export interface CenterHooks {
@@ -86,6 +89,7 @@ export class PureCenter {
   constructor(options: {
     releases: readonly number[];
     hooks: CenterHooks;
+    understandsWindows?: (device: number) => boolean;
     isPlanted?: (name: string) => boolean;
     wallMs?: number;
   }) {
@@ -93,9 +97,13 @@ export class PureCenter {
     this.wallOffsetMs = options.wallMs ?? 0;
     this.settled = startSettledTime({ wallMs: this.wallOffsetMs, monotonicMs: 0 });
     this.isPlanted = options.isPlanted ?? IS_NONE_PLANTED;
-    this.told = options.releases.map((release) => {
-      return { presence: "online", release, healthy: true, gateway: 1 };
-    });
+    this.told = options.releases.map((release, device) => ({
+      presence: "online",
+      release,
+      healthy: true,
+      gateway: 1,
+      understandsWindows: options.understandsWindows?.(device) === true,
+    }));
     this.lastGeneration = options.releases.map(() => 0);
   }
 
@@ -198,6 +206,7 @@ export class PureCenter {
       isOnline: (position) =>
         this.toldOf(rollout, position).presence === "online" && this.isLeased(rollout, position),
       isPlanted: this.isPlanted,
+      isWindowClosed: (position, window) => rollout.isWindowClosed(position, window),
     });
   }
 
@@ -231,6 +240,7 @@ export class PureCenter {
       if (!isOffered && (page.state[position] !== ATTEMPT.pending || budget <= 0)) continue;
       const told = this.toldOf(rollout, position);
       if (told.presence !== "online" || this.isLeased(rollout, position)) continue;
+      if (!told.understandsWindows && rollout.isWindowClosed(position, "install")) continue;
       if (!places.claim(rollout, position)) continue;
       if (!isOffered) budget--;
       const device = devices[position] ?? -1;
@@ -270,6 +280,14 @@ export class PureCenter {
       }
       case "begin-rollback":
         this.beginRollback(rollout);
+        break;
+      case "window-opened":
+        skipClosedTime(rollout.page, {
+          ...effect,
+          zoneAt: (position) => rollout.zoneIndexes[position] ?? -1,
+          closedAtTicks: Math.floor(effect.closedAtMs / PAGE_TICK_MS),
+          nowTicks: rollout.nowTicks,
+        });
         break;
       case "ended":
         this.end(rollout);

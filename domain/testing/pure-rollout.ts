@@ -23,6 +23,14 @@ import {
   type RolloutSpec,
   type WaveRange,
 } from "../rollout.ts";
+import { isClosed } from "../zone-progress.ts";
+import {
+  createZoneWindows,
+  hasWindows,
+  type WindowKind,
+  type WindowPolicy,
+  type ZoneWindows,
+} from "../zone-windows.ts";
 
 export interface PureRolloutOptions {
   readonly number: number;
@@ -39,6 +47,8 @@ export interface PureRolloutOptions {
   readonly offerLifetimeMs: number;
   /** Switches for planted bugs; none where nothing is said. */
   readonly isPlanted?: (name: string) => boolean;
+  /** By position; none where the spec has no windows. */
+  readonly zones?: readonly string[];
 }
 
 export class PureRollout {
@@ -54,6 +64,7 @@ export class PureRollout {
   progress: RolloutProgress = { ...INITIAL_PROGRESS, state: "planned" };
   sweptAtTicks = 0;
   private readonly isPlanted: (name: string) => boolean;
+  zoneIndexes: readonly number[] = [];
 
   constructor(options: PureRolloutOptions) {
     this.number = options.number;
@@ -70,7 +81,27 @@ export class PureRollout {
       waveTotal: options.waves.length,
       isRollback: options.parent !== null,
       offerLifetimeMs: options.offerLifetimeMs,
+      zones: this.readZones(options),
     };
+  }
+
+  private readZones({ spec, waves, zones = [] }: PureRolloutOptions): ZoneWindows | null {
+    if (!hasWindows(spec.windows)) return null;
+    const names = [...new Set(zones)];
+    this.zoneIndexes = zones.map((name) => names.indexOf(name));
+    const byWave = waves.map(({ start, end }) => [...new Set(this.zoneIndexes.slice(start, end))]);
+    return createZoneWindows({ policy: spec.windows, names, byWave });
+  }
+
+  isWindowClosed(position: number, window: WindowKind): boolean {
+    return isClosed(this.progress.zones[this.zoneIndexes[position] ?? -1], window);
+  }
+
+  /** What the offer tells the device; null = it may do everything at any time. */
+  windowsAt(position: number): { policy: WindowPolicy; zone: string } | null {
+    const { zones } = this.frame;
+    const zone = zones?.names[this.zoneIndexes[position] ?? -1];
+    return zones === null || zone === undefined ? null : { policy: zones.policy, zone };
   }
 
   get nowTicks(): number {

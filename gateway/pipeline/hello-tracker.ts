@@ -23,6 +23,8 @@ const BATCH_DELAY_MS = 25;
 interface KeptHello {
   readonly agent: string;
   readonly inventoryJson: string;
+  /** With a space between. */
+  readonly features: string;
 }
 
 export interface HelloTrackerOptions {
@@ -55,8 +57,9 @@ export class HelloTracker implements SessionObserver, UplinkSource {
   }
 
   take(slot: number, hello: DeviceHello): void {
-    const { agent, inventory } = hello;
-    this.#hellos.set(slot, { agent, inventoryJson: JSON.stringify(inventory) });
+    const { agent, inventory, features = [] } = hello;
+    const inventoryJson = JSON.stringify(inventory);
+    this.#hellos.set(slot, { agent, inventoryJson, features: features.join(" ") });
     this.#markPending(slot);
   }
 
@@ -99,6 +102,7 @@ export class HelloTracker implements SessionObserver, UplinkSource {
       value.ordinals.push(this.#table.ordinal[slot] as number);
       value.agents.push(hello.agent);
       value.inventoriesJson.push(hello.inventoryJson);
+      value.features.push(hello.features);
       characters += hello.inventoryJson.length;
     }
     this.#pacer.taken(this.#pending.size);

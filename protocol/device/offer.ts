@@ -9,6 +9,7 @@
  * taken-over gateway can drop offers anyway.
  */
 import { z } from "zod";
+import { DAYS, type Window } from "../../domain/window.ts";
 import { SLOTS, type Slot } from "./status.ts";
 
 /** What is to be done in the slot. `remove` empties it (a rollback to "nothing installed"). */
@@ -24,6 +25,18 @@ export interface OfferedRelease {
   readonly lengthBytes: number;
 }
 
+/** Open while the clock on the device's wall, in that zone, shows a time within one of them. */
+export interface OfferedWindows {
+  /** IANA name. */
+  readonly timeZone: string;
+  /** None = at any time; so for `download`. */
+  readonly install: readonly Window[];
+  readonly download: readonly Window[];
+}
+
+/** Windows of one kind in one offer: two a day. */
+export const MAX_WINDOWS = 14;
+
 export interface OfferPayload {
   readonly type: "muster.offer/v1";
   readonly tenant: string;
@@ -37,6 +50,8 @@ export interface OfferPayload {
   readonly action: OfferAction;
   /** Absent when the action is `remove`. */
   readonly release?: OfferedRelease | undefined;
+  /** When it may be fetched and when its install may begin; absent: at any time. */
+  readonly windows?: OfferedWindows | undefined;
   /** 16 random bytes, base64url: makes every offer unique. */
   readonly nonce: string;
   readonly issuedAtMs: number;
@@ -100,6 +115,16 @@ export const offerTreeHeadSchema: z.ZodType<OfferTreeHead> = z.object({
   issuedAtMs: z.int().min(0),
 });
 
+const windows = z
+  .array(
+    z.object({
+      days: z.array(z.enum(DAYS)).max(DAYS.length),
+      fromMinute: z.int().min(0).max(1_439),
+      toMinute: z.int().min(1).max(1_440),
+    }),
+  )
+  .max(MAX_WINDOWS);
+
 export const offerPayloadSchema: z.ZodType<OfferPayload> = z.object({
   type: z.literal("muster.offer/v1"),
   tenant: z.string().max(63),
@@ -119,6 +144,9 @@ export const offerPayloadSchema: z.ZodType<OfferPayload> = z.object({
       sha256: z.string().regex(/^[0-9a-f]{64}$/),
       lengthBytes: z.int().min(1),
     })
+    .optional(),
+  windows: z
+    .object({ timeZone: z.string().max(64), install: windows, download: windows })
     .optional(),
   nonce: z.string().min(16).max(64),
   issuedAtMs: z.int().min(0),

@@ -10,6 +10,13 @@ import { z } from "zod";
 export const SLOTS = ["os", "app", "config", "command"] as const;
 export type Slot = (typeof SLOTS)[number];
 
+/**
+ * What a device may say that it understands beyond the first form of the protocol. `windows`: it
+ * keeps the windows that an offer names, so it may be offered work while they are closed.
+ */
+export const FEATURES = ["windows"] as const;
+export type Feature = (typeof FEATURES)[number];
+
 /** Evidence of one slot. */
 export interface SlotStatus {
   /** SHA-256 (hex) of the release manifest that runs; "" = nothing installed. */
@@ -33,6 +40,8 @@ export interface DeviceHello {
   /** Facts a selector can ask for: `hwRevision`, `os`, `arch`, … at most 64, values ≤ 256 chars. */
   readonly inventory: { readonly [key: string]: string };
   readonly slots: SlotStatuses;
+  /** Of FEATURES; names that nobody knows are passed over. */
+  readonly features?: readonly string[] | undefined;
 }
 
 export interface DeviceHeartbeat {
@@ -65,6 +74,10 @@ export const deviceHelloSchema: z.ZodType<DeviceHello> = z.strictObject({
     .record(z.string().regex(/^[A-Za-z][A-Za-z0-9._-]{0,62}$/), z.string().max(256))
     .refine((value) => Object.keys(value).length <= 64, "at most 64 entries"),
   slots: slotStatuses,
+  features: z
+    .array(z.string().regex(/^[a-z0-9-]{1,32}$/))
+    .max(16)
+    .optional(),
 });
 
 export const deviceHeartbeatSchema: z.ZodType<DeviceHeartbeat> = z.strictObject({

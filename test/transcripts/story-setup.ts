@@ -9,6 +9,9 @@ import type { Strategy } from "../../domain/strategy.ts";
 import { specOf, type PureRolloutOptions } from "../../domain/testing/pure-rollout.ts";
 import { parseAmount, parseDurationMs, type Amount } from "../../domain/units.ts";
 import { cutWaves } from "../../domain/waves.ts";
+import type { Window } from "../../domain/window.ts";
+import { parseDays, parseTimeOfDay } from "../../domain/window-text.ts";
+import { NO_WINDOWS } from "../../domain/zone-windows.ts";
 
 const OFFER_LIFETIME_MS = 20_000;
 
@@ -26,6 +29,8 @@ export function readRollout(lines: readonly string[]): {
   releases: number[];
   gateways: number[];
   wallMs: number;
+  /** The devices keep windows by themselves. */
+  understandsWindows: boolean;
   options: PureRolloutOptions;
 } {
   const find = (word: string): string | undefined =>
@@ -47,11 +52,14 @@ export function readRollout(lines: readonly string[]): {
   const release = Number(take("release", "9"));
   const border = releases.length - Number(take("critical", "0"));
   const spec = readSpec(take);
+  const zones = take("zones", "UTC").split(",");
+  const understandsWindows = take("aware", "no") === "yes";
   assert.deepEqual([...given.keys()], [], "the settings that a rollout has");
   return {
     releases,
     gateways: find("gateways")?.split(" ").map(Number) ?? [],
     wallMs,
+    understandsWindows,
     options: {
       number: 1,
       spec,
@@ -62,6 +70,7 @@ export function readRollout(lines: readonly string[]): {
       sites: sites.map((site) => siteKey("default", site === "-" ? "" : site)),
       parent: null,
       offerLifetimeMs: OFFER_LIFETIME_MS,
+      zones: releases.map((_, device) => zones[device % zones.length] ?? ""),
     },
   };
 }
@@ -93,6 +102,7 @@ function readSpec(take: (name: string, fallback: string) => string): RolloutSpec
       minSample: Number(take("min-sample", "1")),
     },
     soakMs: duration("soak", "5s"),
+    deadlines: { ...specOf().deadlines, offlineGraceMs: duration("grace", "10m") },
     onStop: take("on-stop", "rollback") === "pause" ? "pause" : "rollback",
     rollback: {
       waves: amounts("rollback-waves"),
@@ -101,6 +111,25 @@ function readSpec(take: (name: string, fallback: string) => string): RolloutSpec
     },
     notBeforeMs: instant("not-before"),
     expiresAtMs: instant("expires"),
+    windows: {
+      ...NO_WINDOWS,
+      install: readWindows(take("install", "")),
+      download: readWindows(take("download", "")),
+    },
+  });
+}
+
+/** `22:00-05:00`, `mon-fri/22:00-05:00`, several with commas. */
+function readWindows(text: string): Window[] {
+  if (text === "") return [];
+  return text.split(",").map((part) => {
+    const [days = "mon-sun", times = days] = part.split("/");
+    const [from = "", to = ""] = times.split("-");
+    return {
+      days: parseDays(times === days ? "mon-sun" : days, "days"),
+      fromMinute: parseTimeOfDay(from, "from"),
+      toMinute: parseTimeOfDay(to, "to"),
+    };
   });
 }
 

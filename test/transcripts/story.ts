@@ -28,7 +28,7 @@ export class Story {
 
   /** `setup`: the lines before the first command. */
   constructor(setup: readonly string[]) {
-    const { releases, gateways, wallMs, options } = readRollout(setup);
+    const { releases, gateways, wallMs, understandsWindows, options } = readRollout(setup);
     this.releases = releases;
     this.center = new PureCenter({
       releases,
@@ -41,6 +41,7 @@ export class Story {
     });
     this.center.told.forEach((told, device) => {
       told.gateway = gateways[device] ?? 1;
+      told.understandsWindows = understandsWindows;
     });
     this.rollout = new PureRollout(options);
     this.center.rollouts.push(this.rollout);
@@ -219,6 +220,8 @@ function say(rollout: PureRollout, effect: RolloutEffect): string {
       return `${name}what was not accepted is ${effect.as}`;
     case "begin-rollback":
       return `${name}the rollback begins`;
+    case "window-opened":
+      return `${name}the ${effect.window} window of ${rollout.frame.zones?.names[effect.zone]} opens`;
     case "ended":
       return `${name}the end: ${effect.state}`;
   }

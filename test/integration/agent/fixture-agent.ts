@@ -42,6 +42,7 @@ export interface FixtureAgentOptions {
   readonly hookPrograms?: Partial<HookPrograms>;
   readonly inventory?: { readonly [fact: string]: string };
   readonly logger?: Logger;
+  readonly workingTimeMs?: number;
 }
 
 /** Pauses last a thousandth of what they may. */
@@ -93,7 +94,7 @@ export async function startFixtureAgent(options: FixtureAgentOptions): Promise<F
     },
     tenant: TENANT,
     device: DEVICE,
-    workingTimeMs: () => 1_000,
+    workingTimeMs: () => options.workingTimeMs ?? 1_000,
     inventory: options.inventory ?? {},
     hookPrograms: { busy: null, service: null, exhausted: null, ...options.hookPrograms },
     agentName: "fixture",

@@ -186,12 +186,15 @@ export class CenterBench implements AsyncDisposable {
   }
 
   /** A device connects and says what its app slot runs. */
-  connect(index: number, options: { gateway?: number; digest?: string } = {}): void {
-    const { gateway = 1, digest = "" } = options;
+  connect(
+    index: number,
+    options: { gateway?: number; digest?: string; features?: readonly string[] } = {},
+  ): void {
+    const { gateway = 1, digest = "", features = [] } = options;
     const ordinal = this.ordinals[index] ?? 0;
     const { fence } = this.fleet.open(ordinal, gateway);
     this.runs(index, digest);
-    this.inbox.put({ kind: "hello", ordinal, fence });
+    this.inbox.put({ kind: "hello", ordinal, fence, features });
   }
 
   connectAll(digest = ""): void {

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+/** The time zones of a plan, frozen with it: by position, as an index; null without windows. */
+import type { DeviceFacts } from "./device.ts";
+import type { WaveRange } from "./rollout.ts";
+import {
+  createZoneWindows,
+  hasWindows,
+  zoneOf,
+  type WindowPolicy,
+  type ZoneWindows,
+} from "./zone-windows.ts";
+
+export interface PlanZone {
+  readonly name: string;
+  readonly deviceCount: number;
+  /** Of them, devices that state no zone, or none that there is. */
+  readonly assumedCount: number;
+}
+
+export interface PlanZones {
+  /** In the order of their first position. */
+  readonly zones: readonly PlanZone[];
+  readonly byPosition: Uint16Array;
+}
+
+/** `chosen`: in the order of the plan. */
+export function planZones(
+  policy: WindowPolicy,
+  chosen: readonly Pick<DeviceFacts, "labels" | "inventory">[],
+): PlanZones | null {
+  if (!hasWindows(policy)) return null;
+  const indexes = new Map<string, number>();
+  const zones: { name: string; deviceCount: number; assumedCount: number }[] = [];
+  const byPosition = new Uint16Array(chosen.length);
+  chosen.forEach((device, position) => {
+    const { name, isAssumed } = zoneOf(policy, device);
+    let index = indexes.get(name);
+    if (index === undefined) {
+      index = zones.push({ name, deviceCount: 0, assumedCount: 0 }) - 1;
+      indexes.set(name, index);
+    }
+    byPosition[position] = index;
+    const zone = zones[index];
+    if (zone === undefined) return;
+    zone.deviceCount++;
+    if (isAssumed) zone.assumedCount++;
+  });
+  return { zones, byPosition };
+}
+
+/** The windows of a plan; null where it has none. */
+export function windowsOf(
+  policy: WindowPolicy,
+  plan: { readonly zones: readonly PlanZone[]; readonly waves: readonly WaveRange[] },
+  byPosition: Uint16Array | null,
+): ZoneWindows | null {
+  if (byPosition === null) return null;
+  const names = plan.zones.map(({ name }) => name);
+  const byWave = plan.waves.map(({ start, end }) => [...new Set(byPosition.subarray(start, end))]);
+  return createZoneWindows({ policy, names, byWave });
+}
