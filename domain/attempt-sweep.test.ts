@@ -159,14 +159,27 @@ describe("a device behind a gateway that is cut off", () => {
 });
 
 describe("a lost device", () => {
-  test("that comes back on the release has to prove itself like any other", () => {
+  test("that comes back on the release and says so has to prove itself like any other", () => {
     const cells = new Cells().bring("installing");
     cells.after(DEADLINES.installMs);
     cells.evidence = "target";
     cells.after(1_000);
     assert.deepEqual([cells.state, cells.flags], ["verifying", "exposed failed"]);
+    cells.report("installed", 6);
     cells.after(1_000);
     cells.after(SOAK_MS);
+    assert.deepEqual([cells.state, cells.flags], ["succeeded", "exposed failed"]);
+  });
+
+  test("that shows the release and says nothing is proven after as long as an install takes", () => {
+    const cells = new Cells().bring("installing");
+    cells.after(DEADLINES.installMs);
+    cells.evidence = "target";
+    cells.after(1_000);
+    cells.after(1_000);
+    cells.after(DEADLINES.installMs - 10);
+    assert.equal(cells.state, "verifying", "it may be examining it still, and put it back");
+    cells.after(10);
     assert.deepEqual([cells.state, cells.flags], ["succeeded", "exposed failed"]);
   });
 

@@ -130,10 +130,10 @@ function sweepVerifying(
   if (evidence === EVIDENCE.target || context.isPlanted("engine.no-evidence")) {
     if (since === 0) {
       page.soakingSince[cell] = context.nowTicks + 1;
-      if (context.soakMs > 0) return true;
+      if (soakOf(page, cell, context) > 0) return true;
     }
     const soakedTicks = context.nowTicks + 1 - (page.soakingSince[cell] ?? 0);
-    if (soakedTicks * PAGE_TICK_MS < context.soakMs) return since === 0;
+    if (soakedTicks * PAGE_TICK_MS < soakOf(page, cell, context)) return since === 0;
     enter(page, cell, ATTEMPT.succeeded, context.nowTicks);
     return true;
   }
@@ -159,6 +159,16 @@ function sweepVerifying(
     fail(page, cell, ATTEMPT.lost, "no-evidence", context);
   }
   return true;
+}
+
+/**
+ * One that was given up and shows the release without having said that it is installed may still be
+ * examining it, and put it back: it is proven when it shows it for as long as an install may take.
+ */
+function soakOf(page: AttemptPage, cell: number, context: SweepContext): number {
+  const { soakMs, deadlines } = context;
+  const hasSaidSo = page.reason[cell] === reasonCode("");
+  return hasSaidSo ? soakMs : Math.max(soakMs, deadlines.installMs);
 }
 
 function checkDeadline(page: AttemptPage, cell: number, context: SweepContext): boolean {

@@ -24,26 +24,49 @@ const OFFER_LIFETIME_MS = 20_000;
  *       strategy=exponential:1,2,50%  (first, factor, cap)
  *       strategy=adaptive:2,1,8  (first, min, max)
  *       critical=2  (the last two devices of the order are critical)
+ *     rollout beta release=4 …      (one more for the same devices, with a name)
  */
-export function readRollout(lines: readonly string[]): {
+export function readRollouts(lines: readonly string[]): {
   releases: number[];
   gateways: number[];
   wallMs: number;
   /** The devices keep windows by themselves. */
   understandsWindows: boolean;
-  options: PureRolloutOptions;
+  /** By name; that of the first is "". */
+  rollouts: Map<string, PureRolloutOptions>;
 } {
   const find = (word: string): string | undefined =>
     lines.find((line) => line.startsWith(`${word} `))?.slice(word.length + 1);
   const fleet = find("fleet runs");
-  const rollout = find("rollout");
-  assert(fleet !== undefined && rollout !== undefined, "a story begins with fleet and rollout");
+  assert(fleet !== undefined, "a story begins with its fleet");
   const clock = find("clock");
   const wallMs = clock === undefined ? 0 : parseInstant(clock, "clock");
   const releases = fleet.split(" ").map(Number);
   const sites = find("sites")?.split(" ") ?? [];
-  const pairs = rollout.split(" ").map((pair) => pair.split("=") as [string, string]);
-  const given = new Map(pairs);
+  const rollouts = new Map<string, PureRolloutOptions>();
+  for (const line of lines) {
+    if (!line.startsWith("rollout ")) continue;
+    const words = line.split(" ").slice(1);
+    const name = words[0]?.includes("=") === true ? "" : (words.shift() ?? "");
+    // The number after each is that of its rollback.
+    const number = 2 * rollouts.size + 1;
+    rollouts.set(name, readRollout(words, { number, releases, sites }));
+  }
+  return {
+    releases,
+    gateways: find("gateways")?.split(" ").map(Number) ?? [],
+    wallMs,
+    understandsWindows: lines.some((line) => line.includes(" aware=yes")),
+    rollouts,
+  };
+}
+
+function readRollout(
+  pairs: readonly string[],
+  fleet: { number: number; releases: readonly number[]; sites: readonly string[] },
+): PureRolloutOptions {
+  const { number, releases, sites } = fleet;
+  const given = new Map(pairs.map((pair) => pair.split("=") as [string, string]));
   const take = (name: string, fallback: string): string => {
     const value = given.get(name) ?? fallback;
     given.delete(name);
@@ -53,25 +76,19 @@ export function readRollout(lines: readonly string[]): {
   const border = releases.length - Number(take("critical", "0"));
   const spec = readSpec(take);
   const zones = take("zones", "UTC").split(",");
-  const understandsWindows = take("aware", "no") === "yes";
+  take("aware", "no");
   assert.deepEqual([...given.keys()], [], "the settings that a rollout has");
   return {
-    releases,
-    gateways: find("gateways")?.split(" ").map(Number) ?? [],
-    wallMs,
-    understandsWindows,
-    options: {
-      number: 1,
-      spec,
-      waves: cutWaves(spec, releases.length, border),
-      limits: freezeLimits(spec, releases.length),
-      devices: releases.map((_, device) => device),
-      targets: releases.map(() => release),
-      sites: sites.map((site) => siteKey("default", site === "-" ? "" : site)),
-      parent: null,
-      offerLifetimeMs: OFFER_LIFETIME_MS,
-      zones: releases.map((_, device) => zones[device % zones.length] ?? ""),
-    },
+    number,
+    spec,
+    waves: cutWaves(spec, releases.length, border),
+    limits: freezeLimits(spec, releases.length),
+    devices: releases.map((_, device) => device),
+    targets: releases.map(() => release),
+    sites: sites.map((site) => siteKey("default", site === "-" ? "" : site)),
+    parent: null,
+    offerLifetimeMs: OFFER_LIFETIME_MS,
+    zones: releases.map((_, device) => zones[device % zones.length] ?? ""),
   };
 }
 

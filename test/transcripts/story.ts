@@ -12,30 +12,34 @@ import type { RolloutEffect } from "../../domain/rollout-engine.ts";
 import { PureCenter, type Offer } from "../../domain/testing/pure-center.ts";
 import { PureRollout } from "../../domain/testing/pure-rollout.ts";
 import { parseDurationMs } from "../../domain/units.ts";
-import { readRollout } from "./story-setup.ts";
+import { readRollouts } from "./story-setup.ts";
 
+/** These may name a rollout. */
+const COMMANDS = ["start", "pause", "resume", "stop", "rollback"];
 const GRAIN_MS = 1_000;
 const WORKS: readonly ReportedPhase[] = ["accepted", "downloading", "downloaded", "installing"];
 
 export class Story {
   private readonly center: PureCenter;
+  /** The first one: devices are named by their position in it. */
   private readonly rollout: PureRollout;
+  private readonly byName: ReadonlyMap<string, PureRollout>;
   private readonly releases: readonly number[];
-  /** The newest offer that each device was sent. */
-  private readonly offers = new Map<number, Offer>();
+  /** What each device was sent, the newest last. */
+  private readonly offers = new Map<number, Offer[]>();
   private readonly sequences = new Map<number, number>();
   private said: string[] = [];
 
   /** `setup`: the lines before the first command. */
   constructor(setup: readonly string[]) {
-    const { releases, gateways, wallMs, understandsWindows, options } = readRollout(setup);
+    const { releases, gateways, wallMs, understandsWindows, rollouts } = readRollouts(setup);
     this.releases = releases;
     this.center = new PureCenter({
       releases,
       wallMs,
       hooks: {
         offered: (offer) => this.offered(offer),
-        effect: (rollout, effect) => this.said.push(say(rollout, effect)),
+        effect: (rollout, effect) => this.said.push(this.nameOf(rollout) + say(rollout, effect)),
         stepped: () => {},
       },
     });
@@ -43,22 +47,46 @@ export class Story {
       told.gateway = gateways[device] ?? 1;
       told.understandsWindows = understandsWindows;
     });
-    this.rollout = new PureRollout(options);
-    this.center.rollouts.push(this.rollout);
+    const named = [...rollouts].map(([name, options]) => [name, new PureRollout(options)] as const);
+    this.byName = new Map(named);
+    this.rollout = this.rolloutOf("");
+    this.center.rollouts.push(...this.byName.values());
   }
 
-  /** What the command brings about, line by line; the state of each rollout is last. */
-  play(command: string): string[] {
+  /** What the commands bring about, line by line; the state of each rollout is last. */
+  play(commands: string): string[] {
     this.said = [];
-    const [verb = "", ...rest] = command.split(" ");
-    if (/^d\d/.test(verb)) this.devices(verb, rest);
-    else this.command(verb, rest);
-    return [...this.said, ...this.center.rollouts.flatMap(describeRollout)];
+    for (const command of commands.split("; ")) {
+      const [verb = "", ...rest] = command.split(" ");
+      if (/^d\d/.test(verb)) this.devices(verb, rest);
+      else this.command(verb, rest);
+    }
+    // One that is not the first is told of when it has begun.
+    const shown = this.center.rollouts.filter(
+      (one) => one === this.rollout || one.progress.state !== "planned",
+    );
+    const described = shown.flatMap((one) => describeRollout(one, this.nameOf(one)));
+    return [...this.said, ...described];
+  }
+
+  private rolloutOf(name: string): PureRollout {
+    const rollout = this.byName.get(name);
+    assert(rollout !== undefined, `there is no rollout ${name}`);
+    return rollout;
+  }
+
+  /** `beta: `, `rollback: `, `rollback of beta: `; of the first one nothing. */
+  private nameOf(rollout: PureRollout): string {
+    const [name = ""] =
+      [...this.byName].find(([, one]) => one === (rollout.parent ?? rollout)) ?? [];
+    if (rollout.parent === null) return name === "" ? "" : `${name}: `;
+    return name === "" ? "rollback: " : `rollback of ${name}: `;
   }
 
   private command(verb: string, rest: readonly string[]): void {
-    const { center, rollout } = this;
+    const { center } = this;
     const why = "by hand";
+    const rollout = COMMANDS.includes(verb) ? this.rolloutOf(rest[0] ?? "") : this.rollout;
     switch (verb) {
       case "start":
       case "resume":
@@ -69,6 +97,12 @@ export class Story {
       case "stop":
       case "rollback":
         return center.step(rollout, { kind: "stop", why, rollback: verb === "rollback" });
+      case "restart":
+        return center.restart();
+      case "away":
+        // Nobody leads: what the center goes by stands still.
+        center.nowMs += parseDurationMs(rest.join(" "), "away");
+        return;
       case "clock":
         return this.clock(rest);
       case "wait":
@@ -109,6 +143,10 @@ export class Story {
       case "runs":
         told.release = Number(rest[0]);
         return;
+      case "sickens":
+      case "recovers":
+        told.healthy = verb === "recovers";
+        return;
       case "installs": {
         for (const phase of WORKS) this.report(position, phase);
         const offer = this.offerOf(position);
@@ -139,7 +177,7 @@ export class Story {
     const match = /^([a-z-]+)(?:\/([a-z-]+))?(?:#(\d+))?(?:@(\d+))?$/.exec(word);
     assert(match !== null, `unreadable report ${word}`);
     const [, phase, reason, sequence, generation] = match;
-    const offer = this.offerOf(position);
+    const offer = this.offerOf(position, Number(generation ?? 0));
     this.file(position, {
       phase: phase as ReportedPhase,
       reason: reason ?? "",
@@ -158,7 +196,7 @@ export class Story {
     position: number,
     report: { phase: ReportedPhase; reason: string; sequence: number; generation: number },
   ): void {
-    const offer = this.offerOf(position);
+    const offer = this.offerOf(position, report.generation);
     this.note(position, this.center.report(offer.rollout, offer.position, report));
   }
 
@@ -173,14 +211,19 @@ export class Story {
     return sequence;
   }
 
-  private offerOf(position: number): Offer {
-    const offer = this.offers.get(this.rollout.devices[position] ?? -1);
+  /** The newest, or the one of that generation when there was one. */
+  private offerOf(position: number, generation = 0): Offer {
+    const offers = this.offers.get(this.rollout.devices[position] ?? -1) ?? [];
+    const offer = offers.find((one) => one.generation === generation) ?? offers.at(-1);
     assert(offer !== undefined, `d${position} was offered nothing`);
     return offer;
   }
 
   private offered(offer: Offer): void {
-    this.offers.set(offer.device, offer);
+    const known = this.offers.get(offer.device) ?? [];
+    // A lease of the same generation takes the place of the one before.
+    const others = known.filter(({ generation }) => generation !== offer.generation);
+    this.offers.set(offer.device, [...others, offer]);
     const target = offer.rollout.targets[offer.position] ?? 0;
     const text = `offer to d${offer.device}: release ${target}, generation ${offer.generation}`;
     this.said.push(text);
@@ -208,29 +251,27 @@ function positionsOf(names: string): number[] {
 }
 
 function say(rollout: PureRollout, effect: RolloutEffect): string {
-  const name = rollout.parent === null ? "" : "rollback: ";
   switch (effect.kind) {
     case "open-wave":
-      return `${name}wave ${effect.wave + 1} opens`;
+      return `wave ${effect.wave + 1} opens`;
     case "raise-stop-epoch":
-      return `${name}offers are withheld, stop epoch ${effect.stopEpoch}`;
+      return `offers are withheld, stop epoch ${effect.stopEpoch}`;
     case "cancel-pending":
-      return `${name}what was not offered is cancelled`;
+      return `what was not offered is cancelled`;
     case "close-unaccepted":
-      return `${name}what was not accepted is ${effect.as}`;
+      return `what was not accepted is ${effect.as}`;
     case "begin-rollback":
-      return `${name}the rollback begins`;
+      return `the rollback begins`;
     case "window-opened":
-      return `${name}the ${effect.window} window of ${rollout.frame.zones?.names[effect.zone]} opens`;
+      return `the ${effect.window} window of ${rollout.frame.zones?.names[effect.zone]} opens`;
     case "ended":
-      return `${name}the end: ${effect.state}`;
+      return `the end: ${effect.state}`;
   }
 }
 
 /** Three lines: state, attempts by state, and why those are where they are that went wrong. */
-function describeRollout(rollout: PureRollout): string[] {
+function describeRollout(rollout: PureRollout, name: string): string[] {
   const { progress, total, waves, page } = rollout;
-  const name = rollout.parent === null ? "" : "rollback: ";
   const wave = `wave ${progress.waveCount} of ${waves.length}`;
   const states = ATTEMPT_STATES.flatMap((state, code) => {
     const count = total.byState[code] ?? 0;
