@@ -171,7 +171,7 @@ describe("a lost device", () => {
     assert.deepEqual([cells.state, cells.flags], ["succeeded", "exposed failed"]);
   });
 
-  test("that shows the release and says nothing is proven after as long as an install takes", () => {
+  test("that shows the release and says nothing is proven after what an install may take", () => {
     const cells = new Cells().bring("installing");
     cells.after(DEADLINES.installMs);
     cells.evidence = "target";

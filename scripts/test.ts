@@ -15,7 +15,13 @@ import { runChecks } from "./check.ts";
 import { root, runStage, summarize } from "./stage.ts";
 
 /** Suites with their own command; a path that names one explicitly runs it. */
-const separateSuites = ["test/chaos/", "test/package/", "test/browser/", "test/engines/"];
+const separateSuites = [
+  "test/chaos/",
+  "test/histories/",
+  "test/package/",
+  "test/browser/",
+  "test/engines/",
+];
 
 /**
  * At least two files at once even on one core: tests with processes mostly wait. More than the

@@ -12,6 +12,7 @@ import {
   isUnderWay,
   reasonCode,
 } from "../attempt.ts";
+import { isUnproven } from "../attempt-counts.ts";
 import { PAGE_TICK_MS } from "../attempt-page.ts";
 import { MAX_TRIES, type AttemptEvent } from "../attempt-step.ts";
 import { EVIDENCE } from "../attempt-sweep.ts";
@@ -41,6 +42,8 @@ export class CellWatch {
   private readonly cells: Watched[];
   /** By position: the generation under which its device has accepted. */
   private readonly accepted = new Map<number, number>();
+  /** Positions that were back once, with evidence. */
+  private readonly wereBack = new Set<number>();
   private sweptAtTicks = 0;
 
   constructor(center: PureCenter, rollout: PureRollout) {
@@ -119,7 +122,19 @@ export class CellWatch {
       cell.state = state;
       cell.generation = generation;
       cell.flags = flags;
+      if ((flags & CELL_FLAGS.settled) !== 0) this.wereBack.add(position);
     });
+  }
+
+  /**
+   * Devices that were back and are not any more: they were given up and go on all the same, or
+   * what they said meanwhile comes late. Nobody can take their place back from who has it now.
+   */
+  get resurfaced(): number {
+    const { page } = this.rollout;
+    const isNot = (position: number): boolean =>
+      isUnproven(page.state[position] ?? 0, page.flags[position] ?? 0);
+    return [...this.wereBack].filter(isNot).length;
   }
 
   private checkFlags(cell: Watched, position: number, flags: number): void {
@@ -156,6 +171,7 @@ export class CellWatch {
     if (isDecided(cell.state)) {
       const isTaken = cell.state === ATTEMPT.succeeded || cell.state === ATTEMPT.superseded;
       must("phases", isTaken && state === ATTEMPT["rolled-back"], move);
+      must("phases", rollout.progress.state === "rolling-back", move);
     }
     // One that was given up and found to have done it may still tell how.
     const wasGivenUp = (cell.flags & CELL_FLAGS.failed) !== 0;

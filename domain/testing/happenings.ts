@@ -18,6 +18,8 @@ export const ATTEMPT_HAPPENINGS = [
   "rolled-back",
   "rejected",
   "superseded",
+  /** Of an entry whose generation the attempt does not have now. */
+  "older return",
   /** Any report under a generation that the attempt does not have now. */
   "older report",
   /** Any report whose sequence is not the newest. */
@@ -46,7 +48,10 @@ export type RolloutHappening = (typeof ROLLOUT_HAPPENINGS)[number];
 
 export function reportedAs(event: AttemptEvent, outcome: StepOutcome): AttemptHappening {
   if (event.kind === "leased") return "leased";
-  if (event.kind === "returned") return event.sent ? "returned sent" : "returned unsent";
+  if (event.kind === "returned") {
+    if (outcome === "stale") return "older return";
+    return event.sent ? "returned sent" : "returned unsent";
+  }
   if (outcome === "stale") return "older report";
   return outcome === "duplicate" ? "report again" : event.phase;
 }

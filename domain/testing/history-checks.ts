@@ -184,7 +184,7 @@ export class HistoryChecks {
     for (const rollout of this.center.rollouts) {
       const followed = this.follow(rollout);
       followed.watch.look();
-      checkRollout(rollout, this.devices);
+      checkRollout(rollout, this.devices, followed.watch);
       const { failures } = rollout.total;
       must("failures", failures >= followed.failures, `${followed.failures} became ${failures}`);
       followed.failures = failures;
@@ -279,7 +279,11 @@ function mayBeEvident({ total, frame }: PureRollout, before: PureRollout["progre
   return failures * 100 > frame.limits.maxFailureRatePercent * accepted;
 }
 
-function checkRollout(rollout: PureRollout, devices: readonly PretendDevice[]): void {
+function checkRollout(
+  rollout: PureRollout,
+  devices: readonly PretendDevice[],
+  watch: CellWatch,
+): void {
   const { total, progress, page, frame } = rollout;
   const { inFlight, unproven, places } = recount(rollout);
   const size = rollout.devices.length;
@@ -297,7 +301,8 @@ function checkRollout(rollout: PureRollout, devices: readonly PretendDevice[]): 
   }
   if (frame.isRollback) return;
   const { blastRadius } = frame.limits;
-  must("blast-radius", total.unproven <= blastRadius, `${total.unproven} unproven`);
+  const held = total.unproven - watch.resurfaced;
+  must("blast-radius", held <= blastRadius, `${held} unproven`);
   const inTruth = devices.filter((device) => isTrulyUnproven(rollout, device)).length;
   must("true-exposure", inTruth <= blastRadius, `${inTruth} are in truth unproven`);
 }

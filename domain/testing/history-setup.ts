@@ -2,7 +2,7 @@
 /** The fleet and the rollout of a random history, drawn from its seed. */
 import { siteKey } from "../place-loads.ts";
 import { planRollout } from "../planner.ts";
-import type { RolloutSpec } from "../rollout.ts";
+import type { GatePolicy, RolloutSpec } from "../rollout.ts";
 import type { Strategy } from "../strategy.ts";
 import type { Amount } from "../units.ts";
 import { DAY_MINUTES, DAYS, type Window } from "../window.ts";
@@ -15,16 +15,25 @@ import type { SeededRandom } from "../seeded-random.ts";
 
 export const NEW_RELEASE = 10;
 const OFFER_LIFETIME_MS = 20_000;
+const FEWEST_DEVICES = 50;
+/** It lets everything pass. */
+const OPEN_GATE: GatePolicy = {
+  maxFailures: { count: FEWEST_DEVICES },
+  maxFailureRatePercent: 100,
+  falseAlarmPercent: 1,
+  minSuccessPercent: 0,
+  minSample: 1,
+};
 const MINUTE_MS = 60_000;
 
 /** At least 50 devices, of which some share goes wrong in one way or another. */
-export function makeFleet(random: SeededRandom): PretendDevice[] {
-  const badPercent = random.pick([0, 2, 10, 50]);
+export function makeFleet(random: SeededRandom, isLate: boolean): PretendDevice[] {
+  const badPercent = isLate ? 50 : random.pick([0, 2, 10, 50]);
   const siteCount = 1 + random.below(20);
   const criticalShare = random.pick([0, 0, 0.1]);
   const windowShare = random.pick([0, 0.8, 1]);
-  return Array.from({ length: 50 + random.below(30) }, (_, number) => {
-    const fate = random.below(100) < badPercent ? pickBad(random) : "good";
+  return Array.from({ length: FEWEST_DEVICES + random.below(30) }, (_, number) => {
+    const fate = random.below(100) < badPercent ? pickBad(random, isLate) : "good";
     return new PretendDevice({
       number,
       fate,
@@ -32,11 +41,13 @@ export function makeFleet(random: SeededRandom): PretendDevice[] {
       isCritical: random.chance(criticalShare),
       site: random.chance(0.2) ? "" : `site-${random.below(siteCount)}`,
       understandsWindows: random.chance(windowShare),
+      isBusy: random.chance(0.1),
     });
   });
 }
 
-function pickBad(random: SeededRandom): Fate {
+function pickBad(random: SeededRandom, isLate: boolean): Fate {
+  if (isLate) return random.pick(["rolls-back", "falls-back", "hangs", "sickens"]);
   return random.pick([
     "fails",
     "rolls-back",
@@ -44,14 +55,13 @@ function pickBad(random: SeededRandom): Fate {
     "bricks",
     "rejects",
     "is-late",
-    "busy",
     "hangs",
     "sickens",
     "falls-back",
   ]);
 }
 
-function randomSpec(random: SeededRandom): RolloutSpec {
+function randomSpec(random: SeededRandom, isLate: boolean): RolloutSpec {
   const limit = (bound: number): Amount =>
     random.chance(0.3) ? { percent: 1 + random.below(40) } : { count: 1 + random.below(bound) };
   const { deadlines } = specOf();
@@ -63,13 +73,15 @@ function randomSpec(random: SeededRandom): RolloutSpec {
     maxInFlightPerGateway: random.pick([0, 0, 1 + random.below(10)]),
     maxInFlightPerSite: random.pick([0, 0, 1, 2]),
     blastRadius: limit(30),
-    gate: {
-      maxFailures: limit(10),
-      maxFailureRatePercent: random.pick([0, 1, 5, 20, 100]),
-      falseAlarmPercent: random.pick([1, 10]),
-      minSuccessPercent: random.pick([0, 50, 95, 100]),
-      minSample: random.pick([1, 5]),
-    },
+    gate: isLate
+      ? OPEN_GATE
+      : {
+          maxFailures: limit(10),
+          maxFailureRatePercent: random.pick([0, 1, 5, 20, 100]),
+          falseAlarmPercent: random.pick([1, 10]),
+          minSuccessPercent: random.pick([0, 50, 95, 100]),
+          minSample: random.pick([1, 5]),
+        },
     soakMs: random.pick([0, 10_000, 90_000]),
     deadlines: {
       ...deadlines,
@@ -114,11 +126,12 @@ export function makeRollout(
   options: {
     random: SeededRandom;
     seed: number;
+    isLate: boolean;
     isPlanted: (name: string) => boolean;
   },
 ): PureRollout {
-  const { random, seed, isPlanted } = options;
-  const spec = randomSpec(random);
+  const { random, seed, isLate, isPlanted } = options;
+  const spec = randomSpec(random, isLate);
   const inventory = devices.map(({ number, isCritical, site }) => ({
     ordinal: number,
     id: `device-${number}`,

@@ -23,8 +23,9 @@ const EVENTS = 250;
 /** Longest that what is left can take: the offline grace, and a rollback's. */
 const LAST_TICKS = 3_000;
 const PATIENCE_TICKS = 150;
+const DAWDLES_MS = [30_000, 120_000];
 const DAY_MS = 86_400_000;
-const STUCK_MS = 60_000;
+const STUCK_MS = [60_000, 300_000];
 
 export interface Told {
   readonly state: string;
@@ -53,6 +54,8 @@ interface Happening {
 
 class History {
   private readonly seed: number;
+  /** What happens is heard of late, and little of it stops the rollout. */
+  private readonly isLate: boolean;
   private readonly random: SeededRandom;
   private readonly checks: HistoryChecks;
   private readonly center: PureCenter;
@@ -66,7 +69,8 @@ class History {
     const random = new SeededRandom(seed);
     this.seed = seed;
     this.random = random;
-    this.devices = makeFleet(random);
+    this.isLate = random.chance(0.25);
+    this.devices = makeFleet(random, this.isLate);
     this.center = new PureCenter({
       releases: this.devices.map((device) => device.runs),
       understandsWindows: (device) => this.devices[device]?.understandsWindows === true,
@@ -92,7 +96,12 @@ class History {
     this.world = new PretendWorld({ center: this.center, devices: this.devices, random });
     this.checks = new HistoryChecks({ center: this.center, devices: this.devices, isPlanted });
     this.happenings = this.drawFrom();
-    this.rollout = this.telling(() => makeRollout(this.devices, { random, seed, isPlanted }));
+    this.rollout = this.telling(() => this.makeRollout(isPlanted));
+  }
+
+  private makeRollout(isPlanted: (name: string) => boolean): PureRollout {
+    const { devices, random, seed, isLate } = this;
+    return makeRollout(devices, { random, seed, isLate, isPlanted });
   }
 
   tell(): Told {
@@ -136,14 +145,15 @@ class History {
       if (!gateway.isUp) world.restore(gateway);
     };
     return [
-      { kind: "time passes", weight: 345, happen: () => this.timePasses(1 + random.below(3)) },
+      { kind: "time passes", weight: 335, happen: () => this.timePasses(1 + random.below(3)) },
       { kind: "messages move", weight: 180, happen: () => this.aLittleOfEverything() },
-      { kind: "work goes on", weight: 140, happen: () => this.workGoesOn(random.next()) },
+      { kind: "work goes on", weight: 90, happen: () => this.workGoesOn(random.next()) },
       { kind: "a device vanishes", weight: 80, happen: (device) => world.vanish(device) },
       { kind: "a device comes back", weight: 120, happen: (device) => world.comeBack(device) },
       { kind: "a gateway is cut off", weight: 15, happen: (_, gateway) => world.cutOff(gateway) },
       { kind: "a gateway is back", weight: 30, happen: (_, gateway) => gatewayUp(gateway) },
-      { kind: "reports arrive", weight: 15, happen: () => this.flushAll(0.5) },
+      { kind: "reports arrive", weight: 60, happen: () => this.flushAll(0.5) },
+      { kind: "a gateway dawdles", weight: 15, happen: (_, gateway) => this.dawdle(gateway) },
       { kind: "reports are stuck", weight: 15, happen: () => this.stickReports() },
       { kind: "the center restarts", weight: 5, happen: () => world.restartCenter() },
       { kind: "the wall clock jumps", weight: 5, happen: () => this.jumpWallClock() },
@@ -189,7 +199,7 @@ class History {
 
   private workGoesOn(share: number): void {
     for (const device of this.devices) {
-      if (!this.random.chance(share)) continue;
+      if (!this.random.chance(share) && !device.isDue(this.center.nowMs)) continue;
       device.advance(this.center.nowMs, this.center.wallMs);
       this.world.tell(device);
     }
@@ -207,6 +217,7 @@ class History {
     if (unheard.length === 0) return;
     const device = this.random.pick(unheard);
     world.move(device);
+    for (const other of this.devices) if (other !== device) world.flush(other, false);
     this.tick();
     world.vanish(device);
     for (const gateway of world.gateways) world.pump(gateway);
@@ -218,10 +229,15 @@ class History {
     }
   }
 
-  /** Those of every third device: a phase may be over before anybody hears that it began. */
+  /** Those of some devices: a phase may be over before anybody hears that it began. */
   private stickReports(): void {
-    const until = this.center.nowMs + STUCK_MS;
-    for (const device of this.devices) if (this.random.chance(0.3)) device.stuckUntilMs = until;
+    const until = this.center.nowMs + this.random.pick(STUCK_MS);
+    const share = this.isLate ? 0.8 : 0.3;
+    for (const device of this.devices) if (this.random.chance(share)) device.stuckUntilMs = until;
+  }
+
+  private dawdle(gateway: PretendGateway): void {
+    gateway.dawdlesUntilMs = this.center.nowMs + this.random.pick(DAWDLES_MS);
   }
 
   private jumpWallClock(): void {
@@ -235,6 +251,7 @@ class History {
     if (dice < 4 && state === "running") center.step(rollout, { kind: "pause", why: "by hand" });
     else if (dice < 9 && state === "paused") center.step(rollout, { kind: "resume" });
     else if (dice === 9 && random.chance(0.5)) this.stop(random.chance(0.5));
+    else if (state === "succeeded" && random.chance(0.1)) this.stop(true);
   }
 
   private stop(rollback: boolean): void {

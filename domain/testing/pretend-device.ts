@@ -15,6 +15,8 @@ export interface PretendReport {
   readonly phase: ReportedPhase;
   readonly reason: string;
   readonly madeAtMs: number;
+  /** It was delivered; its acknowledgement was not. */
+  readonly isAgain: boolean;
 }
 
 /** How its attempts of the release under test go; a rollback always goes well. */
@@ -28,8 +30,6 @@ export type Fate =
   | "rejects"
   /** Its clock is wrong: every offer of the release has expired. */
   | "is-late"
-  /** Waits for a quiet moment. */
-  | "busy"
   /** Hangs in the midst of its work, for minutes, and goes on. */
   | "hangs"
   /** Runs the new release, and is not well. */
@@ -50,6 +50,7 @@ interface Work {
 /** Longer than any phase may take. */
 const HANGS_MS = 100_000;
 const BUSY_MS = 30_000;
+const EXAMINED_MS = [20_000, 50_000] as const;
 /** About as long as a soak. */
 const FALLS_BACK_AFTER_MS = 15_000;
 const { accepted, downloading, downloaded, waiting, installing, verifying } = ATTEMPT;
@@ -71,6 +72,16 @@ function waits({ offer }: Work, phase: number, wallMs: number): boolean {
   return !isOpenAt(kind, zone, wallMs);
 }
 
+export interface DeviceOptions {
+  readonly number: number;
+  readonly fate: Fate;
+  readonly factory: number;
+  readonly isCritical: boolean;
+  readonly site: string;
+  readonly understandsWindows: boolean;
+  readonly isBusy: boolean;
+}
+
 export class PretendDevice {
   readonly number: number;
   readonly fate: Fate;
@@ -78,6 +89,8 @@ export class PretendDevice {
   readonly isCritical: boolean;
   /** "" = none. */
   readonly site: string;
+  /** It waits for a quiet moment before it installs. */
+  readonly isBusy: boolean;
   runs: number;
   online = true;
   isBricked = false;
@@ -98,20 +111,14 @@ export class PretendDevice {
   stuckUntilMs = 0;
   private readonly sequences = new Map<number, number>();
 
-  constructor(options: {
-    number: number;
-    fate: Fate;
-    factory: number;
-    isCritical: boolean;
-    site: string;
-    understandsWindows: boolean;
-  }) {
+  constructor(options: DeviceOptions) {
     this.understandsWindows = options.understandsWindows;
     this.number = options.number;
     this.fate = options.fate;
     this.factory = options.factory;
     this.isCritical = options.isCritical;
     this.site = options.site;
+    this.isBusy = options.isBusy;
     this.runs = options.factory;
   }
 
@@ -147,6 +154,14 @@ export class PretendDevice {
     return true;
   }
 
+  /**
+   * It rested, and goes on at once: longer than an install may take twice, nobody who is there
+   * again says nothing and goes on (`settleUnlessGoingOn` rests on that).
+   */
+  isDue(nowMs: number): boolean {
+    return this.work !== null && this.work.restsUntilMs > 0 && nowMs >= this.work.restsUntilMs;
+  }
+
   /** One step of its work; `wallMs`: what its own clock shows. */
   advance(nowMs: number, wallMs: number): void {
     const { work } = this;
@@ -156,11 +171,18 @@ export class PretendDevice {
       if (fate === "falls-back") this.runs = work.before;
       return;
     }
-    if (fate === "busy" && work.phase === downloaded) {
+    if (this.isBusy && work.phase === downloaded) {
       return this.enter(work, waiting, "waiting", nowMs, BUSY_MS);
     }
     const next = NEXT.get(work.phase);
-    if (next === undefined) return this.finish(work, fate, nowMs);
+    if (next === undefined) {
+      const isExamined = fate !== "rolls-back" || this.runs === work.target;
+      if (isExamined) return this.finish(work, fate, nowMs);
+      // It runs the release while its health is examined, and shows it.
+      this.runs = work.target;
+      work.restsUntilMs = nowMs + EXAMINED_MS[this.number % 2 === 0 ? 0 : 1];
+      return;
+    }
     const [phase, word] = next;
     if (this.understandsWindows && waits(work, phase, wallMs)) return;
     if (phase === installing) this.installsAt = { offer: work.offer, wallMs };
@@ -189,7 +211,8 @@ export class PretendDevice {
       return;
     }
     work.ended = true;
-    if (fate !== "fails" && fate !== "rolls-back" && fate !== "lies") this.runs = work.target;
+    if (fate === "rolls-back") this.runs = work.before;
+    else if (fate !== "fails" && fate !== "lies") this.runs = work.target;
     this.isHealthy = fate !== "sickens";
     work.restsUntilMs = nowMs + FALLS_BACK_AFTER_MS;
     if (fate === "fails") return this.say(work.offer, "failed", nowMs, "no-space");
@@ -211,6 +234,6 @@ export class PretendDevice {
   private say(offer: Offer, phase: ReportedPhase, nowMs: number, reason = ""): void {
     const sequence = (this.sequences.get(offer.generation) ?? 0) + 1;
     this.sequences.set(offer.generation, sequence);
-    this.outbox.push({ offer, sequence, phase, reason, madeAtMs: nowMs });
+    this.outbox.push({ offer, sequence, phase, reason, madeAtMs: nowMs, isAgain: false });
   }
 }

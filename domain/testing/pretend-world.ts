@@ -18,10 +18,13 @@ type Downlink =
   | { readonly kind: "epoch"; readonly rollout: number; readonly stopEpoch: number };
 
 /** An answer is this old at most when it reaches a center that can be reached. */
+const ANSWERS: ReadonlySet<string> = new Set(["accepted", "rejected"]);
 const REPORT_DELAY_MS = 8_000;
 
 export class PretendGateway {
   isUp = true;
+  /** It does not read what the center sent until then. */
+  dawdlesUntilMs = 0;
   /** From the center, in order. */
   queue: Downlink[] = [];
   entries: Entry[] = [];
@@ -66,7 +69,7 @@ export class PretendWorld {
 
   /** The gateway reads what the center sent, in order. */
   pump(gateway: PretendGateway): void {
-    if (!gateway.isUp) return;
+    if (!gateway.isUp || this.center.nowMs < gateway.dawdlesUntilMs) return;
     for (const message of gateway.queue.splice(0)) {
       if (message.kind === "lease") this.takeLease(gateway, message.offer);
       else this.stop(gateway, message.rollout, message.stopEpoch);
@@ -122,7 +125,7 @@ export class PretendWorld {
     if (!device.online || !this.gatewayOf(device).isUp) return;
     const { nowMs } = this.center;
     const isStuck = (report: PretendReport): boolean =>
-      nowMs < device.stuckUntilMs && report.phase !== "accepted" && report.phase !== "rejected";
+      nowMs < device.stuckUntilMs && (report.isAgain || !ANSWERS.has(report.phase));
     const goes = (report: PretendReport): boolean => {
       if (all) return true;
       if (isStuck(report)) return false;
@@ -133,7 +136,7 @@ export class PretendWorld {
     for (const report of going) {
       this.deliver(report);
       if (this.random.chance(0.1)) this.deliver(report);
-      if (this.random.chance(0.05)) device.outbox.push(report); // its acknowledgement was lost
+      if (this.random.chance(0.05)) device.outbox.push({ ...report, isAgain: true });
     }
     this.tell(device);
   }
