@@ -18,6 +18,7 @@ import {
   type StopVerdict,
   type WaveVerdict,
 } from "./gate.ts";
+import { DEFAULT_SPEC } from "./rollout.ts";
 
 const { exposed, failed, settled, sent } = CELL_FLAGS;
 
@@ -104,9 +105,8 @@ function judge(
 ): WaveVerdict {
   const { minSample = 1, openForMs = 0, unforgivenFailures = 1_000 } = options;
   const policy = {
+    ...DEFAULT_SPEC.gate,
     maxFailures: { count: 1 },
-    maxFailureRatePercent: 100,
-    falseAlarmPercent: 1,
     minSuccessPercent: 90,
     minSample,
   };

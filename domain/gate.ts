@@ -29,8 +29,8 @@ export interface GateEvidence {
 }
 
 /**
- * A rule that may stop a rollout; the first that says so does. It is asked after every batch and
- * needs only (k, n), so it replays from stored counts.
+ * A rule that may stop a rollout. It is asked after every batch and needs only (k, n), so it
+ * replays from stored counts.
  */
 export interface StopRule {
   readonly name: string;
@@ -72,10 +72,12 @@ export function judgeWave(
     unforgivenFailures: number;
     /** Test-only switches for planted bugs; none where nothing is said. */
     isPlanted?: (name: string) => boolean;
+    /** Pending ones that are not offered because their slice is held: nobody waits for them. */
+    heldCount?: number;
   },
 ): WaveVerdict {
   const of = (state: keyof typeof ATTEMPT): number => counts.byState[ATTEMPT[state]] ?? 0;
-  const notReached = of("pending") + of("offered");
+  const notReached = of("pending") + of("offered") - (options.heldCount ?? 0);
   const underWay = counts.inFlight - of("offered");
   const { isPlanted = () => false } = options;
   // The planted bug: the gate judges what is decided and does not wait for the rest.

@@ -11,10 +11,18 @@ import { openWindow, stepWindow } from "./adaptive-window.ts";
 import { assert, unreachable } from "./assert.ts";
 import { ATTEMPT, isTerminal } from "./attempt.ts";
 import { sumCounts, type AttemptCounts } from "./attempt-counts.ts";
-import { judgeWave, type GateEvidence } from "./gate.ts";
+import { judgeWave } from "./gate.ts";
+import { countedFailures, evidenceOf, forgive, heldText, holdSlices } from "./gate-memory.ts";
 import { expiryReason, hasExpired, waitsForStart, waitsForWindow } from "./rollout-schedule.ts";
-import { stopVerdict } from "./stop-rules.ts";
-import type { PlanLimits, RolloutProgress, RolloutSpec, RolloutState } from "./rollout.ts";
+import type { GateSight } from "./slice-tally.ts";
+import { gateVerdict } from "./stop-rules.ts";
+import type {
+  HeldSlice,
+  PlanLimits,
+  RolloutProgress,
+  RolloutSpec,
+  RolloutState,
+} from "./rollout.ts";
 import { countOf } from "./units.ts";
 import { reachedForMs, restartReach, stepZones, type WindowOpened } from "./zone-progress.ts";
 import type { ZoneWindows } from "./zone-windows.ts";
@@ -66,7 +74,8 @@ export interface RolloutStep {
 
 /**
  * `counts`: one entry a wave of the plan, current when the step is taken. `isPlanted`: test-only
- * switches for planted bugs; false in production.
+ * switches for planted bugs; false in production. `sight`: counts by slice and site; null where
+ * nothing is told apart.
  */
 export function stepRollout(
   frame: RolloutFrame,
@@ -74,10 +83,11 @@ export function stepRollout(
   counts: readonly AttemptCounts[],
   event: RolloutEvent,
   isPlanted: (name: string) => boolean = () => false,
+  sight: GateSight | null = null,
 ): RolloutStep {
   switch (event.kind) {
     case "tick":
-      return tick(frame, progress, counts, event, isPlanted);
+      return tick(frame, progress, counts, event, isPlanted, sight);
     case "start":
       assert(progress.state === "planned", "only a planned rollout starts");
       return start(frame, { ...progress, state: "running", stateReason: "started" });
@@ -88,14 +98,11 @@ export function stepRollout(
       return pause(progress, event.why);
     case "resume": {
       assert(progress.state === "paused", "only a paused rollout resumes");
-      const total = sumCounts(counts);
       return keep({
         ...progress,
+        ...forgive(sumCounts(counts), sight),
         state: "running",
         stateReason: "resumed",
-        forgivenFailures: total.failures,
-        forgivenAccepted: total.exposed,
-        forgivenUnderWay: underWayIn(total),
         // Nobody could be reached meanwhile: the reach window begins anew. The planted bug: not so.
         waveOpenedAtMs: isPlanted("engine.resume-keeps-reach")
           ? progress.waveOpenedAtMs
@@ -182,6 +189,7 @@ function tick(
   counts: readonly AttemptCounts[],
   { elapsedMs, wallMs }: Tick,
   isPlanted: (name: string) => boolean,
+  sight: GateSight | null,
 ): RolloutStep {
   assert(elapsedMs >= 0, "a rollout's clock never goes back");
   const total = sumCounts(counts);
@@ -189,7 +197,7 @@ function tick(
   const { zones, opened } = stepZones(before.zones, frame.zones?.openAt(wallMs) ?? [], clockMs);
   const maxUnproven = Math.max(before.maxUnproven, total.unproven);
   const now = { ...before, clockMs, maxUnproven, zones };
-  const { progress, effects } = stepNow(frame, now, counts, { total, wallMs, isPlanted });
+  const { progress, effects } = stepNow(frame, now, counts, { total, wallMs, isPlanted, sight });
   return { progress, effects: [...opened, ...effects] };
 }
 
@@ -198,6 +206,7 @@ interface Moment {
   readonly total: AttemptCounts;
   readonly wallMs: number;
   readonly isPlanted: (name: string) => boolean;
+  readonly sight: GateSight | null;
 }
 
 function stepNow(
@@ -227,6 +236,15 @@ function beginWhenDue(frame: RolloutFrame, progress: RolloutProgress, wallMs: nu
   return waiting === null ? openWave(progress, 0) : keep({ ...progress, stateReason: waiting });
 }
 
+/** Offers that left are withdrawn at every gateway; those of other slices are made anew at once. */
+function hold(progress: RolloutProgress, slices: readonly HeldSlice[]): RolloutStep {
+  const stopEpoch = progress.stopEpoch + 1;
+  return {
+    progress: { ...holdSlices(progress, slices), stopEpoch },
+    effects: [{ kind: "raise-stop-epoch", stopEpoch }],
+  };
+}
+
 /** An adaptive rollout: what was decided since may change how many are in flight from now on. */
 function moveWindow(
   frame: RolloutFrame,
@@ -246,18 +264,21 @@ function advance(
   frame: RolloutFrame,
   progress: RolloutProgress,
   counts: readonly AttemptCounts[],
-  { total, wallMs, isPlanted }: Moment,
+  { total, wallMs, isPlanted, sight }: Moment,
 ): RolloutStep {
   // The planted bug: off by one, it stops above its limit instead of at it.
   const unseen = isPlanted("gate.one-more-failure") && total.failures > 0 ? 1 : 0;
-  const verdict = stopVerdict(frame, evidenceOf(progress, total, total.failures - unseen));
-  if (verdict.stop) return stopByPolicy(frame, progress, verdict.why);
+  const seen = { ...total, failures: total.failures - unseen };
+  const verdict = gateVerdict(frame, evidenceOf(progress, seen, sight));
+  if (verdict.kind === "stop") return stopByPolicy(frame, progress, verdict.why);
+  if (verdict.kind === "hold") return hold(progress, verdict.slices);
   const current = counts[progress.waveCount - 1];
   assert(current !== undefined, "a running rollout has a current wave");
   const wave = judgeWave(current, frame.spec.gate, {
     openForMs: reachedSoFarMs(frame, progress),
     reachMs: frame.spec.deadlines.reachMs,
-    unforgivenFailures: total.failures - progress.forgivenFailures,
+    unforgivenFailures: countedFailures(progress, total, sight),
+    heldCount: sight?.held?.pending[progress.waveCount - 1] ?? 0,
     isPlanted,
   });
   if (wave.kind === "stop") return stopByPolicy(frame, progress, wave.why);
@@ -266,32 +287,11 @@ function advance(
   // The planted bug: the next wave does not wait for the gate of this one.
   const skipsGate = isPlanted("engine.skip-gate") && progress.waveCount < frame.waveTotal;
   if (wave.kind === "waiting" && !skipsGate) {
-    const stateReason = wave.why + waitsForWindow(frame.zones, progress.waveCount - 1, wallMs);
-    return keep({ ...progress, stateReason });
+    const waiting = wave.why + waitsForWindow(frame.zones, progress.waveCount - 1, wallMs);
+    return keep({ ...progress, stateReason: waiting + heldText(progress, sight) });
   }
   if (progress.waveCount < frame.waveTotal) return openWave(progress, progress.waveCount);
-  return finish(frame, progress, total);
-}
-
-function evidenceOf(
-  progress: RolloutProgress,
-  total: AttemptCounts,
-  failures: number,
-): GateEvidence {
-  return {
-    failures,
-    accepted: total.exposed,
-    forgiven: {
-      failures: progress.forgivenFailures,
-      accepted: progress.forgivenAccepted,
-      underWay: progress.forgivenUnderWay,
-    },
-  };
-}
-
-/** Accepted and undecided. */
-function underWayIn(total: AttemptCounts): number {
-  return total.inFlight - (total.byState[ATTEMPT.offered] ?? 0);
+  return finish(frame, progress, total, sight);
 }
 
 /** How long the current wave has been able to reach its devices; closed windows count to none. */
@@ -302,8 +302,18 @@ function reachedSoFarMs({ zones }: RolloutFrame, progress: RolloutProgress): num
 }
 
 /** Every wave is open and the last one's gate has passed: only the tail may be left. */
-function finish(frame: RolloutFrame, progress: RolloutProgress, total: AttemptCounts): RolloutStep {
-  const open = countOpen(total);
+function finish(
+  frame: RolloutFrame,
+  progress: RolloutProgress,
+  total: AttemptCounts,
+  sight: GateSight | null,
+): RolloutStep {
+  const heldCount = sight?.held?.pending.reduce((sum, count) => sum + count, 0) ?? 0;
+  const open = countOpen(total) - heldCount;
+  if (open === 0 && heldCount > 0) {
+    const rest = `every other device is done, ${countOf(heldCount, "device")} wait`;
+    return pause(progress, rest + heldText(progress, sight));
+  }
   if (open === 0) return end(progress, "succeeded", "every wave passed its gate");
   const waitedMs = progress.clockMs - progress.waveOpenedAtMs;
   if (total.inFlight === (total.byState[ATTEMPT.offered] ?? 0)) {
@@ -315,7 +325,8 @@ function finish(frame: RolloutFrame, progress: RolloutProgress, total: AttemptCo
       };
     }
   }
-  return keep({ ...progress, stateReason: `waiting for ${countOf(open, "device")} of the tail` });
+  const waiting = `waiting for ${countOf(open, "device")} of the tail`;
+  return keep({ ...progress, stateReason: waiting + heldText(progress, sight) });
 }
 
 function stopByPolicy(frame: RolloutFrame, progress: RolloutProgress, why: string): RolloutStep {

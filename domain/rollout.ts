@@ -47,6 +47,8 @@ export function isOpen(state: RolloutState): boolean {
   );
 }
 
+export type OnSliceFailure = "stop" | "hold-slice";
+
 export interface GatePolicy {
   /** The rollout stops at this many failures. */
   readonly maxFailures: Amount;
@@ -57,6 +59,10 @@ export interface GatePolicy {
   readonly maxFailureRatePercent: number;
   /** Of all rollouts that are within `maxFailureRatePercent`, this share may be stopped by it. */
   readonly falseAlarmPercent: number;
+  /** Facts by which devices are told apart: each slice is tested beside the whole. */
+  readonly slices: readonly string[];
+  /** What a slice that fails does: to all of the rollout, or to its own devices alone. */
+  readonly onSliceFailure: OnSliceFailure;
   /** Of the decided attempts of a wave, to go on to the next. */
   readonly minSuccessPercent: number;
   /** Decided in a wave before `minSuccessPercent` is judged (or all that the wave can reach). */
@@ -130,6 +136,8 @@ export const DEFAULT_SPEC: Omit<RolloutSpec, "release" | "selector"> = {
     maxFailures: { percent: 1 },
     maxFailureRatePercent: 0,
     falseAlarmPercent: 1,
+    slices: [],
+    onSliceFailure: "stop",
     minSuccessPercent: 95,
     minSample: 1,
   },
@@ -166,6 +174,21 @@ export interface PlanLimits extends PlaceLimits {
   readonly window: WindowLimits | null;
 }
 
+/** A slice that nothing more is offered to, and the sentence that says why. */
+export interface HeldSlice {
+  /** Index into the slices of the plan. */
+  readonly slice: number;
+  readonly why: string;
+}
+
+/** What an operator had seen of a slice when he resumed. */
+export interface SliceForgiven {
+  readonly failures: number;
+  readonly accepted: number;
+  readonly underWay: number;
+  readonly failedSites: number;
+}
+
 /** What the engine remembers of a running rollout; small, stored with every step. */
 export interface RolloutProgress {
   readonly state: RolloutState;
@@ -186,6 +209,11 @@ export interface RolloutProgress {
   /** Devices that had accepted at the last resume, and those of them that were undecided. */
   readonly forgivenAccepted: number;
   readonly forgivenUnderWay: number;
+  readonly forgivenFailedSites: number;
+  /** By slice; empty = nothing was forgiven yet. */
+  readonly forgivenSlices: readonly SliceForgiven[];
+  /** Nothing more is offered to these until an operator resumes. */
+  readonly heldSlices: readonly HeldSlice[];
   /** The blast radius so far: most unproven devices at any moment. */
   readonly maxUnproven: number;
   /** After `stopping`: roll exposed devices back. */
@@ -209,6 +237,9 @@ export const INITIAL_PROGRESS: RolloutProgress = {
   forgivenFailures: 0,
   forgivenAccepted: 0,
   forgivenUnderWay: 0,
+  forgivenFailedSites: 0,
+  forgivenSlices: [],
+  heldSlices: [],
   maxUnproven: 0,
   rollbackWanted: false,
   hasExpired: false,

@@ -1,16 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * The rules that may stop a rollout, and their verdict: counts first, because it is the one that
- * anybody can check by hand, then the sequential test, which is earlier in every large fleet.
+ * What may stop a rollout, and the verdict: the count of failures, which anybody can check by hand,
+ * and the sequential test, which is earlier in every large fleet; the same test for each slice. All
+ * tests share the false-alarm rate evenly (Bonferroni), so that it holds for the rollout.
+ *
+ * Where sites are told apart each test counts twice, by device and by site (a site has failed when
+ * one of its devices has), and it is evident only when it is so by both: the stricter one decides.
+ * If devices fail independently the first count keeps the promise, if whole sites fail together the
+ * second does; neither is right in the other's world, and asking for both is right in both.
  */
-import { countsRule, type GateEvidence, type StopRule, type StopVerdict } from "./gate.ts";
-import type { PlanLimits, RolloutSpec } from "./rollout.ts";
+import { countsRule, type Forgiven, type GateEvidence } from "./gate.ts";
+import type { HeldSlice, PlanLimits, RolloutSpec, SliceForgiven } from "./rollout.ts";
 import {
   createSequentialTest,
   fewestEvident,
   isEvident,
   type SequentialTest,
 } from "./sequential-test.ts";
+import type { GateSight } from "./slice-tally.ts";
 
 /** What the rules are made of: the part of a rollout's frame that its gate needs. */
 export interface GateFrame {
@@ -18,63 +25,132 @@ export interface GateFrame {
   readonly limits: PlanLimits;
 }
 
-/** A frame never changes, so its rules are made once. */
-const rulesByFrame = new WeakMap<GateFrame, readonly StopRule[]>();
+/** Everything that the gate has seen. */
+export interface GateInput {
+  /** Without the devices of slices that are held. */
+  readonly whole: GateEvidence;
+  /** null = nothing is told apart. */
+  readonly sight: GateSight | null;
+  readonly forgivenFailedSites: number;
+  /** By slice; empty = nothing forgiven. */
+  readonly forgivenSlices: readonly SliceForgiven[];
+  readonly heldSlices: readonly HeldSlice[];
+}
 
-/** The first rule that stops it, or none. */
-export function stopVerdict(frame: GateFrame, evidence: GateEvidence): StopVerdict {
-  for (const rule of rulesOf(frame)) {
-    const verdict = rule.verdict(evidence);
-    if (verdict.stop) return verdict;
+export type GateVerdict =
+  | { readonly kind: "go" }
+  | { readonly kind: "stop"; readonly why: string }
+  /** Only where slices are held: these are to be. */
+  | { readonly kind: "hold"; readonly slices: readonly HeldSlice[] };
+
+/** A frame never changes, so its test is made once. */
+const testByFrame = new WeakMap<GateFrame, SequentialTest>();
+
+export function gateVerdict(frame: GateFrame, input: GateInput): GateVerdict {
+  const counted = countsRule(frame.limits.maxFailures).verdict(input.whole);
+  if (counted.stop) return { kind: "stop", why: counted.why };
+  const test = testOf(frame, input.sight?.tally.plan.slices.length ?? 0);
+  if (test === null) return { kind: "go" };
+  const holds = frame.spec.gate.onSliceFailure === "hold-slice";
+  const failing = holds ? failingSlices(test, frame, input, Number.POSITIVE_INFINITY) : [];
+  if (failing.length > 0) return { kind: "hold", slices: failing };
+  if (isWholeEvident(test, input)) {
+    return { kind: "stop", why: sentence(test, frame, input, wholeCounts(input), "") };
   }
-  return { stop: false };
+  const [first] = holds ? [] : failingSlices(test, frame, input, 1);
+  return first === undefined ? { kind: "go" } : { kind: "stop", why: first.why };
 }
 
 /**
  * For people who review a plan: of each number of devices that have accepted, the fewest failures
  * that make it evident (0 = not even all of them would). Empty when nothing is tested.
  */
-export function evidentFailures(frame: GateFrame, accepted: readonly number[]): number[] {
-  const test = testOf(frame);
+export function evidentFailures(
+  frame: GateFrame,
+  sliceCount: number,
+  accepted: readonly number[],
+): number[] {
+  const test = testOf(frame, sliceCount);
   if (test === null) return [];
   return accepted.map((count) => fewestEvident(test, count) ?? 0);
 }
 
-function rulesOf(frame: GateFrame): readonly StopRule[] {
-  const known = rulesByFrame.get(frame);
-  if (known !== undefined) return known;
-  const rules = [countsRule(frame.limits.maxFailures)];
-  const test = testOf(frame);
-  if (test !== null) rules.push(sequentialRule(test));
-  rulesByFrame.set(frame, rules);
-  return rules;
-}
-
 /** null = nothing is tested. */
-function testOf(frame: GateFrame): SequentialTest | null {
+function testOf(frame: GateFrame, sliceCount: number): SequentialTest | null {
+  const known = testByFrame.get(frame);
+  if (known !== undefined) return known;
   const maxRate = frame.limits.maxFailureRatePercent / 100;
   if (maxRate >= 1) return null;
-  return createSequentialTest({ maxRate, falseAlarmRate: frame.spec.gate.falseAlarmPercent / 100 });
+  const falseAlarmRate = frame.spec.gate.falseAlarmPercent / 100 / (1 + sliceCount);
+  const test = createSequentialTest({ maxRate, falseAlarmRate });
+  testByFrame.set(frame, test);
+  return test;
 }
 
-/** Stops when it is evident that more would fail than the limit allows. */
-export function sequentialRule(test: SequentialTest): StopRule {
-  return {
-    name: "sequential",
-    verdict: (evidence) => {
-      if (!isEvidentSince(test, evidence)) return { stop: false };
-      const { failures, accepted, forgiven } = evidence;
-      const before =
-        forgiven.failures === 0 ? "" : `, ${forgiven.failures} of them before the last resume`;
-      return {
-        stop: true,
-        why:
-          `${failures} of the ${accepted} devices that accepted have failed${before}; ` +
-          `it is evident that more than ${percentText(test.maxRate)} would ` +
-          `(false alarm ${percentText(test.falseAlarmRate)})`,
-      };
-    },
+/** Of devices and of sites; `planned` sites are all that there can be. */
+interface BothCounts {
+  readonly devices: GateEvidence;
+  readonly sites: {
+    readonly accepted: number;
+    readonly failed: number;
+    readonly forgiven: number;
+    readonly planned: number;
   };
+}
+
+function wholeCounts({ whole, sight, forgivenFailedSites }: GateInput): BothCounts {
+  const sites = sight?.held?.restSites ?? sight?.tally.sites ?? { accepted: 0, failed: 0 };
+  const planned = sight?.tally.plan.siteCount ?? 0;
+  // Of the sites that were forgiven some may have failed in a slice that is held now.
+  const forgiven = Math.min(forgivenFailedSites, sites.failed);
+  return { devices: whole, sites: { ...sites, forgiven, planned } };
+}
+
+function isWholeEvident(test: SequentialTest, input: GateInput): boolean {
+  return isEvidentByBoth(test, wholeCounts(input));
+}
+
+const NOT_FORGIVEN: SliceForgiven = { failures: 0, accepted: 0, underWay: 0, failedSites: 0 };
+
+function failingSlices(
+  test: SequentialTest,
+  frame: GateFrame,
+  input: GateInput,
+  most: number,
+): HeldSlice[] {
+  const failing: HeldSlice[] = [];
+  if (input.sight === null) return failing;
+  const { tally } = input.sight;
+  for (const [slice, { name, siteCount }] of tally.plan.slices.entries()) {
+    if (failing.length >= most) break;
+    if (input.heldSlices.some((held) => held.slice === slice)) continue;
+    const forgiven = input.forgivenSlices[slice] ?? NOT_FORGIVEN;
+    const { accepted, failures, sitesAccepted, sitesFailed } = tally.slice(slice);
+    const counts: BothCounts = {
+      devices: { accepted, failures, forgiven },
+      sites: {
+        accepted: sitesAccepted,
+        failed: sitesFailed,
+        forgiven: forgiven.failedSites,
+        planned: siteCount,
+      },
+    };
+    if (!isEvidentByBoth(test, counts)) continue;
+    failing.push({ slice, why: sentence(test, frame, input, counts, ` in slice ${name}`) });
+  }
+  return failing;
+}
+
+function isEvidentByBoth(test: SequentialTest, { devices, sites }: BothCounts): boolean {
+  if (!isEvidentSince(test, devices)) return false;
+  if (!countsSites(test, sites)) return true;
+  return isEvident(test, sites.failed - sites.forgiven, sites.accepted - sites.forgiven);
+}
+
+/** Where not even all sites together would make it evident, counting them says nothing. */
+function countsSites(test: SequentialTest, sites: BothCounts["sites"]): boolean {
+  const left = sites.planned - sites.forgiven;
+  return isEvident(test, left, left);
 }
 
 /**
@@ -84,15 +160,16 @@ export function sequentialRule(test: SequentialTest): StopRule {
  * k the failures that those must have had even if everybody who was under way then has failed. The
  * first is never more than the test of the whole rollout, the second is a new test of independent
  * attempts, so their mean keeps the rate for each stretch between two resumes; neither fires again
- * on what was seen, and neither stays blind.
+ * on what was seen, and neither stays blind. (Sites have the first view alone: one that had
+ * accepted before may fail at any time.)
  */
 function isEvidentSince(test: SequentialTest, evidence: GateEvidence): boolean {
   const { failures, accepted, forgiven } = evidence;
   if (forgiven.failures === 0) return isEvident(test, failures, accepted);
   const newFailures = failures - forgiven.failures;
-  if (newFailures === 0) return false;
+  if (newFailures <= 0) return false;
   const whole = test.logEvidence(newFailures, accepted - forgiven.failures);
-  const newAccepted = accepted - forgiven.accepted;
+  const newAccepted = Math.max(0, accepted - forgiven.accepted);
   const sureFailures = Math.min(Math.max(0, newFailures - forgiven.underWay), newAccepted);
   const since = test.logEvidence(sureFailures, newAccepted);
   const higher = Math.max(whole, since);
@@ -100,7 +177,32 @@ function isEvidentSince(test: SequentialTest, evidence: GateEvidence): boolean {
   return mean >= test.logThreshold;
 }
 
+/** What stopped it, where, and with what evidence. */
+function sentence(
+  test: SequentialTest,
+  frame: GateFrame,
+  input: GateInput,
+  { devices, sites }: BothCounts,
+  where: string,
+): string {
+  const bySite = countsSites(test, sites)
+    ? `, at ${sites.failed} of the ${sites.accepted} sites that they stand at`
+    : "";
+  const testCount = 1 + (input.sight?.tally.plan.slices.length ?? 0);
+  const shared = testCount === 1 ? "" : `, shared by ${testCount} tests`;
+  return (
+    `${devices.failures} of the ${devices.accepted} devices${where} that accepted have failed` +
+    `${beforeText(devices.forgiven)}${bySite}; ` +
+    `it is evident that more than ${percentText(frame.limits.maxFailureRatePercent)} would ` +
+    `(false alarm ${percentText(frame.spec.gate.falseAlarmPercent)}${shared})`
+  );
+}
+
+function beforeText({ failures }: Forgiven): string {
+  return failures === 0 ? "" : `, ${failures} of them before the last resume`;
+}
+
 /** `1 %`, `0.11 %`. */
-function percentText(share: number): string {
-  return `${Number((share * 100).toPrecision(2))} %`;
+function percentText(percent: number): string {
+  return `${Number(percent.toPrecision(2))} %`;
 }

@@ -4,9 +4,12 @@ import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { ATTEMPT_STATES } from "../../domain/attempt.ts";
 import { sumCounts, type AttemptCounts } from "../../domain/attempt-counts.ts";
 import type { RolloutSpec, RolloutState as State } from "../../domain/rollout.ts";
+import type { Tally } from "../../domain/slice-tally.ts";
 import { evidentFailures } from "../../domain/stop-rules.ts";
 import {
+  OnSliceFailure,
   OnStop,
+  type RolloutProgressSchema,
   RolloutSchema,
   RolloutState,
   type Rollout,
@@ -36,8 +39,10 @@ export function rolloutMessage(options: {
   revision: number;
   plan: PlanRecord | null;
   counts: readonly AttemptCounts[];
+  /** Of the same pages; null before it was planned. */
+  tally: Tally | null;
 }): Rollout {
-  const { record, plan, counts } = options;
+  const { record, plan, counts, tally } = options;
   return create(RolloutSchema, {
     tenant: record.tenant,
     name: record.name,
@@ -48,7 +53,7 @@ export function rolloutMessage(options: {
     spec: specMessage(record.spec),
     ...(plan === null
       ? {}
-      : { plan: planMessage(plan, record.spec), progress: progressOf(record, counts) }),
+      : { plan: planMessage(plan, record.spec), progress: progressOf(record, counts, tally) }),
     parent: record.parent,
     child: record.child,
     createdAtMs: BigInt(record.createdAtMs),
@@ -60,6 +65,7 @@ export function rolloutMessage(options: {
 function progressOf(
   record: RolloutRecord,
   counts: readonly AttemptCounts[],
+  tally: Tally | null,
 ): NonNullable<MessageInitShape<typeof RolloutSchema>["progress"]> {
   const total = sumCounts(counts);
   return {
@@ -74,6 +80,23 @@ function progressOf(
     clockMs: BigInt(Math.round(record.progress.clockMs)),
     window: record.progress.window?.size ?? 0,
     waves: counts.map((wave, index) => ({ number: index + 1, byState: byState(wave) })),
+    ...(tally === null ? {} : slicesOf(record, tally)),
+  };
+}
+
+function slicesOf(
+  record: RolloutRecord,
+  tally: Tally,
+): MessageInitShape<typeof RolloutProgressSchema> {
+  const { heldSlices } = record.progress;
+  return {
+    sitesAccepted: tally.sites.accepted,
+    sitesFailed: tally.sites.failed,
+    slices: tally.plan.slices.map(({ name }, index) => ({
+      name,
+      ...tally.slice(index),
+      heldBecause: heldSlices.find(({ slice }) => slice === index)?.why ?? "",
+    })),
   };
 }
 
@@ -91,6 +114,8 @@ export function planMessage(
   spec: RolloutSpec,
 ): NonNullable<MessageInitShape<typeof RolloutSchema>["plan"]> {
   return {
+    siteCount: plan.siteCount,
+    slices: plan.slices.map((slice) => ({ ...slice })),
     digest: plan.digest,
     deviceCount: plan.deviceCount,
     waves: plan.waves.map((wave, index) => ({
@@ -115,6 +140,7 @@ export function planMessage(
     maxFailureRatePercent: plan.limits.maxFailureRatePercent,
     evidentFailures: evidentFailures(
       { spec, limits: plan.limits },
+      plan.slices.length,
       plan.waves.map((wave) => wave.end),
     ),
     ...(plan.limits.window === null ? {} : { window: plan.limits.window }),
@@ -137,6 +163,9 @@ function specMessage(
       maxFailures: amountMessage(gate.maxFailures),
       maxFailureRatePercent: gate.maxFailureRatePercent,
       falseAlarmPercent: gate.falseAlarmPercent,
+      slices: [...gate.slices],
+      onSliceFailure:
+        gate.onSliceFailure === "stop" ? OnSliceFailure.STOP : OnSliceFailure.HOLD_SLICE,
       minSuccessPercent: gate.minSuccessPercent,
       minSample: gate.minSample,
     },

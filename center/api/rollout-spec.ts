@@ -5,9 +5,11 @@
  */
 import { DEFAULT_SPEC, type Deadlines, type RolloutSpec } from "../../domain/rollout.ts";
 import { parseSelector } from "../../domain/selector/parser.ts";
+import { MAX_SLICED_FACTS, sliceFact } from "../../domain/slices.ts";
 import { MAX_DURATION_MS } from "../../domain/units.ts";
 import { MAX_WAVES } from "../../domain/waves.ts";
 import {
+  OnSliceFailure,
   OnStop,
   WaveOrder,
   type RolloutSpec as WireSpec,
@@ -65,9 +67,23 @@ function readGate(wire: WireSpec): RolloutSpec["gate"] {
     ),
     maxFailureRatePercent: rate,
     falseAlarmPercent: falseAlarm === 0 ? defaults.falseAlarmPercent : falseAlarm,
+    slices: readSlices(wire.gate?.slices ?? []),
+    onSliceFailure: wire.gate?.onSliceFailure === OnSliceFailure.HOLD_SLICE ? "hold-slice" : "stop",
     minSuccessPercent: percent === 0 ? defaults.minSuccessPercent : percent,
     minSample: wire.gate?.minSample === 0 ? defaults.minSample : (wire.gate?.minSample ?? 1),
   };
+}
+
+function readSlices(names: readonly string[]): readonly string[] {
+  if (names.length > MAX_SLICED_FACTS) {
+    throw invalid("spec.gate.slices", `names more than ${MAX_SLICED_FACTS} facts`);
+  }
+  names.forEach((name, index) => {
+    const field = `spec.gate.slices[${index}]`;
+    sliceFact(name, () => undefined, field);
+    if (names.indexOf(name) !== index) throw invalid(field, `names ${name} twice`);
+  });
+  return names;
 }
 
 /** 0 = the default. Below a millionth of a per cent nothing could ever be tested. */

@@ -207,6 +207,8 @@ function pendingSentence(
   if (position >= rollout.releasedEnd) {
     return `waits for wave ${wave}; wave ${progress.waveCount} is not through its gate`;
   }
+  const held = rollout.heldBecause(position);
+  if (held !== null) return `waits because its slice is held: ${held}`;
   if (options.fleet.reachableThrough(ordinal) === 0) {
     return `is offered when it connects: it is ${options.fleet.presence(ordinal)} now`;
   }

@@ -15,6 +15,7 @@ import { SLOT_NAMES } from "../../domain/running-page.ts";
 import type { PageId, Store } from "../../ports/store.ts";
 import { draftPlan, plannedRecord, type PlanMakerOptions } from "../rollouts/plan-maker.ts";
 import { encodePlanPages } from "../rollouts/plan-pages.ts";
+import { encodeSlicePages } from "../rollouts/slice-pages.ts";
 import { rolloutKey, toJson, type RolloutRecord } from "../rollouts/rollout-record.ts";
 import type { FleetTable } from "../state/fleet-table.ts";
 import { AVAILABILITY_OWNER } from "../tasks/availability-recorder.ts";
@@ -36,7 +37,7 @@ export async function makeScript(
   signal: AbortSignal,
 ): Promise<RehearsalScript> {
   const { clock, offerLifetimeMs, leaseLifetimeMs } = options;
-  const { frozen, columns } = await draftPlan(options, record, signal);
+  const { frozen, columns, sliced } = await draftPlan(options, record, signal);
   const { ordinals } = columns;
   const { tenant, name, number, spec } = record;
   const key = rolloutKey(tenant, name);
@@ -56,7 +57,7 @@ export async function makeScript(
       { kind: "rollout", key, expectedRevision: 0, value: toJson(planned) },
       { kind: "plan", key, expectedRevision: 0, value: toJson(frozen) },
     ],
-    pages: encodePlanPages(number, columns),
+    pages: [...encodePlanPages(number, columns), ...encodeSlicePages(number, sliced)],
     plan: frozen,
     tenant,
     name,

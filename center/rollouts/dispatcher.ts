@@ -38,6 +38,7 @@ export function dispatch(rollout: OpenRollout, dispatcher: Dispatcher): Lease[] 
   const byGateway = new Map<number, Lease[]>();
   for (const position of rollout.candidates(end, () => budget > 0)) {
     const isOffered = rollout.stateAt(position) === ATTEMPT.offered;
+    if (rollout.heldBecause(position) !== null) continue;
     const ordinal = rollout.ordinalAt(position);
     const gatewayNumber = dispatcher.fleet.reachableThrough(ordinal);
     if (gatewayNumber === 0 || !dispatcher.fleet.hasGreeted(ordinal)) continue;

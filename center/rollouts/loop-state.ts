@@ -9,12 +9,20 @@ import type { PageId, Store, StoredDocument } from "../../ports/store.ts";
 import { CELLS_PER_PAGE } from "../../domain/attempt-page.ts";
 import { isOpen } from "../../domain/rollout.ts";
 import { MusterError } from "../../domain/errors.ts";
+import { UNSLICED, type SlicedPlan } from "../../domain/slices.ts";
 import { ReportConsumer } from "../ingest/report-consumer.ts";
 import { DigestDictionary } from "../state/digest-dictionary.ts";
 import { RunningTable } from "../state/running-table.ts";
 import { OpenRollout } from "./open-rollout.ts";
 import { createPlanColumns, decodePlanPage } from "./plan-pages.ts";
-import { readPlan, readRollout, rolloutKey, type RolloutRecord } from "./rollout-record.ts";
+import {
+  readPlan,
+  readRollout,
+  rolloutKey,
+  type PlanRecord,
+  type RolloutRecord,
+} from "./rollout-record.ts";
+import { decodeSlicePages, slicePageIds } from "./slice-pages.ts";
 
 export interface LoopState {
   readonly consumer: ReportConsumer;
@@ -77,6 +85,18 @@ export async function* allRollouts(
   }
 }
 
+/** By what the plan tells its devices apart. */
+export async function loadSlices(
+  store: Store,
+  record: Pick<RolloutRecord, "number">,
+  plan: PlanRecord,
+  signal: AbortSignal,
+): Promise<SlicedPlan> {
+  const ids = slicePageIds(record.number, plan);
+  if (ids.length === 0) return UNSLICED;
+  return decodeSlicePages(plan, await store.loadPages(ids, { signal }));
+}
+
 /** Reads the plan and the attempt pages of a rollout that has been planned. */
 export async function loadRollout(
   options: LoadOptions,
@@ -108,6 +128,7 @@ export async function loadRollout(
     plan,
     columns,
     pages: await store.loadPages(ids("attempt"), { signal }),
+    sliced: await loadSlices(store, record, plan, signal),
     offerLifetimeMs: options.offerLifetimeMs,
   });
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * A rollout that the engine works on, in memory: its record, its frozen plan and its attempt pages.
- * Memory: the plan (planned-devices.ts) and 25 bytes a cell.
+ * Memory: the plan (planned-devices.ts), 25 bytes a cell, and where sites or slices are told apart
+ * 5 bytes a position and 17 a site, and a byte a position for each sliced fact.
  * Only the rollout loop changes it; what changed is committed before anybody else hears of it.
  */
 import { assert } from "../../domain/assert.ts";
@@ -15,8 +16,6 @@ import {
 } from "../../domain/attempt-counts.ts";
 import {
   CELLS_PER_PAGE,
-  createAttemptPage,
-  decodeAttemptPage,
   encodeAttemptPage,
   PAGE_TICK_MS,
   type AttemptPage,
@@ -32,28 +31,20 @@ import { takesPlace } from "../../domain/place-loads.ts";
 import type { RolloutFrame } from "../../domain/rollout-engine.ts";
 import { SLOT_NAMES } from "../../domain/running-page.ts";
 import { windowsOf } from "../../domain/plan-zones.ts";
+import type { GateSight } from "../../domain/slice-tally.ts";
+import { UNSLICED, type SlicedPlan } from "../../domain/slices.ts";
 import { skipClosedTime } from "../../domain/window-deadlines.ts";
 import { isClosed, type WindowOpened } from "../../domain/zone-progress.ts";
 import type { WindowKind } from "../../domain/zone-windows.ts";
 import type { DocumentWrite, PageWrite } from "../../ports/store.ts";
+import { holdPages, type HeldPage } from "./held-page.ts";
 import type { PlanColumns } from "./plan-pages.ts";
 import { PlannedDevices } from "./planned-devices.ts";
 import { rolloutKey, toJson, type PlanRecord, type RolloutRecord } from "./rollout-record.ts";
+import { RolloutSlices } from "./rollout-slices.ts";
 
 /** How often the clock of a rollout in which nothing else happens is saved. */
 const CLOCK_SAVE_MS = 1_000;
-
-interface HeldPage {
-  readonly page: AttemptPage;
-  version: number;
-  dirty: boolean;
-  /** By wave; null when the page changed since it was counted. */
-  counts: AttemptCounts[] | null;
-  /** Of all waves; null like `counts`. */
-  total: AttemptCounts | null;
-  /** The rollout's clock at the last sweep, in ticks. */
-  sweptAtTicks: number;
-}
 
 /** What the sweep needs of the world. */
 export type SweepView = Pick<SweepContext, "evidence" | "isOnline" | "isPlanted">;
@@ -62,7 +53,8 @@ export class OpenRollout extends PlannedDevices {
   record: RolloutRecord;
   readonly frame: RolloutFrame;
   readonly slotIndex: number;
-  private readonly pages: HeldPage[] = [];
+  private readonly pages: readonly HeldPage[];
+  private readonly slices: RolloutSlices;
   private revision: number;
   private savedRecord: RolloutRecord;
   private totals: AttemptCounts[] | null = null;
@@ -76,6 +68,8 @@ export class OpenRollout extends PlannedDevices {
     columns: PlanColumns;
     pages: readonly { number: number; version: number; bytes: Uint8Array }[];
     offerLifetimeMs: number;
+    /** Default: nothing is told apart. */
+    sliced?: SlicedPlan;
   }) {
     super(options);
     this.record = options.record;
@@ -91,22 +85,9 @@ export class OpenRollout extends PlannedDevices {
       offerLifetimeMs: options.offerLifetimeMs,
       zones: windowsOf(options.record.spec.windows, options.plan, options.columns.zones),
     };
-    for (let start = 0; start < this.ordinals.length; start += CELLS_PER_PAGE) {
-      const number = start / CELLS_PER_PAGE;
-      const stored = options.pages.find((page) => page.number === number);
-      const cells = Math.min(CELLS_PER_PAGE, this.ordinals.length - start);
-      this.pages.push({
-        page:
-          stored === undefined
-            ? createAttemptPage(number, cells)
-            : decodeAttemptPage(number, stored.bytes),
-        version: stored?.version ?? 0,
-        dirty: false,
-        counts: null,
-        total: null,
-        sweptAtTicks: Math.floor(options.record.progress.clockMs / PAGE_TICK_MS),
-      });
-    }
+    this.pages = holdPages(this.ordinals.length, options.pages, this.nowTicks);
+    const pages = this.pages.map(({ page }) => page);
+    this.slices = new RolloutSlices(options.sliced ?? UNSLICED, pages, options.plan.waves);
   }
 
   get key(): string {
@@ -237,6 +218,16 @@ export class OpenRollout extends PlannedDevices {
     return sumCounts(this.counts);
   }
 
+  /** By slice and site, current. */
+  get sight(): GateSight {
+    return this.slices.sight(this.record.progress.heldSlices);
+  }
+
+  /** Why nothing is offered to it; null = its slice is not held. */
+  heldBecause(position: number): string | null {
+    return this.slices.heldBecause(position, this.record.progress.heldSlices);
+  }
+
   private sumPages(): AttemptCounts[] {
     const { waves } = this.plan;
     const totals = waves.map(emptyCounts);
@@ -263,6 +254,7 @@ export class OpenRollout extends PlannedDevices {
     held.dirty = true;
     held.counts = null;
     held.total = null;
+    this.slices.touch(held.page);
     this.totals = null;
   }
 

@@ -11,6 +11,7 @@ import { MusterError } from "../../domain/errors.ts";
 import { siteKey } from "../../domain/place-loads.ts";
 import { planRollout, type Plan } from "../../domain/planner.ts";
 import { SLOT_NAMES } from "../../domain/running-page.ts";
+import type { SlicedPlan } from "../../domain/slices.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Random } from "../../ports/random.ts";
 import type { Store } from "../../ports/store.ts";
@@ -20,7 +21,9 @@ import type { DigestDictionary } from "../state/digest-dictionary.ts";
 import type { RunningTable } from "../state/running-table.ts";
 import { devicesDigest, planDigest } from "./plan-digest.ts";
 import { encodePlanPages, type PlanColumns } from "./plan-pages.ts";
+import { sliceNewPlan } from "./plan-slices.ts";
 import { rolloutKey, toJson, type PlanRecord, type RolloutRecord } from "./rollout-record.ts";
+import { encodeSlicePages } from "./slice-pages.ts";
 
 export interface PlanMakerOptions {
   readonly store: Store;
@@ -39,6 +42,7 @@ const EXPECTED_ATTEMPT_MS = 60_000;
 export interface DraftedPlan {
   readonly frozen: PlanRecord;
   readonly columns: PlanColumns;
+  readonly sliced: SlicedPlan;
 }
 
 /** Throws `not_found` (release), `failed_precondition` (nobody to plan for). */
@@ -49,14 +53,14 @@ export async function draftPlan(
 ): Promise<DraftedPlan> {
   const release = findRelease(options.releases, record);
   const seed = Buffer.from(options.random.bytes(16)).toString("hex");
-  const plan = await askPlanner(options, record, release, seed, signal);
+  const { plan, sliced } = await askPlanner(options, record, release, seed, signal);
   if (plan.ordinals.length === 0) throw nobody(record, plan);
-  const frozen = freeze(record, release, plan, seed, options.clock.wallMs());
+  const frozen = freeze(record, release, plan, sliced, seed, options.clock.wallMs());
   const { ordinals } = plan;
   const sites = Uint32Array.from(plan.sites, (site) => siteKey(record.tenant, site));
   const zones = plan.zones?.byPosition ?? null;
   const targets = new Uint16Array(ordinals.length);
-  return { frozen, columns: { ordinals, sites, targets, zones } };
+  return { frozen, columns: { ordinals, sites, targets, zones }, sliced };
 }
 
 /** The record of a rollout whose plan is frozen. */
@@ -72,7 +76,7 @@ export async function makePlan(
   signal: AbortSignal,
 ): Promise<{ record: RolloutRecord; plan: PlanRecord; revision: number }> {
   const { record } = draft;
-  const { frozen, columns } = await draftPlan(options, record, signal);
+  const { frozen, columns, sliced } = await draftPlan(options, record, signal);
   const planned = plannedRecord(record);
   const key = rolloutKey(record.tenant, record.name);
   const result = await options.store.commit(
@@ -86,7 +90,10 @@ export async function makePlan(
         },
         { kind: "plan", key, expectedRevision: 0, value: toJson(frozen) },
       ],
-      pages: encodePlanPages(record.number, columns),
+      pages: [
+        ...encodePlanPages(record.number, columns),
+        ...encodeSlicePages(record.number, sliced),
+      ],
       audit: [
         {
           tenant: record.tenant,
@@ -144,7 +151,7 @@ async function askPlanner(
   release: ReleaseRecord,
   seed: string,
   signal: AbortSignal,
-): Promise<Plan> {
+): Promise<{ plan: Plan; sliced: SlicedPlan }> {
   const devices: DeviceFacts[] = [];
   const selects = compileSelector(parseSelector(record.spec.selector));
   for (let afterOrdinal = 0; ;) {
@@ -161,7 +168,7 @@ async function askPlanner(
   const slot = SLOT_NAMES.indexOf(release.slot);
   const running = options.running();
   const digests = options.digests();
-  return planRollout(
+  const plan = planRollout(
     {
       spec: record.spec,
       release,
@@ -175,12 +182,15 @@ async function askPlanner(
     devices,
     seed,
   );
+  const names = record.spec.gate.slices;
+  return { plan, sliced: sliceNewPlan(options, names, release.slot, plan.ordinals, devices) };
 }
 
 function freeze(
   record: RolloutRecord,
   release: ReleaseRecord,
   plan: Plan,
+  sliced: SlicedPlan,
   seed: string,
   plannedAtMs: number,
 ): PlanRecord {
@@ -199,6 +209,8 @@ function freeze(
     exclusions: plan.exclusions,
     zones: plan.zones?.zones ?? [],
     limits: plan.limits,
+    siteCount: sliced.siteCount,
+    slices: sliced.slices,
     targets: [
       {
         release: record.spec.release,

@@ -89,6 +89,8 @@ function freeze(
     zones: [],
     exclusions: chosen.excluded === 0 ? [] : [excluded(chosen.excluded)],
     limits: planned.limits,
+    siteCount: 0,
+    slices: [],
     targets: chosen.targets,
     downloadBytes: chosen.downloadBytes,
     expectedDurationMs: 0,

@@ -11,9 +11,11 @@ import {
 } from "../../domain/attempt-counts.ts";
 import { CELLS_PER_PAGE, createAttemptPage, decodeAttemptPage } from "../../domain/attempt-page.ts";
 import { isOpen } from "../../domain/rollout.ts";
+import { SliceTally, type Tally } from "../../domain/slice-tally.ts";
 import type { Store, StoredDocument } from "../../ports/store.ts";
 import type { Rollout } from "../../protocol/gen/muster/v1/deploy_pb.ts";
 import { rolloutMessage } from "../api/rollout-message.ts";
+import { loadSlices } from "./loop-state.ts";
 import type { OpenRollout } from "./open-rollout.ts";
 import { readPlan, readRollout, type PlanRecord, type RolloutRecord } from "./rollout-record.ts";
 
@@ -34,12 +36,13 @@ export function createRolloutReader(options: {
     const { revision, key } = document;
     const open = options.openRollout(record.number);
     if (open !== undefined && isOpen(record.progress.state)) {
-      return rolloutMessage({ record, revision, plan: open.plan, counts: open.counts });
+      return rolloutMessage({ record, revision, plan: open.plan, ...countsOf(open) });
     }
     const stored = await store.getDocument("plan", key, { signal });
     const plan = stored === null ? null : readPlan(stored);
-    const counts = plan === null ? [] : await countStored(store, record, plan, signal);
-    return rolloutMessage({ record, revision, plan, counts });
+    if (plan === null) return rolloutMessage({ record, revision, plan, counts: [], tally: null });
+    const counted = await countStored(store, record, plan, signal);
+    return rolloutMessage({ record, revision, plan, ...counted });
   };
   return {
     show,
@@ -50,12 +53,21 @@ export function createRolloutReader(options: {
   };
 }
 
+interface Counted {
+  readonly counts: readonly AttemptCounts[];
+  readonly tally: Tally;
+}
+
+function countsOf(open: OpenRollout): Counted {
+  return { counts: open.counts, tally: open.sight.tally };
+}
+
 async function countStored(
   store: Store,
   record: RolloutRecord,
   plan: PlanRecord,
   signal: AbortSignal,
-): Promise<AttemptCounts[]> {
+): Promise<Counted> {
   const owner = String(record.number);
   const pageCount = Math.ceil(plan.deviceCount / CELLS_PER_PAGE);
   const ids = Array.from({ length: pageCount }, (_, number) => ({
@@ -67,14 +79,16 @@ async function countStored(
     (await store.loadPages(ids, { signal })).map((page) => [page.number, page.bytes]),
   );
   const totals = plan.waves.map(emptyCounts);
+  const tally = new SliceTally(await loadSlices(store, record, plan, signal));
   for (let number = 0; number < pageCount; number++) {
     const bytes = stored.get(number);
     const cells = Math.min(CELLS_PER_PAGE, plan.deviceCount - number * CELLS_PER_PAGE);
     const page =
       bytes === undefined ? createAttemptPage(number, cells) : decodeAttemptPage(number, bytes);
+    tally.look(page);
     countPage(page, plan.waves).forEach((counts, wave) => {
       totals[wave] = sumCounts([totals[wave] ?? emptyCounts(), counts]);
     });
   }
-  return totals;
+  return { counts: totals, tally };
 }

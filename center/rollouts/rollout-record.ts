@@ -12,6 +12,7 @@ import {
   ROLLOUT_STATES,
   WAVE_ORDERS,
 } from "../../domain/rollout.ts";
+import type { Slice } from "../../domain/slices.ts";
 import type { SlotName } from "../../domain/running-page.ts";
 import { SLOT_NAMES } from "../../domain/running-page.ts";
 import type { PlanZone } from "../../domain/plan-zones.ts";
@@ -67,6 +68,9 @@ export interface PlanRecord {
   /** By index; empty without windows. */
   readonly zones: readonly PlanZone[];
   readonly limits: PlanLimits;
+  /** 0 = nothing is told apart; else by site, and by these slices. */
+  readonly siteCount: number;
+  readonly slices: readonly Slice[];
   readonly targets: readonly PlanTarget[];
   readonly downloadBytes: number;
   readonly expectedDurationMs: number;
@@ -113,6 +117,8 @@ const spec: z.ZodType<RolloutSpec> = z.strictObject({
     maxFailures: amount,
     maxFailureRatePercent: z.number().default(100),
     falseAlarmPercent: z.number().default(1),
+    slices: z.array(z.string()).default([]),
+    onSliceFailure: z.enum(["stop", "hold-slice"]).default("stop"),
     minSuccessPercent: z.number(),
     minSample: z.int(),
   }),
@@ -149,6 +155,18 @@ const progress: z.ZodType<RolloutProgress> = z.strictObject({
   forgivenFailures: z.int(),
   forgivenAccepted: z.int().default(0),
   forgivenUnderWay: z.int().default(0),
+  forgivenFailedSites: z.int().default(0),
+  forgivenSlices: z
+    .array(
+      z.strictObject({
+        failures: z.int(),
+        accepted: z.int(),
+        underWay: z.int(),
+        failedSites: z.int(),
+      }),
+    )
+    .default([]),
+  heldSlices: z.array(z.strictObject({ slice: z.int(), why: z.string() })).default([]),
   maxUnproven: z.int(),
   rollbackWanted: z.boolean(),
   hasExpired: z.boolean().default(false),
@@ -214,6 +232,10 @@ const planRecord: z.ZodType<PlanRecord> = z.strictObject({
     maxInFlightPerSite: z.int().default(0),
     window: z.strictObject({ first: z.int(), min: z.int(), max: z.int() }).nullable().default(null),
   }),
+  siteCount: z.int().default(0),
+  slices: z
+    .array(z.strictObject({ name: z.string(), deviceCount: z.int(), siteCount: z.int() }))
+    .default([]),
   zones: z
     .array(z.strictObject({ name: z.string(), deviceCount: z.int(), assumedCount: z.int() }))
     .default([]),

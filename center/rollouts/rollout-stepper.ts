@@ -68,7 +68,9 @@ export class RolloutStepper {
   private step(rollout: OpenRollout, event: RolloutEvent): void {
     const { frame, record, counts } = rollout;
     const { isPlanted } = this.options;
-    const { progress, effects } = stepRollout(frame, record.progress, counts, event, isPlanted);
+    const before = record.progress;
+    const step = stepRollout(frame, before, counts, event, isPlanted, rollout.sight);
+    const { progress, effects } = step;
     rollout.record = { ...rollout.record, progress };
     for (const effect of effects) this.carryOut(rollout, effect);
   }

@@ -5,6 +5,7 @@ import { z } from "zod";
 import { parseInstant } from "../../domain/civil-time.ts";
 import { isMusterError, MusterError } from "../../domain/errors.ts";
 import { checkName, checkTenant } from "../../domain/identity.ts";
+import { sliceFact } from "../../domain/slices.ts";
 import { parseSelector } from "../../domain/selector/parser.ts";
 import { parseAmount, parseDurationMs, type Amount } from "../../domain/units.ts";
 import type { CheckFacts } from "./document-errors.ts";
@@ -52,6 +53,11 @@ export const tenantField: z.ZodType<string> = checkedText((text) => checkTenant(
 export function nameField(what: string): z.ZodType<string> {
   return checkedText((text) => checkName(text, what, ""));
 }
+
+/** A fact that a gate's slices are cut by. */
+export const sliceField: z.ZodType<string> = checkedText(
+  (text) => void sliceFact(text, () => undefined, ""),
+);
 
 export const selectorField: z.ZodType<string> = checkedText((text) => void parseSelector(text));
 

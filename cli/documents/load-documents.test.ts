@@ -84,7 +84,14 @@ const BAD: readonly (readonly [name: string, text: string, message: string])[] =
     "a field of nobody",
     withLine("    minSuccess: 95%", "    quorum: 3"),
     'rollout.yaml:12:5 (spec.gate.quorum): unknown field "quorum"\n' +
-      "  → fields here are maxFailures, maxFailureRate, falseAlarmRate, minSuccess, minSample",
+      "  → fields here are maxFailures, maxFailureRate, falseAlarmRate, slices, " +
+      "onSliceFailure, minSuccess, minSample",
+  ],
+  [
+    "a slice by what sites are counted by anyway",
+    withLine("minSuccess: 95%", "slices: [region, site]"),
+    'rollout.yaml:12:22 (spec.gate.slices[1]): "site" is no fact that devices are sliced by\n' +
+      "  → sites are counted beside devices in any case",
   ],
   [
     "an alarm that may be false every second time",

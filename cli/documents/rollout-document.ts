@@ -18,6 +18,7 @@
  *       maxInFlightPerSite: 1
  *       blastRadius: 5%
  *       gate: { maxFailures: "3", maxFailureRate: 1%, falseAlarmRate: 1%, minSuccess: 95%,
+ *               slices: [region, inventory.hwRevision], onSliceFailure: hold-slice,
  *               minSample: 10 }
  *       soak: 30s
  *       deadlines: { reach: 30m, download: 1h, waiting: 24h, install: 30m, verify: 30m,
@@ -29,10 +30,19 @@
  */
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { z } from "zod";
-import { WAVE_ORDERS, type WaveOrder } from "../../domain/rollout.ts";
+import {
+  WAVE_ORDERS,
+  type OnSliceFailure as OnSliceFailureWord,
+  type WaveOrder,
+} from "../../domain/rollout.ts";
+import { MAX_SLICED_FACTS } from "../../domain/slices.ts";
 import type { Amount } from "../../domain/units.ts";
 import { MAX_WAVES } from "../../domain/waves.ts";
-import { OnStop, type RolloutSpecSchema } from "../../protocol/gen/muster/v1/deploy_pb.ts";
+import {
+  OnSliceFailure,
+  OnStop,
+  type RolloutSpecSchema,
+} from "../../protocol/gen/muster/v1/deploy_pb.ts";
 import {
   amountField,
   durationField,
@@ -42,6 +52,7 @@ import {
   releaseField,
   REST_WAVE,
   selectorField,
+  sliceField,
   tenantField,
   waveField,
 } from "./field-types.ts";
@@ -75,6 +86,8 @@ export interface RolloutDocument {
           /** Per cent, as are the next two. */
           readonly maxFailureRate?: number | undefined;
           readonly falseAlarmRate?: number | undefined;
+          readonly slices?: readonly string[] | undefined;
+          readonly onSliceFailure?: OnSliceFailureWord | undefined;
           readonly minSuccess?: number | undefined;
           readonly minSample?: number | undefined;
         }
@@ -123,6 +136,7 @@ const wavesField = z
   });
 
 const deviceCountField = z.int().min(1).max(0xffff_ffff);
+const slicesField = z.array(sliceField).min(1).max(MAX_SLICED_FACTS);
 
 /** Above a half "evident" would mean nothing. */
 const falseAlarmField = percentField.refine((percent) => percent <= 50, {
@@ -148,6 +162,8 @@ export const rolloutDocumentSchema: z.ZodType<RolloutDocument> = z.strictObject(
         maxFailures: amountField.optional(),
         maxFailureRate: percentField.optional(),
         falseAlarmRate: falseAlarmField.optional(),
+        slices: slicesField.optional(),
+        onSliceFailure: z.enum(["stop", "hold-slice"]).optional(),
         minSuccess: percentField.optional(),
         minSample: z.int().min(1).max(0xffff_ffff).optional(),
       })
@@ -229,6 +245,12 @@ function toRollback(
   };
 }
 
+const WIRE_ON_SLICE_FAILURE = {
+  "": OnSliceFailure.UNSPECIFIED,
+  stop: OnSliceFailure.STOP,
+  "hold-slice": OnSliceFailure.HOLD_SLICE,
+} as const;
+
 type Gate = NonNullable<RolloutDocument["spec"]["gate"]>;
 
 function toGate(gate: Gate): NonNullable<MessageInitShape<typeof RolloutSpecSchema>["gate"]> {
@@ -236,6 +258,8 @@ function toGate(gate: Gate): NonNullable<MessageInitShape<typeof RolloutSpecSche
     ...(gate.maxFailures === undefined ? {} : { maxFailures: toAmount(gate.maxFailures) }),
     maxFailureRatePercent: gate.maxFailureRate ?? 0,
     falseAlarmPercent: gate.falseAlarmRate ?? 0,
+    slices: [...(gate.slices ?? [])],
+    onSliceFailure: WIRE_ON_SLICE_FAILURE[gate.onSliceFailure ?? ""],
     minSuccessPercent: gate.minSuccess ?? 0,
     minSample: gate.minSample ?? 0,
   };

@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The frozen plan as a page to review before the start. */
-import type { Plan, PlanWave, Rollout } from "../../protocol/gen/muster/v1/deploy_pb.ts";
+import {
+  OnSliceFailure,
+  type Plan,
+  type PlanWave,
+  type Rollout,
+} from "../../protocol/gen/muster/v1/deploy_pb.ts";
 import { renderTable } from "../output/table.ts";
 import { countOf, formatBytes, formatCount, formatElapsed } from "../output/units.ts";
 import { amountText } from "./amounts.ts";
@@ -22,6 +27,7 @@ export function planLines(rollout: Rollout, plan: Plan, terminalWidth: number | 
       ["in flight", inFlightText(plan) + placesText(rollout)],
       ["stops at", gateText(rollout)],
       ["or when", evidenceText(rollout, plan)],
+      ["told apart", apartText(rollout, plan)],
       ["download", `${formatBytes(Number(plan.downloadBytes))} at most, all devices together`],
       ["duration", `about ${formatElapsed(Number(plan.expectedDurationMs))}`],
       ...scheduleFacts(spec),
@@ -31,6 +37,7 @@ export function planLines(rollout: Rollout, plan: Plan, terminalWidth: number | 
     "",
     ...waveLines(plan, terminalWidth),
     "",
+    ...sliceLines(plan, terminalWidth),
     excludedCount === 0
       ? "No device is left out."
       : `Left out: ${countOf(excludedCount, "device")}`,
@@ -86,6 +93,34 @@ function evidenceText({ spec }: Rollout, plan: Plan): string {
     `(false alarm ${percentText(spec?.gate?.falseAlarmPercent ?? 0)})` +
     (byWave.length === 0 ? "" : `: ${byWave.join(", ")} at the latest`)
   );
+}
+
+/** What the gate tells apart; "" when it is nothing. */
+function apartText({ spec }: Rollout, plan: Plan): string {
+  if (plan.evidentFailures.length === 0 || plan.siteCount === 0) return "";
+  const sites = `failures are counted at ${countOf(plan.siteCount, "site")} too`;
+  if (plan.slices.length === 0) return sites;
+  const share = (spec?.gate?.falseAlarmPercent ?? 0) / (1 + plan.slices.length);
+  const failing =
+    spec?.gate?.onSliceFailure === OnSliceFailure.HOLD_SLICE ? "is held" : "stops the rollout";
+  return (
+    `${sites}; ${countOf(plan.slices.length, "slice")} and the whole share the false alarm, ` +
+    `${percentText(share)} each; a slice that fails ${failing}`
+  );
+}
+
+function sliceLines(plan: Plan, terminalWidth: number | null): string[] {
+  if (plan.slices.length === 0) return [];
+  const table = renderTable({
+    terminalWidth,
+    rows: plan.slices,
+    columns: [
+      { title: "DEVICES", align: "right", cell: ({ deviceCount }) => formatCount(deviceCount) },
+      { title: "SITES", align: "right", cell: ({ siteCount }) => formatCount(siteCount) },
+      { title: "SLICE", cell: ({ name }) => name },
+    ],
+  });
+  return [...table, ""];
 }
 
 function percentText(percent: number): string {

@@ -105,6 +105,11 @@ export function progressLines({ progress, plan }: Rollout): string[] {
           `bound ${plan.blastRadiusBound})`,
       ],
     ]),
+    ...progress.slices.map(
+      ({ name, accepted, failures, heldBecause }) =>
+        `  slice ${name}: ${accepted} accepted, ${failures} failed` +
+        (heldBecause === "" ? "" : ", held"),
+    ),
     ...progress.waves.map((wave) => `  wave ${wave.number}: ${stateCounts(wave.byState) || "-"}`),
   ];
 }

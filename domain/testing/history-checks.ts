@@ -99,7 +99,7 @@ export class HistoryChecks {
     }
     if (hasOpened || event.kind === "resume") followed.reachFromMs = after.clockMs;
     if (event.kind !== "tick" || after.state !== "running") return;
-    const failures = rollout.total.failures - after.forgivenFailures;
+    const failures = rollout.total.failures - after.forgivenFailures - heldFailures(rollout);
     const { maxFailures } = rollout.frame.limits;
     must("stop-rule", failures < maxFailures, `${failures} failures of ${maxFailures} and it runs`);
   }
@@ -136,6 +136,7 @@ export class HistoryChecks {
     must("stop-offers", progress.state === "running", `an offer while it is ${progress.state}`);
     must("stop-epoch", stopEpoch === progress.stopEpoch, "an offer of an older epoch");
     must("waves", position < rollout.releasedEnd, "an offer of a wave that is not open");
+    must("held", !rollout.isHeld(position), "an offer to a slice that is held");
     const key = `${rollout.number}/${device}`;
     must("generations", generation >= (this.generations.get(key) ?? 1), "an older generation");
     // One that was leased before has its place already.
@@ -229,7 +230,13 @@ function countIn(rollout: PureRollout, wave: number): (state: keyof typeof ATTEM
 function shareOf(rollout: PureRollout, wave: number, forgiven: number): [number, number] {
   const of = countIn(rollout, wave);
   const bad = of("failed") + of("rolled-back") + of("timed-out") + of("lost");
-  return [of("succeeded"), Math.min(bad, rollout.total.failures - forgiven)];
+  const newFailures = rollout.total.failures - forgiven - heldFailures(rollout);
+  return [of("succeeded"), Math.max(0, Math.min(bad, newFailures))];
+}
+
+/** Of devices whose slice is held: they have been judged. */
+function heldFailures(rollout: PureRollout): number {
+  return rollout.sight.held?.failures ?? 0;
 }
 
 function checkGate(rollout: PureRollout, wave: number, reachableForMs: number): void {
@@ -238,7 +245,8 @@ function checkGate(rollout: PureRollout, wave: number, reachableForMs: number): 
   const underWay = rollout.page.state.subarray(start, end).filter(isUnderWay).length;
   must("gate", underWay === 0, "a wave opened while attempts of the one before were under way");
   const { spec } = rollout.frame;
-  const notReached = of("pending") + of("offered");
+  const heldCount = rollout.sight.held?.pending[wave] ?? 0;
+  const notReached = of("pending") + of("offered") - heldCount;
   const hadTime = notReached === 0 || reachableForMs >= spec.deadlines.reachMs;
   must("gate", hadTime, `a wave opened ${reachableForMs} ms into the reach window of another`);
   const [succeeded, failed] = shareOf(rollout, wave, rollout.progress.forgivenFailures);
@@ -261,22 +269,32 @@ function checkCause(rollout: PureRollout, before: PureRollout["progress"], move:
   const of = countIn(rollout, wave);
   const isJudged = decided >= gate.minSample || of("pending") + of("offered") === 0;
   const isLow = isJudged && succeeded * 100 < gate.minSuccessPercent * decided;
+  const isHeld = progress.state === "paused" && progress.heldSlices.length > 0;
   const givenUp = total.unproven - total.inFlight;
   const isFilled = progress.state === "paused" && givenUp >= frame.limits.blastRadius;
   must(
     "cause",
-    hasFailed || isLow || isFilled || mayBeEvident(rollout, before),
+    hasFailed || isLow || isFilled || isHeld || mayBeEvident(rollout, before),
     `${move}: ${progress.stateReason}`,
   );
 }
 
-function mayBeEvident({ total, frame }: PureRollout, before: PureRollout["progress"]): boolean {
+function mayBeEvident(
+  { total, frame, sight }: PureRollout,
+  before: PureRollout["progress"],
+): boolean {
   const failures = total.failures - before.forgivenFailures;
   const accepted = Math.min(
     total.exposed - before.forgivenFailures,
     Math.max(failures, total.exposed - before.forgivenAccepted),
   );
-  return failures * 100 > frame.limits.maxFailureRatePercent * accepted;
+  const isOver = (k: number, n: number): boolean => {
+    return k * 100 > frame.limits.maxFailureRatePercent * n;
+  };
+  const slices = sight.tally.plan.slices.map((_, slice) => sight.tally.slice(slice));
+  return (
+    isOver(failures, accepted) || slices.some((slice) => isOver(slice.failures, slice.accepted))
+  );
 }
 
 function checkRollout(

@@ -3,6 +3,7 @@
 import { siteKey } from "../place-loads.ts";
 import { planRollout } from "../planner.ts";
 import type { GatePolicy, RolloutSpec } from "../rollout.ts";
+import { sliceFact, slicePlan } from "../slices.ts";
 import type { Strategy } from "../strategy.ts";
 import type { Amount } from "../units.ts";
 import { DAY_MINUTES, DAYS, type Window } from "../window.ts";
@@ -21,6 +22,8 @@ const OPEN_GATE: GatePolicy = {
   maxFailures: { count: FEWEST_DEVICES },
   maxFailureRatePercent: 100,
   falseAlarmPercent: 1,
+  slices: [],
+  onSliceFailure: "stop",
   minSuccessPercent: 0,
   minSample: 1,
 };
@@ -79,6 +82,7 @@ function randomSpec(random: SeededRandom, isLate: boolean): RolloutSpec {
           maxFailures: limit(10),
           maxFailureRatePercent: random.pick([0, 1, 5, 20, 100]),
           falseAlarmPercent: random.pick([1, 10]),
+          ...randomSlices(random),
           minSuccessPercent: random.pick([0, 50, 95, 100]),
           minSample: random.pick([1, 5]),
         },
@@ -112,6 +116,13 @@ function everyTwentyMinutes(firstMinute: number, openMinutes: number): Window[] 
   });
 }
 
+function randomSlices(random: SeededRandom): Pick<GatePolicy, "slices" | "onSliceFailure"> {
+  return {
+    slices: random.pick([[], ["region"], ["region", "label.ring"]]),
+    onSliceFailure: random.pick(["stop", "hold-slice"]),
+  };
+}
+
 function randomStrategy(random: SeededRandom): Strategy {
   const first = { count: 1 + random.below(10) };
   return random.pick<Strategy>([
@@ -135,10 +146,13 @@ export function makeRollout(
   const inventory = devices.map(({ number, isCritical, site }) => ({
     ordinal: number,
     id: `device-${number}`,
-    region: "eu",
+    region: `region-${number % 3}`,
     site,
-    // Half of them are five minutes off the others.
-    labels: { timeZone: number % 2 === 0 ? "UTC" : "Asia/Kathmandu" },
+    labels: {
+      // Half of them are five minutes off the others.
+      timeZone: number % 2 === 0 ? "UTC" : "Asia/Kathmandu",
+      ring: `ring-${number % 4}`,
+    },
     inventory: {},
     serviceLevel: "",
     critical: isCritical,
@@ -166,6 +180,10 @@ export function makeRollout(
     parent: null,
     offerLifetimeMs: OFFER_LIFETIME_MS,
     isPlanted,
+    sliced: slicePlan(
+      Array.from(plan.ordinals, (ordinal) => inventory[ordinal]!),
+      spec.gate.slices.map((name) => sliceFact(name, () => undefined)),
+    ),
   });
 }
 

@@ -30,6 +30,7 @@ export const INVARIANTS = {
   failures: "a failure counts, once and for ever",
   exposed: "exposed is who accepted, and nobody else",
   "stop-rule": "a rollout does not run on with as many failures as its limit",
+  held: "nothing is offered to a slice that is held",
   cause: "the engine stops or pauses only for what its policy says",
   tries: "a device that refuses is offered again a bounded number of times",
   schedule: "nothing is offered before a rollout's time, nor after it",

@@ -134,8 +134,14 @@ export class PureCenter {
 
   step(rollout: PureRollout, event: RolloutEvent): void {
     const before = rollout.progress;
-    const { frame, counts } = rollout;
-    const { progress, effects } = stepRollout(frame, before, counts, event, this.isPlanted);
+    const { progress, effects } = stepRollout(
+      rollout.frame,
+      before,
+      rollout.counts,
+      event,
+      this.isPlanted,
+      rollout.sight,
+    );
     rollout.progress = progress;
     this.hooks.stepped(rollout, before, event);
     for (const effect of effects) this.carryOut(rollout, effect);
@@ -241,6 +247,7 @@ export class PureCenter {
       const told = this.toldOf(rollout, position);
       if (told.presence !== "online" || this.isLeased(rollout, position)) continue;
       if (!told.understandsWindows && rollout.isWindowClosed(position, "install")) continue;
+      if (rollout.isHeld(position)) continue;
       if (!places.claim(rollout, position)) continue;
       if (!isOffered) budget--;
       const device = devices[position] ?? -1;

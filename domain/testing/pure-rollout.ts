@@ -15,6 +15,8 @@ import {
 import { NO_PLACE } from "../place-loads.ts";
 import type { RollbackCell } from "../rollback.ts";
 import type { RolloutFrame } from "../rollout-engine.ts";
+import { SliceTally, type GateSight } from "../slice-tally.ts";
+import { UNSLICED, type SlicedPlan } from "../slices.ts";
 import {
   DEFAULT_SPEC,
   INITIAL_PROGRESS,
@@ -49,6 +51,8 @@ export interface PureRolloutOptions {
   readonly isPlanted?: (name: string) => boolean;
   /** By position; none where the spec has no windows. */
   readonly zones?: readonly string[];
+  /** Default: nothing is told apart. */
+  readonly sliced?: SlicedPlan;
 }
 
 export class PureRollout {
@@ -60,6 +64,7 @@ export class PureRollout {
   readonly sites: readonly number[];
   readonly parent: PureRollout | null;
   page: AttemptPage;
+  private readonly sliced: SlicedPlan;
   child: PureRollout | null = null;
   progress: RolloutProgress = { ...INITIAL_PROGRESS, state: "planned" };
   sweptAtTicks = 0;
@@ -75,6 +80,7 @@ export class PureRollout {
     this.parent = options.parent;
     this.page = createAttemptPage(0, options.devices.length);
     this.isPlanted = options.isPlanted ?? (() => false);
+    this.sliced = options.sliced ?? UNSLICED;
     this.frame = {
       spec: options.spec,
       limits: options.limits,
@@ -114,6 +120,21 @@ export class PureRollout {
 
   get total(): AttemptCounts {
     return sumCounts(this.counts);
+  }
+
+  /** By slice and site, counted anew each time, as after a restart. */
+  get sight(): GateSight {
+    const tally = new SliceTally(this.sliced);
+    tally.look(this.page);
+    const held = this.progress.heldSlices.map(({ slice }) => slice);
+    return tally.sight(() => [this.page], this.waves, held);
+  }
+
+  /** Nothing is offered to it: its slice is held. */
+  isHeld(position: number): boolean {
+    return this.progress.heldSlices.some(({ slice }) =>
+      this.sliced.columns.some((column) => column[position] === slice),
+    );
   }
 
   get releasedEnd(): number {

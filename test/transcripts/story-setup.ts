@@ -12,6 +12,7 @@ import { cutWaves } from "../../domain/waves.ts";
 import type { Window } from "../../domain/window.ts";
 import { parseDays, parseTimeOfDay } from "../../domain/window-text.ts";
 import { NO_WINDOWS } from "../../domain/zone-windows.ts";
+import { readSlices } from "./story-slices.ts";
 
 const OFFER_LIFETIME_MS = 20_000;
 
@@ -20,6 +21,7 @@ const OFFER_LIFETIME_MS = 20_000;
  *     sites a a b -                 (may be left out: - is no site)
  *     gateways 1 1 2                (may be left out: all at one)
  *     clock 2026-12-01T21:00Z       (may be left out: 1970)
+ *     regions eu eu us              (where they stand, with `sites`; may be left out)
  *     rollout release=3 waves=1,50% in-flight=2 blast-radius=5 max-failures=2 …
  *       strategy=exponential:1,2,50%  (first, factor, cap)
  *       strategy=adaptive:2,1,8  (first, min, max)
@@ -50,7 +52,7 @@ export function readRollouts(lines: readonly string[]): {
     const name = words[0]?.includes("=") === true ? "" : (words.shift() ?? "");
     // The number after each is that of its rollback.
     const number = 2 * rollouts.size + 1;
-    rollouts.set(name, readRollout(words, { number, releases, sites }));
+    rollouts.set(name, readRollout(words, { number, releases, sites, lines }));
   }
   return {
     releases,
@@ -63,9 +65,14 @@ export function readRollouts(lines: readonly string[]): {
 
 function readRollout(
   pairs: readonly string[],
-  fleet: { number: number; releases: readonly number[]; sites: readonly string[] },
+  fleet: {
+    number: number;
+    releases: readonly number[];
+    sites: readonly string[];
+    lines: readonly string[];
+  },
 ): PureRolloutOptions {
-  const { number, releases, sites } = fleet;
+  const { number, releases, sites, lines } = fleet;
   const given = new Map(pairs.map((pair) => pair.split("=") as [string, string]));
   const take = (name: string, fallback: string): string => {
     const value = given.get(name) ?? fallback;
@@ -89,6 +96,7 @@ function readRollout(
     parent: null,
     offerLifetimeMs: OFFER_LIFETIME_MS,
     zones: releases.map((_, device) => zones[device % zones.length] ?? ""),
+    sliced: readSlices(lines, releases, spec.gate.slices),
   };
 }
 
@@ -115,6 +123,8 @@ function readSpec(take: (name: string, fallback: string) => string): RolloutSpec
       maxFailures: amount("max-failures", "100%"),
       maxFailureRatePercent: Number(take("max-failure-rate", "0")),
       falseAlarmPercent: Number(take("false-alarm-rate", "1")),
+      slices: take("slices", "").split(",").filter(Boolean),
+      onSliceFailure: take("on-slice-failure", "stop") === "stop" ? "stop" : "hold-slice",
       minSuccessPercent: Number(take("min-success", "90")),
       minSample: Number(take("min-sample", "1")),
     },

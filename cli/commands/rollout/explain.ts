@@ -5,6 +5,8 @@ import {
   RolloutState,
   type Attempt,
   type Rollout,
+  type RolloutProgress,
+  type SliceProgress,
 } from "../../../protocol/gen/muster/v1/deploy_pb.ts";
 import { openSession, type Session } from "../../client.ts";
 import { addExamples } from "../../command.ts";
@@ -73,6 +75,7 @@ function factsOf(rollout: Rollout): string[] {
     `wave ${progress.wave} of ${plan.waves.length}; ${stateCounts(progress.byState)}`,
     `the gate has seen ${progress.accepted} accepted and ${progress.failures} failed`,
   ];
+  facts.push(...gateFacts(progress));
   if (progress.unproven >= plan.blastRadiusBound) {
     facts.push(
       `${progress.unproven} devices are unproven, which is the whole blast radius: ` +
@@ -88,6 +91,21 @@ function factsOf(rollout: Rollout): string[] {
   }
   if (rollout.state === RolloutState.PAUSED) {
     facts.push(`go on: muster rollout resume ${rollout.name}`);
+  }
+  return facts;
+}
+
+/** What the gate tells apart: sites, slices that are held, and the worst of the others. */
+function gateFacts({ sitesAccepted, sitesFailed, slices }: RolloutProgress): string[] {
+  const facts = sitesFailed === 0 ? [] : [`at ${sitesFailed} of ${sitesAccepted} sites one failed`];
+  for (const { name, heldBecause } of slices) {
+    if (heldBecause !== "") facts.push(`slice ${name} is held: ${heldBecause}`);
+  }
+  const share = ({ failures, accepted }: SliceProgress): number => failures / accepted;
+  const others = slices.filter(({ heldBecause, failures }) => heldBecause === "" && failures > 0);
+  const [worst] = others.sort((left, right) => share(right) - share(left));
+  if (worst !== undefined) {
+    facts.push(`worst slice: ${worst.name}, ${worst.failures} of ${worst.accepted} failed`);
   }
   return facts;
 }

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+/** A page of attempts in memory, with what is known of it beside what it says. */
+import type { AttemptCounts } from "../../domain/attempt-counts.ts";
+import {
+  CELLS_PER_PAGE,
+  createAttemptPage,
+  decodeAttemptPage,
+  type AttemptPage,
+} from "../../domain/attempt-page.ts";
+
+export interface HeldPage {
+  readonly page: AttemptPage;
+  version: number;
+  dirty: boolean;
+  /** By wave; null when the page changed since it was counted. */
+  counts: AttemptCounts[] | null;
+  /** Of all waves; null like `counts`. */
+  total: AttemptCounts | null;
+  /** The rollout's clock at the last sweep, in ticks. */
+  sweptAtTicks: number;
+}
+
+/** All pages of a plan: as stored, or new where nothing has happened yet. */
+export function holdPages(
+  deviceCount: number,
+  stored: readonly { number: number; version: number; bytes: Uint8Array }[],
+  nowTicks: number,
+): HeldPage[] {
+  const pages: HeldPage[] = [];
+  for (let start = 0; start < deviceCount; start += CELLS_PER_PAGE) {
+    const number = start / CELLS_PER_PAGE;
+    const found = stored.find((page) => page.number === number);
+    const cells = Math.min(CELLS_PER_PAGE, deviceCount - start);
+    pages.push({
+      page:
+        found === undefined
+          ? createAttemptPage(number, cells)
+          : decodeAttemptPage(number, found.bytes),
+      version: found?.version ?? 0,
+      dirty: false,
+      counts: null,
+      total: null,
+      sweptAtTicks: nowTicks,
+    });
+  }
+  return pages;
+}
