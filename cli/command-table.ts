@@ -94,6 +94,11 @@ export const COMMANDS: readonly CommandEntry[] = [
         load: () => import("./commands/rollout/plan.ts"),
       },
       {
+        name: "approve",
+        summary: "Approve, or reject, a plan that somebody else had made",
+        load: () => import("./commands/rollout/approve.ts"),
+      },
+      {
         name: "start",
         summary: "Start a planned rollout",
         load: () => import("./commands/rollout/start.ts"),

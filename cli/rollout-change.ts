@@ -81,4 +81,5 @@ const STATE_PHRASES: { readonly [state: string]: string } = {
   expired: "has expired",
   "rolling-back": "is rolling back",
   "rolled-back": "is rolled back",
+  "awaiting-approval": "awaits approval",
 };

@@ -39,6 +39,7 @@ export function planRollback(parent: RolloutSpec, deviceCount: number): PlannedR
     notBeforeMs: 0,
     expiresAtMs: 0,
     windows: NO_WINDOWS,
+    approval: "none",
   };
   return {
     spec,

@@ -75,12 +75,13 @@ const kinds = ({ effects }: RolloutStep): string[] => effects.map(({ kind }) => 
 
 describe("commands fit the state, or are a bug of the caller", () => {
   const events: { event: RolloutEvent; from: readonly RolloutState[]; to: RolloutState }[] = [
+    { event: { kind: "approve", why: "w" }, from: ["awaiting-approval"], to: "planned" },
     { event: { kind: "start" }, from: ["planned"], to: "running" },
     { event: { kind: "pause", why: "w" }, from: ["running"], to: "paused" },
     { event: { kind: "resume" }, from: ["paused"], to: "running" },
     {
       event: { kind: "stop", why: "w", rollback: false },
-      from: ["running", "paused"],
+      from: ["running", "paused", "awaiting-approval"],
       to: "stopping",
     },
     {

@@ -13,7 +13,13 @@ import { ATTEMPT, isTerminal } from "./attempt.ts";
 import { sumCounts, type AttemptCounts } from "./attempt-counts.ts";
 import { judgeWave } from "./gate.ts";
 import { countedFailures, evidenceOf, forgive, heldText, holdSlices } from "./gate-memory.ts";
-import { expiryReason, hasExpired, waitsForStart, waitsForWindow } from "./rollout-schedule.ts";
+import {
+  expiryReason,
+  hasExpired,
+  reachableForMs,
+  waitsForStart,
+  waitsForWindow,
+} from "./rollout-schedule.ts";
 import type { GateSight } from "./slice-tally.ts";
 import { gateVerdict } from "./stop-rules.ts";
 import type {
@@ -24,7 +30,7 @@ import type {
   RolloutState,
 } from "./rollout.ts";
 import { countOf } from "./units.ts";
-import { reachedForMs, restartReach, stepZones, type WindowOpened } from "./zone-progress.ts";
+import { restartReach, stepZones, type WindowOpened } from "./zone-progress.ts";
 import type { ZoneWindows } from "./zone-windows.ts";
 
 /** What does not change while a rollout runs. */
@@ -44,6 +50,8 @@ export interface RolloutFrame {
 export type RolloutEvent =
   /** `wallMs`: for `notBefore`, `expires` and windows only; it may jump, `elapsedMs` does not. */
   | { readonly kind: "tick"; readonly elapsedMs: number; readonly wallMs: number }
+  /** By another operator than the planner. */
+  | { readonly kind: "approve"; readonly why: string }
   | { readonly kind: "start" }
   | { readonly kind: "pause"; readonly why: string }
   | { readonly kind: "resume" }
@@ -88,6 +96,9 @@ export function stepRollout(
   switch (event.kind) {
     case "tick":
       return tick(frame, progress, counts, event, isPlanted, sight);
+    case "approve":
+      assert(progress.state === "awaiting-approval", "only what awaits approval is approved");
+      return keep({ ...progress, state: "planned", stateReason: event.why });
     case "start":
       assert(progress.state === "planned", "only a planned rollout starts");
       return start(frame, { ...progress, state: "running", stateReason: "started" });
@@ -125,7 +136,8 @@ export function stepRollout(
  * A rollout that ended, or is stopping, may still be rolled back; one that was rolled back may not.
  */
 export function mayStop(state: RolloutState, rollback: boolean): boolean {
-  if (state === "running" || state === "paused") return true;
+  const isOn = state === "running" || state === "paused";
+  if (isOn || (state === "awaiting-approval" && !rollback)) return true;
   const mayGoBack = state === "succeeded" || state === "stopped" || state === "expired";
   return rollback && (mayGoBack || state === "stopping");
 }
@@ -275,7 +287,7 @@ function advance(
   const current = counts[progress.waveCount - 1];
   assert(current !== undefined, "a running rollout has a current wave");
   const wave = judgeWave(current, frame.spec.gate, {
-    openForMs: reachedSoFarMs(frame, progress),
+    openForMs: reachableForMs(frame.zones, progress),
     reachMs: frame.spec.deadlines.reachMs,
     unforgivenFailures: countedFailures(progress, total, sight),
     heldCount: sight?.held?.pending[progress.waveCount - 1] ?? 0,
@@ -292,13 +304,6 @@ function advance(
   }
   if (progress.waveCount < frame.waveTotal) return openWave(progress, progress.waveCount);
   return finish(frame, progress, total, sight);
-}
-
-/** How long the current wave has been able to reach its devices; closed windows count to none. */
-function reachedSoFarMs({ zones }: RolloutFrame, progress: RolloutProgress): number {
-  const { clockMs, waveCount } = progress;
-  if (zones === null) return clockMs - progress.waveOpenedAtMs;
-  return reachedForMs(progress.zones, zones.byWave[waveCount - 1] ?? [], clockMs);
 }
 
 /** Every wave is open and the last one's gate has passed: only the tail may be left. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** `notBefore` and `expires`: what wall time says about a rollout, and in which words. */
 import { formatInstant } from "./civil-time.ts";
+import { reachedForMs } from "./zone-progress.ts";
 import { nextOpening, type ZoneWindows } from "./zone-windows.ts";
 import type { RolloutProgress, RolloutSpec, RolloutState } from "./rollout.ts";
 
@@ -33,4 +34,11 @@ export function waitsForWindow(zones: ZoneWindows | null, wave: number, wallMs: 
   const next = nextOpening(zones, ofWave, "install", wallMs);
   if (next === null) return "";
   return `; the install window of ${next.zone} opens at ${formatInstant(next.atMs)}`;
+}
+
+/** How long the current wave has been able to reach its devices; closed windows count to none. */
+export function reachableForMs(zones: ZoneWindows | null, progress: RolloutProgress): number {
+  const { clockMs, waveCount } = progress;
+  if (zones === null) return clockMs - progress.waveOpenedAtMs;
+  return reachedForMs(progress.zones, zones.byWave[waveCount - 1] ?? [], clockMs);
 }

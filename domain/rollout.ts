@@ -3,10 +3,10 @@
  * The rollout: the intent (release × selector × strategy × policy), its states and what the engine
  * keeps of it between steps.
  *
- *     draft → planned → running ⇄ paused → succeeded
- *                          │        │
- *                          └→ stopping → stopped | expired
- *                                └→ rolling-back → rolled-back | stopped
+ *     draft → (awaiting-approval) → planned → running ⇄ paused → succeeded
+ *                   │                      │        │
+ *                   └──────────────────────┴→ stopping → stopped | expired
+ *                                                   └→ rolling-back → rolled-back | stopped
  *
  * One that ended as succeeded, stopped or expired may still be rolled back: it is `stopping` again.
  * `stopping`: the stop epoch has been raised, nothing new is offered, offers that left are awaited.
@@ -30,6 +30,7 @@ export const ROLLOUT_STATES = [
   "stopped",
   "rolled-back",
   "expired",
+  "awaiting-approval",
 ] as const;
 export type RolloutState = (typeof ROLLOUT_STATES)[number];
 
@@ -38,6 +39,11 @@ export function isEnded(state: RolloutState): boolean {
   return (
     state === "succeeded" || state === "stopped" || state === "rolled-back" || state === "expired"
   );
+}
+
+/** Its plan is frozen, and nothing of it has happened. */
+export function isUnstarted(state: RolloutState): boolean {
+  return state === "planned" || state === "awaiting-approval";
 }
 
 /** The engine works on these. */
@@ -85,6 +91,9 @@ export interface Deadlines {
   readonly offlineGraceMs: number;
 }
 
+export const APPROVAL_POLICIES = ["none", "required"] as const;
+export type ApprovalPolicy = (typeof APPROVAL_POLICIES)[number];
+
 export type OnStop = "rollback" | "pause";
 
 /** `hash`: drawn by hash alone. `critical-last`: the same, and critical devices after the rest. */
@@ -122,6 +131,8 @@ export interface RolloutSpec extends PlaceLimits {
   /** Wall time: nothing is offered from here on, and the rollout ends; 0 = never. */
   readonly expiresAtMs: number;
   readonly windows: WindowPolicy;
+  /** `required`: another operator than the planner must approve the plan before the start. */
+  readonly approval: ApprovalPolicy;
 }
 
 export const DEFAULT_SPEC: Omit<RolloutSpec, "release" | "selector"> = {
@@ -155,6 +166,7 @@ export const DEFAULT_SPEC: Omit<RolloutSpec, "release" | "selector"> = {
   notBeforeMs: 0,
   expiresAtMs: 0,
   windows: NO_WINDOWS,
+  approval: "none",
 };
 
 /** Contiguous positions [start, end) of one wave. */

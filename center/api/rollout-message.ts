@@ -13,6 +13,7 @@ import {
   RolloutSchema,
   RolloutState,
   type Rollout,
+  Approval,
 } from "../../protocol/gen/muster/v1/deploy_pb.ts";
 import { windowsMessage } from "./rollout-schedule-spec.ts";
 import type { PlanRecord, RolloutRecord } from "../rollouts/rollout-record.ts";
@@ -31,6 +32,7 @@ export const WIRE_STATE: { readonly [state in State]: RolloutState } = {
   stopped: RolloutState.STOPPED,
   "rolled-back": RolloutState.ROLLED_BACK,
   expired: RolloutState.EXPIRED,
+  "awaiting-approval": RolloutState.AWAITING_APPROVAL,
 };
 
 /** `counts`: by wave, of its attempt pages; empty before it was planned. */
@@ -54,6 +56,10 @@ export function rolloutMessage(options: {
     ...(plan === null
       ? {}
       : { plan: planMessage(plan, record.spec), progress: progressOf(record, counts, tally) }),
+    plannedBy: record.plannedBy,
+    ...(record.approval === null
+      ? {}
+      : { approval: { ...record.approval, atMs: BigInt(record.approval.atMs) } }),
     parent: record.parent,
     child: record.child,
     createdAtMs: BigInt(record.createdAtMs),
@@ -182,6 +188,7 @@ function specMessage(
     rollback: rollbackMessage(spec.rollback),
     notBeforeMs: BigInt(spec.notBeforeMs),
     expiresAtMs: BigInt(spec.expiresAtMs),
+    approval: spec.approval === "required" ? Approval.REQUIRED : Approval.NONE,
     ...strategyMessage(spec),
     ...windowsMessage(spec.windows),
   };

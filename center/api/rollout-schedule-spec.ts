@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** The part of a rollout's spec that says when, from the wire and back; checked again. */
+/** Of a rollout's spec: when, and after whose approval. From the wire, checked, and back. */
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { formatInstant } from "../../domain/civil-time.ts";
 import { MusterError } from "../../domain/errors.ts";
@@ -12,16 +12,17 @@ import {
   type WindowPolicy,
 } from "../../domain/zone-windows.ts";
 import { MAX_WINDOWS } from "../../protocol/device/offer.ts";
-import type {
-  RolloutSpecSchema,
-  Window as WireWindow,
-  RolloutSpec as WireSpec,
+import {
+  Approval,
+  type RolloutSpecSchema,
+  type Window as WireWindow,
+  type RolloutSpec as WireSpec,
 } from "../../protocol/gen/muster/v1/deploy_pb.ts";
 
 /** The year 9999 ends here; nothing is planned behind it. */
 const LAST_MS = 253_402_300_799_999n;
 
-type Schedule = Pick<RolloutSpec, "notBeforeMs" | "expiresAtMs" | "windows">;
+type Schedule = Pick<RolloutSpec, "notBeforeMs" | "expiresAtMs" | "windows" | "approval">;
 
 /** Throws `invalid_argument` at the first field that is wrong. */
 export function readSchedule(wire: WireSpec): Schedule {
@@ -33,7 +34,9 @@ export function readSchedule(wire: WireSpec): Schedule {
       `${formatInstant(expiresAtMs)} is not later than notBefore, ${formatInstant(notBeforeMs)}`,
     );
   }
-  return { notBeforeMs, expiresAtMs, windows: readPolicy(wire.windows) };
+  const windows = readPolicy(wire.windows);
+  const approval = wire.approval === Approval.REQUIRED ? "required" : "none";
+  return { notBeforeMs, expiresAtMs, windows, approval };
 }
 
 /** Nothing where there are no windows. */

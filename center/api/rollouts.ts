@@ -41,6 +41,7 @@ export interface RolloutsOptions extends PlanMakerOptions {
 type Methods =
   | "applyRollout"
   | "planRollout"
+  | "approveRollout"
   | "startRollout"
   | "pauseRollout"
   | "resumeRollout"
@@ -83,6 +84,8 @@ export function rolloutMethods(
       }
       return { rollout: await show(reader, tenant, request.name, context) };
     },
+    approveRollout: (request, context) =>
+      command(options, request, request.reject ? "reject" : "approve", context, request.planDigest),
     startRollout: (request, context) =>
       command(options, request, "start", context, request.planDigest),
     pauseRollout: (request, context) => command(options, request, "pause", context),

@@ -35,7 +35,14 @@ export interface ReturnItem {
   readonly sent: boolean;
 }
 
-export type CommandAction = "start" | "pause" | "resume" | "stop" | "rollback";
+export type CommandAction =
+  | "approve"
+  | "reject"
+  | "start"
+  | "pause"
+  | "resume"
+  | "stop"
+  | "rollback";
 
 /** What an operator asks of a rollout; settled after the change is stored. */
 export interface CommandItem {
@@ -43,7 +50,7 @@ export interface CommandItem {
   readonly tenant: string;
   readonly name: string;
   readonly action: CommandAction;
-  /** For `start`: exactly this plan; "" = whichever is frozen. */
+  /** For `start`, `approve` and `reject`: exactly this plan; "" = whichever is frozen. */
   readonly planDigest: string;
   readonly actor: string;
   readonly reason: string;

@@ -69,6 +69,15 @@ export function plannedRecord(record: RolloutRecord): RolloutRecord {
   return { ...record, progress: { ...record.progress, state: "planned", stateReason } };
 }
 
+/** Where the spec wants it, another operator than `actor` has to approve the plan. */
+function plannedOrAwaiting(record: RolloutRecord, actor: string): RolloutRecord {
+  const planned = { ...plannedRecord(record), plannedBy: actor };
+  if (record.spec.approval === "none") return planned;
+  const stateReason = `planned by ${actor}; another operator must approve it`;
+  const progress = { ...planned.progress, state: "awaiting-approval" as const, stateReason };
+  return { ...planned, progress };
+}
+
 /** Throws what `draftPlan` throws, and `conflict`. */
 export async function makePlan(
   options: PlanMakerOptions,
@@ -77,7 +86,7 @@ export async function makePlan(
 ): Promise<{ record: RolloutRecord; plan: PlanRecord; revision: number }> {
   const { record } = draft;
   const { frozen, columns, sliced } = await draftPlan(options, record, signal);
-  const planned = plannedRecord(record);
+  const planned = plannedOrAwaiting(record, draft.actor);
   const key = rolloutKey(record.tenant, record.name);
   const result = await options.store.commit(
     {

@@ -44,6 +44,8 @@ export function makeRollback(options: {
     name: options.name,
     spec: planned.spec,
     progress: { ...INITIAL_PROGRESS, state: "planned", stateReason: "planned" },
+    plannedBy: "",
+    approval: null,
     parent: parent.record.name,
     child: "",
     createdAtMs: nowMs,

@@ -6,6 +6,7 @@
 import { formatInstant } from "../../domain/civil-time.ts";
 import { MusterError } from "../../domain/errors.ts";
 import { mayStop, type RolloutEvent } from "../../domain/rollout-engine.ts";
+import { approve, reject } from "./approval.ts";
 import type { CommandItem } from "./loop-inbox.ts";
 import type { OpenRollout } from "./open-rollout.ts";
 
@@ -17,7 +18,14 @@ export function eventOf(
 ): RolloutEvent | null {
   const { state } = rollout.record.progress;
   const why = `${command.actor}${command.reason === "" ? "" : `: ${command.reason}`}`;
+  const refuse = (problem: string): MusterError => refusal(command, state, problem);
   switch (command.action) {
+    case "approve":
+      checkDigest(command, rollout);
+      return approve(command, rollout, refuse);
+    case "reject":
+      checkDigest(command, rollout);
+      return reject(command, rollout, refuse);
     case "start":
       return start(command, rollout, wallMs);
     case "pause":
@@ -35,22 +43,35 @@ export function eventOf(
 
 function start(command: CommandItem, rollout: OpenRollout, wallMs: number): RolloutEvent | null {
   const { state } = rollout.record.progress;
-  if (command.planDigest !== "" && command.planDigest !== rollout.plan.digest) {
-    throw new MusterError({
-      code: "conflict",
-      message:
-        `cannot start rollout ${command.name}: the frozen plan is ${rollout.plan.digest}, ` +
-        `not ${command.planDigest}`,
-      detail: { hint: `review it again with: muster rollout plan ${command.name}` },
-    });
-  }
+  checkDigest(command, rollout);
   if (state === "running") return null;
   const { expiresAtMs } = rollout.record.spec;
   if (state === "planned" && expiresAtMs !== 0 && wallMs >= expiresAtMs) {
     throw refusal(command, state, `its "expires", ${formatInstant(expiresAtMs)}, is in the past`);
   }
   if (state === "planned") return { kind: "start" };
+  if (state === "awaiting-approval") {
+    throw refusal(
+      command,
+      state,
+      `another operator than ${rollout.record.plannedBy} must approve its plan first`,
+    );
+  }
   throw refusal(command, state, "only a planned rollout can be started");
+}
+
+/** `conflict`: it is another plan than the one that was reviewed. */
+function checkDigest(command: CommandItem, rollout: OpenRollout): void {
+  const { planDigest, name } = command;
+  const { digest } = rollout.plan;
+  if (planDigest === "" || planDigest === digest) return;
+  throw new MusterError({
+    code: "conflict",
+    message:
+      `cannot ${wordOf(command.action)} rollout ${name}: the frozen plan is ${digest}, ` +
+      `not ${planDigest}`,
+    detail: { hint: `review it again with: muster rollout plan ${name}` },
+  });
 }
 
 function stop(command: CommandItem, rollout: OpenRollout, why: string): RolloutEvent | null {

@@ -6,7 +6,7 @@
  * stop epochs, answers commands. A crash between any two of these steps loses nothing: reports are
  * read again, offered attempts are leased again under their generation.
  */
-import { isEnded } from "../../domain/rollout.ts";
+import { isEnded, isUnstarted } from "../../domain/rollout.ts";
 import type { Clock } from "../../ports/clock.ts";
 import { delay } from "../../ports/clock.ts";
 import type { Logger } from "../../ports/logger.ts";
@@ -284,7 +284,7 @@ export class RolloutLoop {
   private closeEnded(): void {
     for (const [number, rollout] of this.state.open) {
       const { state } = rollout.record.progress;
-      if (!isEnded(state) && state !== "planned") continue;
+      if (!isEnded(state) && !isUnstarted(state)) continue;
       this.options.desk.dropRollout(number);
       this.state.open.delete(number);
     }

@@ -9,6 +9,7 @@ import type { PlanLimits, RolloutProgress, RolloutSpec } from "../../domain/roll
 import {
   DEFAULT_SPEC,
   INITIAL_PROGRESS,
+  APPROVAL_POLICIES,
   ROLLOUT_STATES,
   WAVE_ORDERS,
 } from "../../domain/rollout.ts";
@@ -26,6 +27,14 @@ export interface RolloutRecord {
   readonly name: string;
   readonly spec: RolloutSpec;
   readonly progress: RolloutProgress;
+  /** Actor who had the plan made; "" = nobody yet, or the engine. */
+  readonly plannedBy: string;
+  readonly approval: {
+    readonly by: string;
+    readonly atMs: number;
+    /** Of the plan that was approved. */
+    readonly planDigest: string;
+  } | null;
   /** Name of the rollout that this one rolls back; "" = none. */
   readonly parent: string;
   /** Name of the rollback of this one; "" = none. */
@@ -142,6 +151,7 @@ const spec: z.ZodType<RolloutSpec> = z.strictObject({
   notBeforeMs: z.number().default(0),
   expiresAtMs: z.number().default(0),
   windows: windowPolicy.default(NO_WINDOWS),
+  approval: z.enum(APPROVAL_POLICIES).default("none"),
 });
 
 const progress: z.ZodType<RolloutProgress> = z.strictObject({
@@ -196,6 +206,11 @@ const rolloutRecord: z.ZodType<RolloutRecord> = z.strictObject({
   name: z.string(),
   spec,
   progress,
+  plannedBy: z.string().default(""),
+  approval: z
+    .strictObject({ by: z.string(), atMs: z.number(), planDigest: z.string() })
+    .nullable()
+    .default(null),
   parent: z.string(),
   child: z.string(),
   createdAtMs: z.number(),
@@ -254,6 +269,8 @@ export function draftRecord(
   return {
     ...draft,
     progress: { ...INITIAL_PROGRESS, stateReason: "applied, not planned" },
+    plannedBy: "",
+    approval: null,
     parent: "",
     child: "",
     startedAtMs: 0,

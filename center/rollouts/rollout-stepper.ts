@@ -5,10 +5,11 @@
  */
 import { ATTEMPT } from "../../domain/attempt.ts";
 import { countNotBack } from "../../domain/rollback.ts";
-import { isEnded } from "../../domain/rollout.ts";
+import { isEnded, isUnstarted } from "../../domain/rollout.ts";
 import { stepRollout, type RolloutEffect, type RolloutEvent } from "../../domain/rollout-engine.ts";
 import { closingReason } from "../../domain/rollout-schedule.ts";
 import type { Clock } from "../../ports/clock.ts";
+import { approvalOf } from "./approval.ts";
 import type { CycleCommit } from "./cycle-commit.ts";
 import type { CommandItem } from "./loop-inbox.ts";
 import type { LoopState } from "./loop-state.ts";
@@ -44,7 +45,12 @@ export class RolloutStepper {
     if (command.action === "start") {
       rollout.record = { ...rollout.record, startedAtMs: this.options.clock.wallMs() };
     }
-    this.audit(rollout, command.action, command.actor, command.reason);
+    const { digest } = rollout.plan;
+    if (command.action === "approve") {
+      const approval = approvalOf(command, rollout, this.options.clock.wallMs());
+      rollout.record = { ...rollout.record, approval };
+    }
+    this.audit(rollout, command.action, command.actor, command.reason, { digest });
     this.step(rollout, event);
   }
 
@@ -52,7 +58,7 @@ export class RolloutStepper {
   advance({ elapsedMs, wallMs }: { elapsedMs: number; wallMs: number }): void {
     for (const rollout of Array.from(this.options.state.open.values())) {
       const { state } = rollout.record.progress;
-      if (isEnded(state) || state === "planned") continue;
+      if (isEnded(state) || isUnstarted(state)) continue;
       rollout.sweep(this.options.view(rollout));
       this.step(rollout, { kind: "tick", elapsedMs, wallMs });
       for (let steps = 0; steps < MAX_STEPS; steps++) {

@@ -27,11 +27,14 @@
  *       notBefore: 2026-12-01T22:00:00+01:00
  *       expires: 2026-12-08T05:00:00+01:00
  *       windows: (windows-field.ts)
+ *       approval: required
  */
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { z } from "zod";
 import {
+  APPROVAL_POLICIES,
   WAVE_ORDERS,
+  type ApprovalPolicy,
   type OnSliceFailure as OnSliceFailureWord,
   type WaveOrder,
 } from "../../domain/rollout.ts";
@@ -39,6 +42,7 @@ import { MAX_SLICED_FACTS } from "../../domain/slices.ts";
 import type { Amount } from "../../domain/units.ts";
 import { MAX_WAVES } from "../../domain/waves.ts";
 import {
+  Approval,
   OnSliceFailure,
   OnStop,
   type RolloutSpecSchema,
@@ -117,6 +121,7 @@ export interface RolloutDocument {
     readonly notBefore?: number | undefined;
     readonly expires?: number | undefined;
     readonly windows?: WindowsFields | undefined;
+    readonly approval?: ApprovalPolicy | undefined;
   };
 }
 
@@ -190,6 +195,7 @@ export const rolloutDocumentSchema: z.ZodType<RolloutDocument> = z.strictObject(
     notBefore: instantField.optional(),
     expires: instantField.optional(),
     windows: windowsField.optional(),
+    approval: z.enum(APPROVAL_POLICIES).optional(),
   }),
 });
 
@@ -224,6 +230,7 @@ export function toRolloutSpec(
     ...(spec.notBefore === undefined ? {} : { notBeforeMs: BigInt(spec.notBefore) }),
     ...(spec.expires === undefined ? {} : { expiresAtMs: BigInt(spec.expires) }),
     ...(spec.windows === undefined ? {} : { windows: toWindows(spec.windows) }),
+    ...(spec.approval === "required" ? { approval: Approval.REQUIRED } : {}),
   };
 }
 

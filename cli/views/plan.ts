@@ -2,6 +2,7 @@
 /** The frozen plan as a page to review before the start. */
 import {
   OnSliceFailure,
+  RolloutState,
   type Plan,
   type PlanWave,
   type Rollout,
@@ -43,7 +44,7 @@ export function planLines(rollout: Rollout, plan: Plan, terminalWidth: number | 
       : `Left out: ${countOf(excludedCount, "device")}`,
     ...exclusionLines(plan, terminalWidth),
     "",
-    `Start exactly this plan: muster rollout start ${rollout.name} --plan-digest ${plan.digest}`,
+    nextStep(rollout, plan),
   ];
 }
 
@@ -71,6 +72,14 @@ function placesText({ spec }: Rollout): string {
     maxInFlightPerGateway === 0 ? "" : `, ${formatCount(maxInFlightPerGateway)} a gateway`,
     maxInFlightPerSite === 0 ? "" : `, ${formatCount(maxInFlightPerSite)} a site`,
   ].join("");
+}
+
+function nextStep({ name, state, plannedBy }: Rollout, { digest }: Plan): string {
+  if (state !== RolloutState.AWAITING_APPROVAL) {
+    return `Start exactly this plan: muster rollout start ${name} --plan-digest ${digest}`;
+  }
+  const approve = `muster rollout approve ${name} --plan-digest ${digest}`;
+  return `Somebody other than ${plannedBy} must approve it: ${approve}`;
 }
 
 function gateText({ spec }: Rollout): string {

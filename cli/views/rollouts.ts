@@ -76,6 +76,8 @@ export function rolloutLines(rollout: Rollout): string[] {
     ["soak", formatElapsed(Number(spec?.soakMs ?? 0n))],
     ...scheduleFacts(spec),
     ["plan", plan?.digest ?? ""],
+    ["planned by", rollout.plannedBy],
+    ["approved by", approvalText(rollout)],
     ["parent", rollout.parent],
     ["rolled back by", rollout.child],
     ["created", instantText(rollout.createdAtMs)],
@@ -112,6 +114,10 @@ export function progressLines({ progress, plan }: Rollout): string[] {
     ),
     ...progress.waves.map((wave) => `  wave ${wave.number}: ${stateCounts(wave.byState) || "-"}`),
   ];
+}
+
+function approvalText({ approval }: Rollout): string {
+  return approval === undefined ? "" : `${approval.by}, ${formatInstant(approval.atMs)}`;
 }
 
 function instantText(atMs: bigint): string {

@@ -37,6 +37,7 @@ export type AttemptHappening = (typeof ATTEMPT_HAPPENINGS)[number];
 
 export const ROLLOUT_HAPPENINGS = [
   "tick",
+  "approve",
   "start",
   "pause",
   "resume",

@@ -24,6 +24,7 @@ import { ReportOrder } from "./report-order.ts";
 
 const NEXT_STATES: { readonly [State in RolloutState]: readonly RolloutState[] } = {
   draft: [],
+  "awaiting-approval": ["planned", "stopping"],
   planned: ["running"],
   running: ["paused", "stopping", "succeeded"],
   paused: ["running", "stopping"],

@@ -107,6 +107,10 @@ class History {
   tell(): Told {
     const { state } = this.telling(() => {
       this.center.rollouts.push(this.rollout);
+      if (this.seed % 5 === 0) {
+        this.rollout.progress = { ...this.rollout.progress, state: "awaiting-approval" };
+        this.center.step(this.rollout, { kind: "approve", why: "by another" });
+      }
       this.center.step(this.rollout, { kind: "start" });
       for (let number = 1; number <= EVENTS; number++) {
         this.happen(number);

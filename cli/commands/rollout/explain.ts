@@ -67,6 +67,9 @@ function factsOf(rollout: Rollout): string[] {
   if (rollout.state === RolloutState.DRAFT) {
     return [`It has no plan yet: muster rollout plan ${rollout.name}`];
   }
+  if (rollout.state === RolloutState.AWAITING_APPROVAL) {
+    return [`Another operator must approve it: muster rollout approve ${rollout.name}`];
+  }
   if (rollout.state === RolloutState.PLANNED) {
     return [`It is not started: muster rollout start ${rollout.name}`];
   }

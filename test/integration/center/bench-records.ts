@@ -90,6 +90,8 @@ export async function writeDraft(
       ...spec,
     }),
     progress: INITIAL_PROGRESS,
+    plannedBy: "",
+    approval: null,
     parent: "",
     child: "",
     createdAtMs: 0,

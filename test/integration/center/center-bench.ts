@@ -286,10 +286,14 @@ export class CenterBench implements AsyncDisposable {
   }
 
   /** Settles after a later `cycle`. */
-  command(name: string, action: CommandAction): Promise<RolloutRecord> {
+  command(
+    name: string,
+    action: CommandAction,
+    options: { actor?: string; planDigest?: string } = {},
+  ): Promise<RolloutRecord> {
     return new Promise((resolve, reject) => {
-      const who = { actor: "operator:test", reason: "a test" };
-      const what = { tenant: TENANT, name, action, planDigest: "" };
+      const who = { actor: options.actor ?? "operator:test", reason: "a test" };
+      const what = { tenant: TENANT, name, action, planDigest: options.planDigest ?? "" };
       this.inbox.put({ kind: "command", ...what, ...who, resolve, reject });
     });
   }
