@@ -10,6 +10,7 @@ import { httpsBlobSource } from "../../../agent/download/https-blob-source.ts";
 import type { Files } from "../../../agent/files/files.ts";
 import { systemFiles } from "../../../agent/files/system-files.ts";
 import type { GatewayAddress } from "../../../agent/link/gateway-address.ts";
+import type { StreamDialer } from "../../../agent/link/mqtt-dialer.ts";
 import { GatewayCandidates } from "../../../agent/link/gateway-candidates.ts";
 import { dataLayout } from "../../../agent/slots/slot-layout.ts";
 import { SILENT_LOGGER } from "../../../ports/logger.ts";
@@ -39,26 +40,30 @@ export async function gatewayOf(
   return { address: { host: "127.0.0.1", mqttsPort: 1, artifactsPort: port }, asked };
 }
 
+const overTcp: StreamDialer = ({ host, port }) =>
+  new Promise((resolve) => {
+    const stream = connect(port, host, () => resolve(stream));
+  });
+
 /** A downloader on a real disk, with TCP where TLS would be. */
 export function downloader(
   folder: string,
   gateways: readonly GatewayAddress[],
-  options: { files?: Files; onBytes?: (byteCount: number) => void } = {},
+  options: {
+    files?: Files;
+    onBytes?: (byteCount: number) => void;
+    openStream?: StreamDialer;
+  } = {},
 ): ArtifactDownloader {
   const layout = dataLayout(folder);
-  const { files = systemFiles, onBytes = (): void => {} } = options;
+  const { files = systemFiles, onBytes = (): void => {}, openStream = overTcp } = options;
   const shared = { files, random: noPause, logger: SILENT_LOGGER };
   return new ArtifactDownloader({
     ...shared,
     layout,
     clock: systemClock,
     onBytes,
-    source: httpsBlobSource({
-      openStream: ({ host, port }) =>
-        new Promise((resolve) => {
-          const stream = connect(port, host, () => resolve(stream));
-        }),
-    }),
+    source: httpsBlobSource({ openStream }),
     candidates: new GatewayCandidates({
       ...shared,
       path: layout.directory,
