@@ -16,6 +16,7 @@ import {
   makePlan,
   type PlanMakerOptions,
 } from "../rollouts/plan-maker.ts";
+import { comparePlans } from "../rollouts/plan-comparison.ts";
 import { ROLLBACK_SUFFIX } from "../rollouts/rollback-maker.ts";
 import { wordOf } from "../rollouts/rollout-commands.ts";
 import {
@@ -42,6 +43,7 @@ type Methods =
   | "applyRollout"
   | "planRollout"
   | "approveRollout"
+  | "comparePlans"
   | "startRollout"
   | "pauseRollout"
   | "resumeRollout"
@@ -86,6 +88,11 @@ export function rolloutMethods(
     },
     approveRollout: (request, context) =>
       command(options, request, request.reject ? "reject" : "approve", context, request.planDigest),
+    comparePlans: (request, context) => {
+      const tenant = authorize(context, request.tenant, "viewer");
+      const { name, other } = request;
+      return comparePlans({ store: options.store, tenant, name, other, signal: context.signal });
+    },
     startRollout: (request, context) =>
       command(options, request, "start", context, request.planDigest),
     pauseRollout: (request, context) => command(options, request, "pause", context),

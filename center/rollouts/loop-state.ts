@@ -5,23 +5,15 @@
  */
 import type { Clock } from "../../ports/clock.ts";
 import type { EventLog } from "../../ports/event-log.ts";
-import type { PageId, Store, StoredDocument } from "../../ports/store.ts";
-import { CELLS_PER_PAGE } from "../../domain/attempt-page.ts";
+import type { Store, StoredDocument } from "../../ports/store.ts";
 import { isOpen } from "../../domain/rollout.ts";
-import { MusterError } from "../../domain/errors.ts";
 import { UNSLICED, type SlicedPlan } from "../../domain/slices.ts";
 import { ReportConsumer } from "../ingest/report-consumer.ts";
 import { DigestDictionary } from "../state/digest-dictionary.ts";
 import { RunningTable } from "../state/running-table.ts";
 import { OpenRollout } from "./open-rollout.ts";
-import { createPlanColumns, decodePlanPage } from "./plan-pages.ts";
-import {
-  readPlan,
-  readRollout,
-  rolloutKey,
-  type PlanRecord,
-  type RolloutRecord,
-} from "./rollout-record.ts";
+import { loadPlan, pageIds } from "./plan-loader.ts";
+import { readRollout, type PlanRecord, type RolloutRecord } from "./rollout-record.ts";
 import { decodeSlicePages, slicePageIds } from "./slice-pages.ts";
 
 export interface LoopState {
@@ -104,30 +96,13 @@ export async function loadRollout(
   revision: number,
 ): Promise<OpenRollout> {
   const { store, signal } = options;
-  const key = rolloutKey(record.tenant, record.name);
-  const document = await store.getDocument("plan", key, { signal });
-  if (document === null) {
-    throw new MusterError({
-      code: "corrupt",
-      message: `rollout ${key} is ${record.progress.state} but its plan is missing`,
-      detail: { hint: "restore the center's data folder from a backup" },
-    });
-  }
-  const plan = readPlan(document);
-  const columns = createPlanColumns(plan.deviceCount, plan.zones.length > 0);
-  const owner = String(record.number);
-  const pageCount = Math.ceil(plan.deviceCount / CELLS_PER_PAGE);
-  const ids = (kind: PageId["kind"]): PageId[] =>
-    Array.from({ length: pageCount }, (_, number) => ({ kind, owner, number }));
-  for (const page of await store.loadPages(ids("plan"), { signal })) {
-    decodePlanPage(page.number, page.bytes, columns);
-  }
+  const { plan, columns } = await loadPlan(store, record, signal);
   return new OpenRollout({
     record,
     revision,
     plan,
     columns,
-    pages: await store.loadPages(ids("attempt"), { signal }),
+    pages: await store.loadPages(pageIds("attempt", record, plan), { signal }),
     sliced: await loadSlices(store, record, plan, signal),
     offerLifetimeMs: options.offerLifetimeMs,
   });

@@ -15,6 +15,7 @@ const RIGHTS: { readonly [method in Method]: readonly [Role, "tenant" | "own" | 
     applyRollout: ["operator", "tenant"],
     planRollout: ["operator", "tenant"],
     approveRollout: ["operator", "tenant"],
+    comparePlans: ["viewer", "tenant"],
     startRollout: ["operator", "tenant"],
     pauseRollout: ["operator", "tenant"],
     resumeRollout: ["operator", "tenant"],

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Reads the frozen plan of a rollout: its document and the columns of its pages. */
+import { CELLS_PER_PAGE } from "../../domain/attempt-page.ts";
+import { MusterError } from "../../domain/errors.ts";
+import type { PageId, Store } from "../../ports/store.ts";
+import { createPlanColumns, decodePlanPage, type PlanColumns } from "./plan-pages.ts";
+import { readPlan, rolloutKey, type PlanRecord, type RolloutRecord } from "./rollout-record.ts";
+
+/** Ids of a kind of page that a plan has one of for every 4,096 positions. */
+export function pageIds(kind: PageId["kind"], record: RolloutRecord, plan: PlanRecord): PageId[] {
+  const length = Math.ceil(plan.deviceCount / CELLS_PER_PAGE);
+  return Array.from({ length }, (_, number) => ({ kind, owner: String(record.number), number }));
+}
+
+/** Of a rollout that has been planned; throws `corrupt` when its plan is missing. */
+export async function loadPlan(
+  store: Store,
+  record: RolloutRecord,
+  signal: AbortSignal,
+): Promise<{ plan: PlanRecord; columns: PlanColumns }> {
+  const key = rolloutKey(record.tenant, record.name);
+  const document = await store.getDocument("plan", key, { signal });
+  if (document === null) {
+    throw new MusterError({
+      code: "corrupt",
+      message: `rollout ${key} is ${record.progress.state} but its plan is missing`,
+      detail: { hint: "restore the center's data folder from a backup" },
+    });
+  }
+  const plan = readPlan(document);
+  const columns = createPlanColumns(plan.deviceCount, plan.zones.length > 0);
+  for (const page of await store.loadPages(pageIds("plan", record, plan), { signal })) {
+    decodePlanPage(page.number, page.bytes, columns);
+  }
+  return { plan, columns };
+}
