@@ -40,7 +40,7 @@ export interface Plan {
   readonly limits: PlanLimits;
   /** null without windows. */
   readonly zones: PlanZones | null;
-  /** Worst case over the whole rollout, bytes. */
+  /** Of all devices together, before compression; see PlanIntent. */
   readonly downloadBytes: number;
   /** If every phase takes as long as `expectedAttemptMs` says, and nobody is offline. */
   readonly expectedDurationMs: number;
@@ -61,6 +61,8 @@ export interface PlanIntent {
   readonly selects: DevicePredicate;
   /** Does the device run this very release, healthy? Then there is nothing to do. */
   readonly runsRelease: (device: DeviceFacts) => boolean;
+  /** What the device has to fetch, given what it runs; absent = the whole release. */
+  readonly downloadBytesOf?: (device: DeviceFacts) => number;
   /** What one attempt takes without its soak; for the expected duration only. */
   readonly expectedAttemptMs: number;
 }
@@ -119,7 +121,10 @@ export function planRollout(
       intent.spec.windows,
       chosen.map(({ device }) => device),
     ),
-    downloadBytes: chosen.length * intent.release.downloadBytes,
+    downloadBytes: chosen.reduce(
+      (sum, { device }) => sum + (intent.downloadBytesOf?.(device) ?? intent.release.downloadBytes),
+      0,
+    ),
     expectedDurationMs: waves.at(-1)?.endMs ?? 0,
   };
 }

@@ -67,6 +67,7 @@ function deployMethods(
     clock,
     random,
     releases,
+    artifacts,
     running: () => loop.running,
     digests: () => loop.digests,
   };
@@ -80,7 +81,7 @@ function deployMethods(
       thread: new RehearsalThread(),
     }),
     ...attemptMethods({ store, openRollout, load }),
-    ...releaseMethods({ ...shared, artifacts, trust, newestTrust: () => newestTrust(trust) }),
+    ...releaseMethods({ ...shared, trust, newestTrust: () => newestTrust(trust) }),
     ...deviceMethods({
       ...shared,
       fleet,

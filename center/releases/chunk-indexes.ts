@@ -10,7 +10,7 @@ import type { ReleaseArtifact } from "../../protocol/device/release-manifest.ts"
  * does not describe a blob of the artifact's length.
  */
 export async function readChunkIndex(options: {
-  artifacts: ArtifactStore;
+  artifacts: Pick<ArtifactStore, "stat" | "read">;
   artifact: ReleaseArtifact;
   signal: AbortSignal;
 }): Promise<ChunkIndex | null> {

@@ -12,10 +12,12 @@ import { siteKey } from "../../domain/place-loads.ts";
 import { planRollout, type Plan } from "../../domain/planner.ts";
 import { SLOT_NAMES } from "../../domain/running-page.ts";
 import type { SlicedPlan } from "../../domain/slices.ts";
+import type { ArtifactStore } from "../../ports/artifact-store.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Random } from "../../ports/random.ts";
 import type { Store } from "../../ports/store.ts";
 import { factsOf } from "../devices/device-record.ts";
+import { measureDownloads } from "../releases/download-sizes.ts";
 import type { ReleaseIndex, ReleaseRecord } from "../releases/release-index.ts";
 import type { DigestDictionary } from "../state/digest-dictionary.ts";
 import type { RunningTable } from "../state/running-table.ts";
@@ -30,6 +32,8 @@ export interface PlanMakerOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly releases: ReleaseIndex;
+  /** Manifests and chunk indexes of what is published; a model's releases have none. */
+  readonly artifacts?: Pick<ArtifactStore, "stat" | "read">;
   readonly running: () => RunningTable;
   readonly digests: () => DigestDictionary;
 }
@@ -177,6 +181,17 @@ async function askPlanner(
   const slot = SLOT_NAMES.indexOf(release.slot);
   const running = options.running();
   const digests = options.digests();
+  const runsOf = ({ ordinal }: DeviceFacts): string => {
+    const runs = running.get(ordinal, slot);
+    return runs.known ? digests.digestOf(runs.release) : "";
+  };
+  const { artifacts, releases } = options;
+  const isPublished = (digest: string): boolean => releases.byManifestDigest(digest) !== undefined;
+  const asked = { release, running: new Set(devices.map(runsOf)), isPublished, signal };
+  const downloadBytesOf =
+    artifacts === undefined
+      ? (): number => release.downloadBytes
+      : await measureDownloads({ artifacts, ...asked });
   const plan = planRollout(
     {
       spec: record.spec,
@@ -186,6 +201,7 @@ async function askPlanner(
         const runs = running.get(ordinal, slot);
         return runs.known && runs.healthy && digests.digestOf(runs.release) === release.sha256;
       },
+      downloadBytesOf: (device) => downloadBytesOf(runsOf(device)),
       expectedAttemptMs: EXPECTED_ATTEMPT_MS,
     },
     devices,

@@ -29,7 +29,10 @@ export function planLines(rollout: Rollout, plan: Plan, terminalWidth: number | 
       ["stops at", gateText(rollout)],
       ["or when", evidenceText(rollout, plan)],
       ["told apart", apartText(rollout, plan)],
-      ["download", `${formatBytes(Number(plan.downloadBytes))} at most, all devices together`],
+      [
+        "download",
+        `${formatBytes(Number(plan.downloadBytes))} before compression, all devices together`,
+      ],
       ["duration", `about ${formatElapsed(Number(plan.expectedDurationMs))}`],
       ...scheduleFacts(spec),
       ["time zones", zoneText(plan)],

@@ -219,7 +219,7 @@ selector    region = eu
 worst case  2 devices unproven at any moment
 in flight   at most 2 devices at once
 stops at    3 failed; the next wave needs 95 % success
-download    20.0 KiB at most, all devices together
+download    20.0 KiB before compression, all devices together
 duration    about 1m 30s
 digest      ${digest}
 
