@@ -1,14 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The time zones of a plan, frozen with it: by position, as an index; null without windows. */
-import type { DeviceFacts } from "./device.ts";
 import type { WaveRange } from "./rollout.ts";
-import {
-  createZoneWindows,
-  hasWindows,
-  zoneOf,
-  type WindowPolicy,
-  type ZoneWindows,
-} from "./zone-windows.ts";
+import { createZoneWindows, type WindowPolicy, type ZoneWindows } from "./zone-windows.ts";
 
 export interface PlanZone {
   readonly name: string;
@@ -23,17 +16,19 @@ export interface PlanZones {
   readonly byPosition: Uint16Array;
 }
 
-/** `chosen`: in the order of the plan. */
-export function planZones(
-  policy: WindowPolicy,
-  chosen: readonly Pick<DeviceFacts, "labels" | "inventory">[],
-): PlanZones | null {
-  if (!hasWindows(policy)) return null;
+/** In whose time a device's windows are. */
+export interface DeviceZone {
+  readonly name: string;
+  /** It states no zone, or none that there is. */
+  readonly isAssumed: boolean;
+}
+
+/** `chosen`: of each device, in the order of the plan. */
+export function planZones(chosen: readonly DeviceZone[]): PlanZones {
   const indexes = new Map<string, number>();
   const zones: { name: string; deviceCount: number; assumedCount: number }[] = [];
   const byPosition = new Uint16Array(chosen.length);
-  chosen.forEach((device, position) => {
-    const { name, isAssumed } = zoneOf(policy, device);
+  chosen.forEach(({ name, isAssumed }, position) => {
     let index = indexes.get(name);
     if (index === undefined) {
       index = zones.push({ name, deviceCount: 0, assumedCount: 0 }) - 1;

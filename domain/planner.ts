@@ -7,7 +7,8 @@
 import type { DeviceFacts } from "./device.ts";
 import { expectTimes, type ExpectedTimes } from "./expected-times.ts";
 import { hash53 } from "./hash.ts";
-import { planZones, type PlanZones } from "./plan-zones.ts";
+import { planZones, type DeviceZone, type PlanZones } from "./plan-zones.ts";
+import { hasWindows, zoneOf } from "./zone-windows.ts";
 import type { PlanLimits, RolloutSpec, WaveRange } from "./rollout.ts";
 import type { DevicePredicate } from "./selector/matches.ts";
 import { freezeWindow } from "./strategy.ts";
@@ -77,65 +78,104 @@ export function planRollout(
   seed: string,
   isPlanted: (name: string) => boolean = () => false,
 ): Plan {
-  const excluded = new Map<ExclusionReason, { count: number; sample: string[] }>();
-  const chosen: Chosen[] = [];
-  for (const device of inventory) {
-    if (!intent.selects(device)) continue;
-    const reason = exclusionOf(device, intent);
-    if (reason === null) {
-      const { ordinal, id, site } = device;
-      const isLast = device.critical && intent.spec.order === "critical-last";
-      chosen.push({ ordinal, id, site, place: hash53(seed, id), isLast, device });
-      continue;
-    }
-    const entry = excluded.get(reason) ?? { count: 0, sample: [] };
-    entry.count++;
-    if (entry.sample.length < SAMPLE_SIZE) entry.sample.push(device.id);
-    excluded.set(reason, entry);
-  }
-  chosen.sort(
-    (a, b) => Number(a.isLast) - Number(b.isLast) || a.place - b.place || a.ordinal - b.ordinal,
-  );
-  const border = chosen.findIndex((device) => device.isLast);
-  const deviceIds = chosen.map((device) => device.id);
-  const sites = chosen.map((device) => device.site);
-  const limits = freezeLimits(intent.spec, chosen.length, isPlanted);
-  const waves = planWaves(
-    intent,
-    { deviceIds, sites },
-    border === -1 ? chosen.length : border,
-    limits,
-  );
-  return {
-    ordinals: Uint32Array.from(chosen, (device) => device.ordinal),
-    deviceIds,
-    sites,
-    waves,
-    exclusions: [...excluded].map(([reason, entry]) => ({
-      reason,
-      deviceCount: entry.count,
-      sample: entry.sample,
-    })),
-    limits,
-    zones: planZones(
-      intent.spec.windows,
-      chosen.map(({ device }) => device),
-    ),
-    downloadBytes: chosen.reduce(
-      (sum, { device }) => sum + (intent.downloadBytesOf?.(device) ?? intent.release.downloadBytes),
-      0,
-    ),
-    expectedDurationMs: waves.at(-1)?.endMs ?? 0,
-  };
+  const draft = new PlanDraft(intent, seed);
+  for (const device of inventory) draft.add(device);
+  return draft.finish(isPlanted);
 }
 
-interface Chosen {
-  readonly ordinal: number;
-  readonly id: string;
-  readonly site: string;
-  readonly place: number;
-  readonly isLast: boolean;
-  readonly device: DeviceFacts;
+/**
+ * A plan in the making: devices are added in order of ordinal, as an inventory is read, and only
+ * what the plan needs of each is kept, in columns.
+ */
+export class PlanDraft {
+  private readonly intent: PlanIntent;
+  private readonly seed: string;
+  private readonly excluded = new Map<ExclusionReason, { count: number; sample: string[] }>();
+  private readonly ordinals: number[] = [];
+  private readonly ids: string[] = [];
+  private readonly sites: string[] = [];
+  private readonly places: number[] = [];
+  /** 1: critical, and those come last. */
+  private readonly last: number[] = [];
+  /** With windows: in whose time each device's begin. */
+  private readonly zones: DeviceZone[] = [];
+  private readonly zoneKinds = new Map<string, DeviceZone>();
+  private downloadBytes = 0;
+  /** The first text of each site: a million devices do not keep a million copies. */
+  private readonly siteNames = new Map<string, string>();
+
+  constructor(intent: PlanIntent, seed: string) {
+    this.intent = intent;
+    this.seed = seed;
+  }
+
+  add(device: DeviceFacts): void {
+    const { intent } = this;
+    if (!intent.selects(device)) return;
+    const reason = exclusionOf(device, intent);
+    if (reason !== null) {
+      this.exclude(reason, device.id);
+      return;
+    }
+    const { ordinal, id, site } = device;
+    if (!this.siteNames.has(site)) this.siteNames.set(site, site);
+    this.ordinals.push(ordinal);
+    this.ids.push(id);
+    this.sites.push(this.siteNames.get(site) ?? site);
+    this.places.push(hash53(this.seed, id));
+    this.last.push(device.critical && intent.spec.order === "critical-last" ? 1 : 0);
+    this.downloadBytes += intent.downloadBytesOf?.(device) ?? intent.release.downloadBytes;
+    if (hasWindows(intent.spec.windows)) this.zones.push(this.zoneFor(device));
+  }
+
+  /** One object for all devices of a zone. */
+  private zoneFor(device: DeviceFacts): DeviceZone {
+    const zone = zoneOf(this.intent.spec.windows, device);
+    const key = `${zone.name} ${String(zone.isAssumed)}`;
+    const known = this.zoneKinds.get(key);
+    if (known !== undefined) return known;
+    this.zoneKinds.set(key, zone);
+    return zone;
+  }
+
+  private exclude(reason: ExclusionReason, id: string): void {
+    const entry = this.excluded.get(reason) ?? { count: 0, sample: [] };
+    entry.count++;
+    if (entry.sample.length < SAMPLE_SIZE) entry.sample.push(id);
+    this.excluded.set(reason, entry);
+  }
+
+  finish(isPlanted: (name: string) => boolean = () => false): Plan {
+    const { intent, ids, last, ordinals, places, sites } = this;
+    const of = (column: readonly number[], index: number): number => column[index] ?? 0;
+    // Devices were added in order of ordinal, so the index breaks ties.
+    const order = Uint32Array.from(ids, (_, index) => index).sort(
+      (a, b) => of(last, a) - of(last, b) || of(places, a) - of(places, b) || a - b,
+    );
+    const total = order.length;
+    const border = order.findIndex((index) => last[index] === 1);
+    const deviceIds = Array.from(order, (index) => ids[index] ?? "");
+    const placed = { deviceIds, sites: Array.from(order, (index) => sites[index] ?? "") };
+    const limits = freezeLimits(intent.spec, total, isPlanted);
+    const waves = planWaves(intent, placed, border === -1 ? total : border, limits);
+    const zones = Array.from(order, (index) => this.zones[index]).filter(
+      (zone) => zone !== undefined,
+    );
+    return {
+      ...placed,
+      zones: hasWindows(intent.spec.windows) ? planZones(zones) : null,
+      ordinals: order.map((index) => of(ordinals, index)),
+      waves,
+      exclusions: [...this.excluded].map(([reason, entry]) => ({
+        reason,
+        deviceCount: entry.count,
+        sample: entry.sample,
+      })),
+      limits,
+      downloadBytes: this.downloadBytes,
+      expectedDurationMs: waves.at(-1)?.endMs ?? 0,
+    };
+  }
 }
 
 function exclusionOf(device: DeviceFacts, intent: PlanIntent): ExclusionReason | null {

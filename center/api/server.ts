@@ -39,11 +39,15 @@ export interface ApiServersOptions {
 /** Largest message: a lease of 1,000 offers, or a manifest with its targets.json. */
 const MAX_MESSAGE_BYTES: number = 16 << 20;
 
+/** Shorter answers are not compressed: a watcher's update costs more to pack than to send. */
+const COMPRESSED_FROM_BYTES: number = 64 << 10;
+
 export async function startApiServers(options: ApiServersOptions): Promise<ApiServers> {
   const common = {
     interceptors: options.interceptors,
     readMaxBytes: MAX_MESSAGE_BYTES,
     writeMaxBytes: MAX_MESSAGE_BYTES,
+    compressMinBytes: COMPRESSED_FROM_BYTES,
     fallback: sayNothingHere,
   };
   const apiHandler = connectNodeAdapter({ ...common, routes: options.deployRoutes });

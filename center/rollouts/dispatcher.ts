@@ -73,8 +73,7 @@ function lease(
   const { page, index } = rollout.cell(position);
   const held = page.generation[index] ?? 0;
   const generation = held === 0 ? dispatcher.running.drawGeneration(ordinal) : held;
-  const runs = dispatcher.running.get(ordinal, rollout.slotIndex);
-  const previous = runs.known ? runs.release : 0;
+  const previous = Math.max(0, dispatcher.running.releaseOf(ordinal, rollout.slotIndex));
   rollout.step({ kind: "leased", position, generation, previous }, dispatcher.isPlanted);
   return generation;
 }

@@ -31,13 +31,14 @@ export function createEvidence(
       if (presence !== "online" && !fleet.isHeardFrom(ordinal)) return EVIDENCE.none;
       // Connected, but it has not said what it runs since: a matter of milliseconds.
       if (presence === "online" && !fleet.hasGreeted(ordinal)) return EVIDENCE.unknown;
-      const runs = state.running.get(ordinal, rollout.slotIndex);
-      if (!runs.known) return EVIDENCE.none;
+      const release = state.running.releaseOf(ordinal, rollout.slotIndex);
+      if (release === -1) return EVIDENCE.none;
       const target = targets[rollout.targetIndexAt(position)];
-      if (runs.release === target) {
-        return runs.healthy || target === 0 ? EVIDENCE.target : EVIDENCE.none;
+      if (release === target) {
+        const isFit = target === 0 || state.running.isHealthy(ordinal, rollout.slotIndex);
+        return isFit ? EVIDENCE.target : EVIDENCE.none;
       }
-      const isBack = previous !== UNKNOWN_RELEASE && runs.release === previous;
+      const isBack = previous !== UNKNOWN_RELEASE && release === previous;
       return isBack ? EVIDENCE.previous : EVIDENCE.none;
     },
   };

@@ -9,7 +9,7 @@ import { parseSelector } from "../../domain/selector/parser.ts";
 import type { DeviceFacts } from "../../domain/device.ts";
 import { MusterError } from "../../domain/errors.ts";
 import { siteKey } from "../../domain/place-loads.ts";
-import { planRollout, type Plan } from "../../domain/planner.ts";
+import { PlanDraft, type Plan } from "../../domain/planner.ts";
 import { SLOT_NAMES } from "../../domain/running-page.ts";
 import type { SlicedPlan } from "../../domain/slices.ts";
 import type { ArtifactStore } from "../../ports/artifact-store.ts";
@@ -23,7 +23,7 @@ import type { DigestDictionary } from "../state/digest-dictionary.ts";
 import type { RunningTable } from "../state/running-table.ts";
 import { devicesDigest, planDigest } from "./plan-digest.ts";
 import { encodePlanPages, type PlanColumns } from "./plan-pages.ts";
-import { sliceNewPlan } from "./plan-slices.ts";
+import { SlicedInventory, sliceNewPlan } from "./plan-slices.ts";
 import { rolloutKey, toJson, type PlanRecord, type RolloutRecord } from "./rollout-record.ts";
 import { encodeSlicePages } from "./slice-pages.ts";
 
@@ -38,7 +38,8 @@ export interface PlanMakerOptions {
   readonly digests: () => DigestDictionary;
 }
 
-const INVENTORY_PAGE = 10_000;
+/** Devices read at once: enough to make a call cheap, few enough that others are served between. */
+const INVENTORY_PAGE = 2_000;
 /** Download, install and checks of one device, where nothing better is known. */
 const EXPECTED_ATTEMPT_MS = 60_000;
 
@@ -165,34 +166,24 @@ async function askPlanner(
   seed: string,
   signal: AbortSignal,
 ): Promise<{ plan: Plan; sliced: SlicedPlan }> {
-  const devices: DeviceFacts[] = [];
   const selects = compileSelector(parseSelector(record.spec.selector));
-  for (let afterOrdinal = 0; ;) {
-    const page = await options.store.listDevices({
-      tenant: record.tenant,
-      afterOrdinal,
-      limit: INVENTORY_PAGE,
-      signal,
-    });
-    devices.push(...page.map(factsOf).filter(selects));
-    afterOrdinal = page.at(-1)?.ordinal ?? afterOrdinal;
-    if (page.length < INVENTORY_PAGE) break;
-  }
   const slot = SLOT_NAMES.indexOf(release.slot);
   const running = options.running();
   const digests = options.digests();
   const runsOf = ({ ordinal }: DeviceFacts): string => {
-    const runs = running.get(ordinal, slot);
-    return runs.known ? digests.digestOf(runs.release) : "";
+    const release = running.releaseOf(ordinal, slot);
+    return release === -1 ? "" : digests.digestOf(release);
   };
   const { artifacts, releases } = options;
   const isPublished = (digest: string): boolean => releases.byManifestDigest(digest) !== undefined;
-  const asked = { release, running: new Set(devices.map(runsOf)), isPublished, signal };
+  const runAnywhere = new Set([""]);
+  running.forEachKnown(slot, (_, index) => runAnywhere.add(digests.digestOf(index)));
+  const asked = { release, running: runAnywhere, isPublished, signal };
   const downloadBytesOf =
     artifacts === undefined
       ? (): number => release.downloadBytes
       : await measureDownloads({ artifacts, ...asked });
-  const plan = planRollout(
+  const draft = new PlanDraft(
     {
       spec: record.spec,
       release,
@@ -204,11 +195,27 @@ async function askPlanner(
       downloadBytesOf: (device) => downloadBytesOf(runsOf(device)),
       expectedAttemptMs: EXPECTED_ATTEMPT_MS,
     },
-    devices,
     seed,
   );
   const names = record.spec.gate.slices;
-  return { plan, sliced: sliceNewPlan(options, names, release.slot, plan.ordinals, devices) };
+  const inventory = new SlicedInventory(names);
+  for (let afterOrdinal = 0; ;) {
+    const page = await options.store.listDevices({
+      tenant: record.tenant,
+      afterOrdinal,
+      limit: INVENTORY_PAGE,
+      signal,
+    });
+    for (const device of page.map(factsOf)) {
+      if (!selects(device)) continue;
+      draft.add(device);
+      inventory.add(device);
+    }
+    afterOrdinal = page.at(-1)?.ordinal ?? afterOrdinal;
+    if (page.length < INVENTORY_PAGE) break;
+  }
+  const plan = draft.finish();
+  return { plan, sliced: sliceNewPlan(options, names, release.slot, plan.ordinals, inventory) };
 }
 
 function freeze(

@@ -17,20 +17,50 @@ export interface PlanSlicesOptions {
 /** Characters of a digest that stand for a release which was never published here. */
 const DIGEST_CHARACTERS = 12;
 
-/** `devices` in order of ordinal; all of the plan's are among them. */
+/**
+ * What slicing needs of the devices that a selector chose. Where no fact is named only their places
+ * count, and one device stands for all of its place: of a million no million facts are kept.
+ */
+export class SlicedInventory {
+  private readonly namesFacts: boolean;
+  private readonly devices: DeviceFacts[] = [];
+  private readonly indexes = new Map<number, number>();
+  private readonly byPlace = new Map<string, DeviceFacts>();
+
+  constructor(names: readonly string[]) {
+    this.namesFacts = names.length > 0;
+  }
+
+  add(device: DeviceFacts): void {
+    this.indexes.set(device.ordinal, this.devices.length);
+    this.devices.push(this.namesFacts ? device : this.standIn(device));
+  }
+
+  /** Asserts that it was added. */
+  at(ordinal: number): DeviceFacts {
+    const device = this.devices[this.indexes.get(ordinal) ?? -1];
+    assert(device !== undefined, "a planned device is of the inventory");
+    return device;
+  }
+
+  private standIn(device: DeviceFacts): DeviceFacts {
+    const place = `${device.region}\n${device.site}`;
+    const known = this.byPlace.get(place);
+    if (known !== undefined) return known;
+    this.byPlace.set(place, device);
+    return device;
+  }
+}
+
+/** All devices of the plan are in the inventory. */
 export function sliceNewPlan(
   options: PlanSlicesOptions,
   names: readonly string[],
   slot: SlotName,
   ordinals: Uint32Array,
-  devices: readonly DeviceFacts[],
+  inventory: SlicedInventory,
 ): SlicedPlan {
-  const byOrdinal = new Map(devices.map((device) => [device.ordinal, device]));
-  const planned = Array.from(ordinals, (ordinal) => {
-    const device = byOrdinal.get(ordinal);
-    assert(device !== undefined, "a planned device is of the inventory");
-    return device;
-  });
+  const planned = Array.from(ordinals, (ordinal) => inventory.at(ordinal));
   const previous = previousReleases(options, slot);
   return slicePlan(
     planned,

@@ -89,6 +89,21 @@ export class RunningTable {
     };
   }
 
+  /** The release that the slot runs (dictionary index); −1 = not known. */
+  releaseOf(ordinal: number, slot: number): number {
+    const columns = this.pages[Math.floor(ordinal / DEVICES_PER_PAGE)]?.page.slots[slot];
+    const cell = ordinal % DEVICES_PER_PAGE;
+    if (columns === undefined || ((columns.flags[cell] ?? 0) & RUNNING_FLAGS.known) === 0)
+      return -1;
+    return columns.release[cell] ?? 0;
+  }
+
+  isHealthy(ordinal: number, slot: number): boolean {
+    const columns = this.pages[Math.floor(ordinal / DEVICES_PER_PAGE)]?.page.slots[slot];
+    const flags = columns?.flags[ordinal % DEVICES_PER_PAGE] ?? 0;
+    return (flags & RUNNING_FLAGS.healthy) !== 0;
+  }
+
   /** Records what a device says; true when it was news. */
   set(ordinal: number, slot: number, state: Omit<RunningSlot, "known">): boolean {
     const held = this.hold(ordinal);
