@@ -83,6 +83,7 @@ export function evidenceOf(
       accepted: total.exposed - (sight?.held?.accepted ?? 0),
       forgiven: { ...forgiven, failures: Math.min(forgiven.failures, failures) },
     },
+    planned: total.byState.reduce((sum, count) => sum + count, 0),
     sight,
     forgivenFailedSites: progress.forgivenFailedSites,
     forgivenSlices: progress.forgivenSlices,

@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { createSequentialTest, fewestEvident, isEvident } from "./sequential-test.ts";
+import { fewestEvident, isEvidentWithin } from "./finite-horizon.ts";
+import { createSequentialTest, type SequentialTest } from "./sequential-test.ts";
 import { SeededRandom } from "./seeded-random.ts";
 
 const PRECISION = 10n ** 60n;
@@ -39,6 +40,11 @@ function naiveLogEvidence(maxRate: number, failures: number, accepted: number): 
 
 const rate = fc.double({ min: 0.001, max: 0.5, noNaN: true });
 const count = fc.integer({ min: 0, max: 2_000 });
+
+/** However many there are. */
+function isEvident(tested: SequentialTest, failures: number, accepted: number): boolean {
+  return isEvidentWithin(tested, Infinity, failures, accepted);
+}
 
 describe("the evidence", () => {
   test("is what its definition says, computed exactly", () => {
@@ -88,7 +94,7 @@ describe("the verdict", () => {
   test("at a limit of 1 %: two of two, and how many of more", () => {
     assert.equal(isEvident(strict, 1, 1), false);
     assert.equal(isEvident(strict, 2, 2), true);
-    const fewest = [2, 10, 100, 1_000, 10_000].map((n) => fewestEvident(strict, n));
+    const fewest = [2, 10, 100, 1_000, 10_000].map((n) => fewestEvident(strict, Infinity, n));
     assert.deepEqual(fewest, [2, 3, 7, 24, 142]);
   });
 
@@ -96,7 +102,7 @@ describe("the verdict", () => {
     fc.assert(
       fc.property(rate, fc.integer({ min: 1, max: 100_000 }), (maxRate, accepted) => {
         const tested = createSequentialTest({ maxRate, falseAlarmRate: 0.01 });
-        const fewest = fewestEvident(tested, accepted);
+        const fewest = fewestEvident(tested, Infinity, accepted);
         assert.equal(fewest === null, !isEvident(tested, accepted, accepted));
         if (fewest === null) return;
         assert(isEvident(tested, fewest, accepted));
@@ -108,7 +114,7 @@ describe("the verdict", () => {
 
   test("few devices of a fleet that may break one in three prove nothing", () => {
     const third = createSequentialTest({ maxRate: 1 / 3, falseAlarmRate: 0.01 });
-    assert.equal(fewestEvident(third, 3), null);
+    assert.equal(fewestEvident(third, Infinity, 3), null);
     assert.equal(isEvident(third, 0, 0), false);
   });
 });

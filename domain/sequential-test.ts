@@ -34,7 +34,7 @@ export interface SequentialTest {
   readonly falseAlarmRate: number;
   /** log M; 0 = nothing is known yet. `failures` ≤ `accepted`. */
   readonly logEvidence: (failures: number, accepted: number) => number;
-  /** Evidence from which on it is evident: log 1/α. */
+  /** Evidence from which on it is evident, however many there are: log 1/α (Ville). */
   readonly logThreshold: number;
 }
 
@@ -81,27 +81,4 @@ function gridOf(maxRate: number): { perFailure: Float64Array; perOther: Float64A
     perOther[i] = Math.log1p(-maxRate * Math.exp(gain)) - Math.log1p(-maxRate);
   }
   return { perFailure, perOther };
-}
-
-/** Is it evident? */
-export function isEvident(test: SequentialTest, failures: number, accepted: number): boolean {
-  // No worse rate explains it better than the limit does: the usual case, without a logarithm.
-  if (failures <= test.maxRate * accepted) return false;
-  return test.logEvidence(failures, accepted) >= test.logThreshold;
-}
-
-/**
- * The fewest failures among so many accepted that make it evident; null when even all of them would
- * not. For people who review a plan.
- */
-export function fewestEvident(test: SequentialTest, accepted: number): number | null {
-  if (!isEvident(test, accepted, accepted)) return null;
-  let low = 0;
-  let high = accepted;
-  while (high - low > 1) {
-    const middle = Math.floor((low + high) / 2);
-    if (isEvident(test, middle, accepted)) high = middle;
-    else low = middle;
-  }
-  return high;
 }

@@ -11,12 +11,8 @@
  */
 import { countsRule, type Forgiven, type GateEvidence } from "./gate.ts";
 import type { HeldSlice, PlanLimits, RolloutSpec, SliceForgiven } from "./rollout.ts";
-import {
-  createSequentialTest,
-  fewestEvident,
-  isEvident,
-  type SequentialTest,
-} from "./sequential-test.ts";
+import { fewestEvident, isEvidentWithin } from "./finite-horizon.ts";
+import { createSequentialTest, type SequentialTest } from "./sequential-test.ts";
 import type { GateSight } from "./slice-tally.ts";
 
 /** What the rules are made of: the part of a rollout's frame that its gate needs. */
@@ -29,6 +25,8 @@ export interface GateFrame {
 export interface GateInput {
   /** Without the devices of slices that are held. */
   readonly whole: GateEvidence;
+  /** Devices in the plan: more can never accept. */
+  readonly planned: number;
   /** null = nothing is told apart. */
   readonly sight: GateSight | null;
   readonly forgivenFailedSites: number;
@@ -72,7 +70,8 @@ export function evidentFailures(
 ): number[] {
   const test = testOf(frame, sliceCount);
   if (test === null) return [];
-  return accepted.map((count) => fewestEvident(test, count) ?? 0);
+  const planned = Math.max(0, ...accepted);
+  return accepted.map((count) => fewestEvident(test, planned, count) ?? 0);
 }
 
 /** null = nothing is tested. */
@@ -87,9 +86,9 @@ function testOf(frame: GateFrame, sliceCount: number): SequentialTest | null {
   return test;
 }
 
-/** Of devices and of sites; `planned` sites are all that there can be. */
+/** Of devices and of sites; more than `planned` there cannot be. */
 interface BothCounts {
-  readonly devices: GateEvidence;
+  readonly devices: GateEvidence & { readonly planned: number };
   readonly sites: {
     readonly accepted: number;
     readonly failed: number;
@@ -98,12 +97,15 @@ interface BothCounts {
   };
 }
 
-function wholeCounts({ whole, sight, forgivenFailedSites }: GateInput): BothCounts {
+function wholeCounts({ whole, planned, sight, forgivenFailedSites }: GateInput): BothCounts {
   const sites = sight?.held?.restSites ?? sight?.tally.sites ?? { accepted: 0, failed: 0 };
-  const planned = sight?.tally.plan.siteCount ?? 0;
+  const siteCount = sight?.tally.plan.siteCount ?? 0;
   // Of the sites that were forgiven some may have failed in a slice that is held now.
   const forgiven = Math.min(forgivenFailedSites, sites.failed);
-  return { devices: whole, sites: { ...sites, forgiven, planned } };
+  return {
+    devices: { ...whole, planned },
+    sites: { ...sites, forgiven, planned: siteCount },
+  };
 }
 
 function isWholeEvident(test: SequentialTest, input: GateInput): boolean {
@@ -121,13 +123,13 @@ function failingSlices(
   const failing: HeldSlice[] = [];
   if (input.sight === null) return failing;
   const { tally } = input.sight;
-  for (const [slice, { name, siteCount }] of tally.plan.slices.entries()) {
+  for (const [slice, { name, deviceCount, siteCount }] of tally.plan.slices.entries()) {
     if (failing.length >= most) break;
     if (input.heldSlices.some((held) => held.slice === slice)) continue;
     const forgiven = input.forgivenSlices[slice] ?? NOT_FORGIVEN;
     const { accepted, failures, sitesAccepted, sitesFailed } = tally.slice(slice);
     const counts: BothCounts = {
-      devices: { accepted, failures, forgiven },
+      devices: { accepted, failures, forgiven, planned: deviceCount },
       sites: {
         accepted: sitesAccepted,
         failed: sitesFailed,
@@ -144,13 +146,19 @@ function failingSlices(
 function isEvidentByBoth(test: SequentialTest, { devices, sites }: BothCounts): boolean {
   if (!isEvidentSince(test, devices)) return false;
   if (!countsSites(test, sites)) return true;
-  return isEvident(test, sites.failed - sites.forgiven, sites.accepted - sites.forgiven);
+  const failed = sites.failed - sites.forgiven;
+  return isEvidentWithin(test, unitsOf(sites), failed, sites.accepted - sites.forgiven);
 }
 
 /** Where not even all sites together would make it evident, counting them says nothing. */
 function countsSites(test: SequentialTest, sites: BothCounts["sites"]): boolean {
   const left = sites.planned - sites.forgiven;
-  return isEvident(test, left, left);
+  return isEvidentWithin(test, unitsOf(sites), left, left);
+}
+
+/** After a resume the paths that led there are not those of a plan's: the bound holds for any. */
+function unitsOf(counts: { readonly planned: number; readonly forgiven: number }): number {
+  return counts.forgiven === 0 ? counts.planned : Number.POSITIVE_INFINITY;
 }
 
 /**
@@ -163,9 +171,9 @@ function countsSites(test: SequentialTest, sites: BothCounts["sites"]): boolean 
  * on what was seen, and neither stays blind. (Sites have the first view alone: one that had
  * accepted before may fail at any time.)
  */
-function isEvidentSince(test: SequentialTest, evidence: GateEvidence): boolean {
-  const { failures, accepted, forgiven } = evidence;
-  if (forgiven.failures === 0) return isEvident(test, failures, accepted);
+function isEvidentSince(test: SequentialTest, evidence: BothCounts["devices"]): boolean {
+  const { failures, accepted, forgiven, planned } = evidence;
+  if (forgiven.failures === 0) return isEvidentWithin(test, planned, failures, accepted);
   const newFailures = failures - forgiven.failures;
   if (newFailures <= 0) return false;
   const whole = test.logEvidence(newFailures, accepted - forgiven.failures);

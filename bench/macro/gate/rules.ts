@@ -39,17 +39,13 @@ const FRAME: GateFrame = {
   },
 };
 
-function inputOf({
-  accepted,
-  failures,
-  sitesAccepted,
-  sitesFailed,
-  siteCount,
-}: GateView): GateInput {
+function inputOf(view: GateView): GateInput {
+  const { accepted, failures, planSize, sitesAccepted, sitesFailed, siteCount } = view;
   const sites = { accepted: sitesAccepted, failed: sitesFailed };
   const tally = { plan: { slices: [], siteCount }, sites, slice: noSlice };
   return {
     whole: { failures, accepted, forgiven: NOTHING_FORGIVEN },
+    planned: planSize,
     sight: { tally, held: null, underWay: () => [] },
     forgivenFailedSites: 0,
     forgivenSlices: [],
