@@ -62,6 +62,16 @@ export function parsePort(text: string): number {
   return port;
 }
 
+/** Parser of a rate such as `100MiB/s`, in bytes a second. */
+export function parseRate(text: string): number {
+  const match = /^(\d{1,6}(?:\.\d{1,3})?)(KiB|MiB|GiB)\/s$/.exec(text);
+  if (match === null) {
+    throw new InvalidArgumentError("Give a rate as 512KiB/s, 10MiB/s or 1GiB/s.");
+  }
+  const power = ["KiB", "MiB", "GiB"].indexOf(match[2] ?? "") + 1;
+  return Math.round(Number(match[1]) * 1_024 ** power);
+}
+
 /** Parser of a duration such as `30s`, `5m` or `14d`, in milliseconds. */
 function parseDuration(text: string): number {
   try {

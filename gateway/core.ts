@@ -11,6 +11,7 @@ import { MAX_HELLO_BYTES } from "../protocol/device/status.ts";
 import { ArtifactCache } from "./artifacts/artifact-cache.ts";
 import { ChunkCache } from "./artifacts/chunk-cache.ts";
 import { ChunkIndexes } from "./artifacts/chunk-indexes.ts";
+import { Pacer } from "./artifacts/pacer.ts";
 import { TrustCache } from "./artifacts/trust-cache.ts";
 import type { GatewayIdentity } from "./identity.ts";
 import { LeaseJournal } from "./leases/lease-journal.ts";
@@ -64,6 +65,7 @@ export interface GatewayCore {
   readonly journal: LeaseJournal;
   readonly cache: ArtifactCache;
   readonly chunks: ChunkCache;
+  readonly pacer: Pacer;
   readonly trust: TrustCache;
   readonly metrics: GatewayMetrics;
   readonly mqttContext: MqttContext;
@@ -127,6 +129,7 @@ export function buildCore(given: GatewayCoreOptions): GatewayCore {
     journal,
     cache,
     chunks,
+    pacer: new Pacer(options),
     trust,
     heartbeat,
     siblings,

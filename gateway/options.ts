@@ -4,6 +4,7 @@ import type { Registry } from "prom-client";
 import { MusterError } from "../domain/errors.ts";
 import { checkName } from "../domain/identity.ts";
 import type { Clock } from "../ports/clock.ts";
+import { LEAST_BYTES_PER_SECOND } from "./artifacts/pacer.ts";
 import type { Logger } from "../ports/logger.ts";
 import type { Random } from "../ports/random.ts";
 import type { Sibling } from "../protocol/gen/muster/v1/gateway_pb.ts";
@@ -44,6 +45,10 @@ export interface GatewayOptions {
   readonly cacheBytes?: number;
   /** Cache of chunks, bytes. Default 4 GiB. */
   readonly chunkCacheBytes?: number;
+  /** Cap of all artifacts sent, bytes a second. Default null: none. */
+  readonly gatewayBytesPerSecond?: number | null;
+  /** Cap of the artifacts sent to one device, bytes a second. Default null: none. */
+  readonly deviceBytesPerSecond?: number | null;
   /** How long `stop` may take to hand everything over, ms. Default 5,000. */
   readonly drainTimeoutMs?: number;
   /** Of Muster, announced to the center. */
@@ -98,6 +103,8 @@ export function resolveOptions(
     maxConnections: 18_000,
     cacheBytes: 10 * 2 ** 30,
     chunkCacheBytes: 4 * 2 ** 30,
+    gatewayBytesPerSecond: null,
+    deviceBytesPerSecond: null,
     drainTimeoutMs: 5_000,
     ...options,
   };
@@ -115,7 +122,22 @@ export function resolveOptions(
   checkRange(resolved, "maxConnections", 1, 100_000);
   checkRange(resolved, "cacheBytes", 1, Number.MAX_SAFE_INTEGER);
   checkRange(resolved, "chunkCacheBytes", 1, Number.MAX_SAFE_INTEGER);
+  checkRate(resolved, "gatewayBytesPerSecond");
+  checkRate(resolved, "deviceBytesPerSecond");
   return resolved;
+}
+
+function checkRate(
+  options: ResolvedGatewayOptions,
+  field: "gatewayBytesPerSecond" | "deviceBytesPerSecond",
+): void {
+  const value = options[field];
+  if (value === null || value >= LEAST_BYTES_PER_SECOND) return;
+  throw new MusterError({
+    code: "invalid_argument",
+    message: `${field} is ${value}; it must be at least ${LEAST_BYTES_PER_SECOND}`,
+    detail: { field, hint: "slower than that, devices give connections up as silent" },
+  });
 }
 
 type NumberField = {

@@ -31,6 +31,7 @@ import { readPeerCertificate } from "../peer-certificate.ts";
 import type { ArtifactCache } from "./artifact-cache.ts";
 import { parseByteRange } from "./byte-range.ts";
 import type { ChunkAddress, ChunkCache } from "./chunk-cache.ts";
+import type { Pacer } from "./pacer.ts";
 import type { TrustCache } from "./trust-cache.ts";
 
 const CONNECTIONS_MAX = 2_000;
@@ -52,11 +53,13 @@ const FAILURE_STATUS: { readonly [code in ErrorCode]?: number } = {
   deadline_exceeded: 503, // Still fetching: come again.
   untrusted: 502, // The center sent something else.
   too_large: 507, // The cache is too small for it.
+  resource_exhausted: 503, // Bandwidth is taken: come again.
 };
 
 export interface ArtifactServerOptions {
   readonly cache: ArtifactCache;
   readonly chunks: ChunkCache;
+  readonly pacer: Pacer;
   readonly trust: TrustCache;
   readonly identity: GatewayIdentity;
   readonly clock: Clock;
@@ -119,7 +122,7 @@ async function route(
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
-  checkPeer(request, options.clock.wallMs());
+  const device = checkPeer(request, options.clock.wallMs());
   if (request.method !== "GET" && request.method !== "HEAD") {
     response.setHeader("allow", "GET, HEAD");
     return sayText(response, 405, "only GET and HEAD are answered here");
@@ -127,26 +130,46 @@ async function route(
   const path = (request.url ?? "/").split("?")[0] as string;
   const [, room, ...rest] = path.split("/");
   if (room === "tuf" && rest.length === 1) return sendTrust(options, request, response, rest[0]);
+  options.pacer.checkBusy(device);
   const digest = rest[1] ?? "";
   if (room === "artifacts" && rest[0] === "sha256" && rest.length === 2) {
-    if (SHA256_PATTERN.test(digest)) return await sendBlob(options, request, response, digest);
+    if (SHA256_PATTERN.test(digest)) {
+      return await sendBlob(options, { request, response, device }, digest);
+    }
     return sayText(response, 400, "a digest is 64 lower-case hex characters");
   }
   const chunk = CHUNK_PATTERN.exec(path)?.groups;
   if (chunk !== undefined) {
-    return await sendChunk(options, request, response, chunk as unknown as ChunkAddress);
+    const address = chunk as unknown as ChunkAddress;
+    return await sendChunk(options, { request, response, device }, address);
   }
   sayText(response, 404, "nothing is here: see /artifacts/sha256/{digest} and /tuf/{name}");
 }
 
-function checkPeer(request: IncomingMessage, wallMs: number): void {
+/** `tenant/device` of the certificate. */
+function checkPeer(request: IncomingMessage, wallMs: number): string {
   const { socket } = request;
   const certificate = socket instanceof TLSSocket ? socket.getPeerX509Certificate() : undefined;
   const peer = readPeerCertificate(certificate, wallMs);
   if ("fault" in peer) throw new MusterError({ code: "permission_denied", message: peer.fault });
-  if (peer.identity.role === "device") return;
+  const { identity } = peer;
+  if (identity.role === "device") return `${identity.tenant}/${identity.device}`;
   const message = "artifacts are for devices; this certificate names a gateway";
   throw new MusterError({ code: "permission_denied", message });
+}
+
+/** One request of a device. */
+interface Exchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly device: string;
+}
+
+/** Aborted when the device has gone. */
+function goneSignal(response: ServerResponse): AbortSignal {
+  const gone = new AbortController();
+  response.once("close", () => gone.abort());
+  return gone.signal;
 }
 
 /** What `get` finds within the time that a device may wait for it. */
@@ -163,21 +186,21 @@ async function inTime<Value>(
 
 async function sendChunk(
   options: ArtifactServerOptions,
-  request: IncomingMessage,
-  response: ServerResponse,
+  { request, response, device }: Exchange,
   address: ChunkAddress,
 ): Promise<void> {
   const data = await inTime(options, response, (bound) => options.chunks.get(address, bound));
   response.setHeader("cache-control", "private, max-age=31536000, immutable");
   response.setHeader("content-type", "application/octet-stream");
   response.setHeader("content-length", data.length);
-  response.writeHead(200).end(request.method === "HEAD" ? undefined : data);
+  if (request.method === "HEAD") return void response.writeHead(200).end();
+  await options.pacer.take(device, data.length, goneSignal(response));
+  response.writeHead(200).end(data);
 }
 
 async function sendBlob(
   options: ArtifactServerOptions,
-  request: IncomingMessage,
-  response: ServerResponse,
+  { request, response, device }: Exchange,
   sha256: string,
 ): Promise<void> {
   const blob = await inTime(options, response, (bound) => options.cache.get(sha256, bound));
@@ -201,7 +224,9 @@ async function sendBlob(
   }
   response.writeHead(range === "whole" ? 200 : 206);
   if (request.method === "HEAD" || start === end) return void response.end();
-  await pipeline(createReadStream(blob.file, { start, end: end - 1 }), response);
+  const source = createReadStream(blob.file, { start, end: end - 1 });
+  const paced = options.pacer.pace(device, source, goneSignal(response));
+  await pipeline(paced, response);
 }
 
 function sendTrust(

@@ -2,7 +2,7 @@
 /** `muster gateway`: runs one gateway. */
 import type { Command } from "commander";
 import { addExamples } from "../../command.ts";
-import { parseCount, durationOption, parsePort } from "../../options.ts";
+import { parseCount, durationOption, parsePort, parseRate } from "../../options.ts";
 import { readEnrolmentTokenFile } from "../../roles/enrolment-token-file.ts";
 import { roleLogger } from "../../roles/role-logger.ts";
 import {
@@ -32,6 +32,9 @@ interface Options extends RoleOptions {
   /** Milliseconds. */
   readonly detection: number;
   readonly maxConnections: number;
+  /** Bytes a second. */
+  readonly bandwidth?: number;
+  readonly deviceBandwidth?: number;
 }
 
 export function declare(command: Command, shell: Shell): void {
@@ -49,7 +52,9 @@ export function declare(command: Command, shell: Shell): void {
     .addOption(durationOption("--heartbeat <duration>", "how often devices send a heartbeat", "5s"))
     .option("--misses <count>", "missed heartbeats until offline", parseCount, 3)
     .addOption(durationOption("--detection <duration>", "time to find out", "2s"))
-    .option("--max-connections <count>", "devices connected at once", parseCount, 18_000);
+    .option("--max-connections <count>", "devices connected at once", parseCount, 18_000)
+    .option("--bandwidth <rate>", "cap of all artifacts sent, as 100MiB/s", parseRate)
+    .option("--device-bandwidth <rate>", "cap of those to one device, as 1MiB/s", parseRate);
   addRoleOptions(command);
   addExamples(command, [
     [
@@ -101,6 +106,8 @@ async function start(
     missesAllowed: options.misses,
     detectionMs: options.detection,
     maxConnections: options.maxConnections,
+    gatewayBytesPerSecond: options.bandwidth ?? null,
+    deviceBytesPerSecond: options.deviceBandwidth ?? null,
     version: versionFacts().version,
     logger: roleLogger("gateway", options),
   });

@@ -90,6 +90,24 @@ describe("chunks at a gateway", () => {
     assert.equal(fixture.center.chunkFetchCount, archive.index.count, "the first was always used");
   });
 
+  test("with its bandwidth taken, the gateway says when to come again", async (context) => {
+    const fixture = await GatewayFixture.start(context, { gatewayBytesPerSecond: 16_384 });
+    const identity = await fixture.enrol("pump-1");
+    publish(fixture, archive);
+    const head = { method: "HEAD" };
+    assert.equal((await get(fixture, identity, pathOf(0), head)).status, 200);
+    for (let position = 0; position < archive.index.count; position += 1) {
+      // Half a minute's worth: they wait for their turn until the gateway ends.
+      get(fixture, identity, pathOf(position)).catch(() => {});
+    }
+    let answer = await get(fixture, identity, pathOf(0), head);
+    while (answer.status === 200) answer = await get(fixture, identity, pathOf(0), head);
+    assert.equal(answer.status, 503);
+    assert.match(String(answer.headers["retry-after"]), /^\d+$/);
+    const trust = await get(fixture, identity, "/tuf/timestamp.json");
+    assert.notEqual(trust.status, 503, "signatures are not held up");
+  });
+
   test("what is no chunk of the named blob and index is refused, and not kept", async (context) => {
     const fixture = await GatewayFixture.start(context);
     const identity = await fixture.enrol("pump-1");
