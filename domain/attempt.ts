@@ -116,6 +116,7 @@ export const CELL_REASONS: readonly string[] = [
   "never-reached",
   "rollout-expired",
   ...LATER_DEVICE_REASONS,
+  "outdone",
 ];
 
 /** The stored code of a reason; unknown texts become `internal`. */

@@ -133,6 +133,10 @@ export interface RolloutSpec extends PlaceLimits {
   readonly windows: WindowPolicy;
   /** `required`: another operator than the planner must approve the plan before the start. */
   readonly approval: ApprovalPolicy;
+  /** Of two rollouts that want the same slot of a device the higher wins; then the newer. */
+  readonly priority: number;
+  /** Its attempts may run beside those of other slots of the same device. */
+  readonly compatible: boolean;
 }
 
 export const DEFAULT_SPEC: Omit<RolloutSpec, "release" | "selector"> = {
@@ -167,6 +171,8 @@ export const DEFAULT_SPEC: Omit<RolloutSpec, "release" | "selector"> = {
   expiresAtMs: 0,
   windows: NO_WINDOWS,
   approval: "none",
+  priority: 0,
+  compatible: false,
 };
 
 /** Contiguous positions [start, end) of one wave. */

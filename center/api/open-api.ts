@@ -70,6 +70,7 @@ function deployMethods(
     artifacts,
     running: () => loop.running,
     digests: () => loop.digests,
+    openRollouts: () => loop.openRollouts,
   };
   return {
     ...rolloutMethods({ ...shared, inbox, reader, watchers }),

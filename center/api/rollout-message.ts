@@ -142,6 +142,10 @@ export function planMessage(
     expectedDurationMs: BigInt(plan.expectedDurationMs),
     plannedAtMs: BigInt(plan.plannedAtMs),
     zones: plan.zones.map((zone) => ({ ...zone })),
+    conflicts: plan.conflicts.map((conflict) => ({
+      ...conflict,
+      sample: [...conflict.sample],
+    })),
     maxFailures: plan.limits.maxFailures,
     maxFailureRatePercent: plan.limits.maxFailureRatePercent,
     evidentFailures: evidentFailures(
@@ -189,6 +193,8 @@ function specMessage(
     notBeforeMs: BigInt(spec.notBeforeMs),
     expiresAtMs: BigInt(spec.expiresAtMs),
     approval: spec.approval === "required" ? Approval.REQUIRED : Approval.NONE,
+    priority: spec.priority,
+    compatible: spec.compatible,
     ...strategyMessage(spec),
     ...windowsMessage(spec.windows),
   };

@@ -22,7 +22,10 @@ import {
 /** The year 9999 ends here; nothing is planned behind it. */
 const LAST_MS = 253_402_300_799_999n;
 
-type Schedule = Pick<RolloutSpec, "notBeforeMs" | "expiresAtMs" | "windows" | "approval">;
+type Schedule = Pick<
+  RolloutSpec,
+  "notBeforeMs" | "expiresAtMs" | "windows" | "approval" | "priority" | "compatible"
+>;
 
 /** Throws `invalid_argument` at the first field that is wrong. */
 export function readSchedule(wire: WireSpec): Schedule {
@@ -36,7 +39,8 @@ export function readSchedule(wire: WireSpec): Schedule {
   }
   const windows = readPolicy(wire.windows);
   const approval = wire.approval === Approval.REQUIRED ? "required" : "none";
-  return { notBeforeMs, expiresAtMs, windows, approval };
+  const { priority, compatible } = wire;
+  return { notBeforeMs, expiresAtMs, windows, approval, priority, compatible };
 }
 
 /** Nothing where there are no windows. */

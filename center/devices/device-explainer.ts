@@ -11,6 +11,7 @@ import type { ReleaseIndex } from "../releases/release-index.ts";
 import { loadRollout, type LoadOptions } from "../rollouts/loop-state.ts";
 import type { OpenRollout } from "../rollouts/open-rollout.ts";
 import { createPlaceGuard } from "../rollouts/place-guard.ts";
+import { rivalryAt, rivalsOf } from "../rollouts/rivals.ts";
 import { readRollout, rolloutKey } from "../rollouts/rollout-record.ts";
 import type { DigestDictionary } from "../state/digest-dictionary.ts";
 import type { FleetTable } from "../state/fleet-table.ts";
@@ -211,6 +212,11 @@ function pendingSentence(
   if (held !== null) return `waits because its slice is held: ${held}`;
   if (options.fleet.reachableThrough(ordinal) === 0) {
     return `is offered when it connects: it is ${options.fleet.presence(ordinal)} now`;
+  }
+  const rivalry = rivalryAt(rollout, position, rivalsOf(rollout, options.openRollouts()));
+  if (rivalry !== null) {
+    const { record, plan } = rivalry.rival;
+    return `waits for rollout ${record.name}, which has its slot ${plan.slot} first`;
   }
   const closed = windowNote(options, rollout, position, "install");
   if (closed !== "" && !options.fleet.understands(ordinal, "windows")) {

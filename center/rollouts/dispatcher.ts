@@ -11,6 +11,7 @@ import type { FleetTable } from "../state/fleet-table.ts";
 import type { RunningTable } from "../state/running-table.ts";
 import { MAX_LEASE_ENTRIES, type Lease, type LeaseDesk } from "./lease-desk.ts";
 import type { OpenRollout } from "./open-rollout.ts";
+import { rivalryAt, rivalsOf } from "./rivals.ts";
 import type { PlaceGuard } from "./place-guard.ts";
 
 export interface Dispatcher {
@@ -18,6 +19,7 @@ export interface Dispatcher {
   readonly running: RunningTable;
   readonly desk: LeaseDesk;
   readonly places: PlaceGuard;
+  readonly openRollouts: readonly OpenRollout[];
   readonly newLeaseId: () => string;
   readonly isPlanted: (name: string) => boolean;
 }
@@ -35,6 +37,7 @@ export function dispatch(rollout: OpenRollout, dispatcher: Dispatcher): Lease[] 
   if (isPlanted("dispatch.ignore-budget")) budget = Number.MAX_SAFE_INTEGER;
   // The planted bug: waves that are not open yet are offered too.
   const end = isPlanted("dispatch.ignore-waves") ? rollout.ordinals.length : rollout.releasedEnd;
+  const rivals = rivalsOf(rollout, dispatcher.openRollouts);
   const byGateway = new Map<number, Lease[]>();
   for (const position of rollout.candidates(end, () => budget > 0)) {
     const isOffered = rollout.stateAt(position) === ATTEMPT.offered;
@@ -45,7 +48,9 @@ export function dispatch(rollout: OpenRollout, dispatcher: Dispatcher): Lease[] 
     if (waitsForWindow(rollout, position, dispatcher.fleet)) continue;
     const held = rollout.generationAt(position);
     if (dispatcher.desk.coveredBy(record.number, position, held) === gatewayNumber) continue;
-    if (!dispatcher.places.claim(rollout, position)) continue;
+    const rivalry = isOffered ? null : rivalryAt(rollout, position, rivals);
+    if (rivalry?.rivalry === "outdone") rollout.outdo(position);
+    if (rivalry !== null || !dispatcher.places.claim(rollout, position)) continue;
     // Nobody gave it back: its offer expired unanswered, or its device left a gateway that hangs.
     dispatcher.desk.release(record.number, position);
     if (!isOffered) budget--;

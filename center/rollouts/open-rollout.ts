@@ -6,7 +6,7 @@
  * Only the rollout loop changes it; what changed is committed before anybody else hears of it.
  */
 import { assert } from "../../domain/assert.ts";
-import { ATTEMPT } from "../../domain/attempt.ts";
+import { ATTEMPT, reasonCode } from "../../domain/attempt.ts";
 import {
   addCounts,
   countPage,
@@ -22,6 +22,7 @@ import {
 } from "../../domain/attempt-page.ts";
 import {
   closeUnaccepted,
+  enter,
   stepAttempt,
   type AttemptEvent,
   type StepOutcome,
@@ -198,6 +199,16 @@ export class OpenRollout extends PlannedDevices {
       });
       if (changed) this.touch(held);
     }
+  }
+
+  /** Another rollout has won the device's slot: nothing is left to do in this one. Neutral. */
+  outdo(position: number): void {
+    const held = this.pages[Math.floor(position / CELLS_PER_PAGE)];
+    assert(held !== undefined, "a position lies in a page of the plan");
+    const cell = position % CELLS_PER_PAGE;
+    held.page.reason[cell] = reasonCode("outdone");
+    enter(held.page, cell, ATTEMPT.superseded, this.nowTicks);
+    this.touch(held);
   }
 
   /** Moves every cell in one of `from` to the terminal state `to`. */

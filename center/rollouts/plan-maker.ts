@@ -22,6 +22,8 @@ import type { ReleaseIndex, ReleaseRecord } from "../releases/release-index.ts";
 import type { DigestDictionary } from "../state/digest-dictionary.ts";
 import type { RunningTable } from "../state/running-table.ts";
 import { devicesDigest, planDigest } from "./plan-digest.ts";
+import type { OpenRollout } from "./open-rollout.ts";
+import { findConflicts } from "./plan-conflicts.ts";
 import { encodePlanPages, type PlanColumns } from "./plan-pages.ts";
 import { SlicedInventory, sliceNewPlan } from "./plan-slices.ts";
 import { rolloutKey, toJson, type PlanRecord, type RolloutRecord } from "./rollout-record.ts";
@@ -36,6 +38,7 @@ export interface PlanMakerOptions {
   readonly artifacts?: Pick<ArtifactStore, "stat" | "read">;
   readonly running: () => RunningTable;
   readonly digests: () => DigestDictionary;
+  readonly openRollouts: () => Iterable<OpenRollout>;
 }
 
 /** Devices read at once: enough to make a call cheap, few enough that others are served between. */
@@ -60,7 +63,11 @@ export async function draftPlan(
   const seed = Buffer.from(options.random.bytes(16)).toString("hex");
   const { plan, sliced } = await askPlanner(options, record, release, seed, signal);
   if (plan.ordinals.length === 0) throw nobody(record, plan);
-  const frozen = freeze(record, release, plan, sliced, seed, options.clock.wallMs());
+  const { priority, compatible } = record.spec;
+  const own = { ...record, priority, compatible, isRollback: false, slot: release.slot };
+  const conflicts = findConflicts(own, record.tenant, plan, options.openRollouts());
+  const plannedAtMs = options.clock.wallMs();
+  const frozen = freeze(record, release, plan, { sliced, conflicts, seed, plannedAtMs });
   const { ordinals } = plan;
   const sites = Uint32Array.from(plan.sites, (site) => siteKey(record.tenant, site));
   const zones = plan.zones?.byPosition ?? null;
@@ -222,10 +229,9 @@ function freeze(
   record: RolloutRecord,
   release: ReleaseRecord,
   plan: Plan,
-  sliced: SlicedPlan,
-  seed: string,
-  plannedAtMs: number,
+  more: Pick<PlanRecord, "conflicts" | "seed" | "plannedAtMs"> & { readonly sliced: SlicedPlan },
 ): PlanRecord {
+  const { sliced, conflicts, seed, plannedAtMs } = more;
   const frozen = {
     seed,
     slot: release.slot,
@@ -240,6 +246,7 @@ function freeze(
     })),
     exclusions: plan.exclusions,
     zones: plan.zones?.zones ?? [],
+    conflicts,
     limits: plan.limits,
     siteCount: sliced.siteCount,
     slices: sliced.slices,

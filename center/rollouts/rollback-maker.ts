@@ -89,6 +89,7 @@ function freeze(
       sample: [],
     })),
     zones: [],
+    conflicts: [],
     exclusions: chosen.excluded === 0 ? [] : [excluded(chosen.excluded)],
     limits: planned.limits,
     siteCount: 0,

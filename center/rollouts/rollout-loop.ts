@@ -26,6 +26,7 @@ import type { OpenRollout } from "./open-rollout.ts";
 import { createPlaceGuard } from "./place-guard.ts";
 import { eventOf, refusal } from "./rollout-commands.ts";
 import { readRollout, rolloutKey } from "./rollout-record.ts";
+import { outdoLosers } from "./rivals.ts";
 import { RolloutStepper } from "./rollout-stepper.ts";
 import type { ReleaseByDigest } from "./rollback-maker.ts";
 import { WallTime } from "./wall-time.ts";
@@ -252,8 +253,10 @@ export class RolloutLoop {
     const { running } = this.state;
     const leases: { rollout: OpenRollout; lease: Lease }[] = [];
     const places = createPlaceGuard(this.state.open.values(), fleet);
-    const dispatcher = { fleet, running, desk, places, newLeaseId };
-    for (const rollout of this.state.open.values()) {
+    const openRollouts = [...this.state.open.values()];
+    outdoLosers(openRollouts);
+    const dispatcher = { fleet, running, desk, places, newLeaseId, openRollouts };
+    for (const rollout of openRollouts) {
       for (const lease of dispatch(rollout, { ...dispatcher, isPlanted })) {
         leases.push({ rollout, lease });
       }

@@ -55,6 +55,18 @@ export interface PlanTarget {
   readonly manifestBytes: number;
 }
 
+/** Devices that another open rollout has before it, too. */
+export interface PlanConflict {
+  /** Name of the other rollout. */
+  readonly rollout: string;
+  readonly slot: string;
+  readonly deviceCount: number;
+  /** First ids, at most five. */
+  readonly sample: readonly string[];
+  /** Who goes first on those devices; `either`: the slots differ, one waits for the other. */
+  readonly winner: "this" | "other" | "either";
+}
+
 export interface PlanRecord {
   readonly digest: string;
   readonly seed: string;
@@ -76,6 +88,8 @@ export interface PlanRecord {
   }[];
   /** By index; empty without windows. */
   readonly zones: readonly PlanZone[];
+  /** With rollouts that were open when the plan was made. */
+  readonly conflicts: readonly PlanConflict[];
   readonly limits: PlanLimits;
   /** 0 = nothing is told apart; else by site, and by these slices. */
   readonly siteCount: number;
@@ -152,6 +166,8 @@ const spec: z.ZodType<RolloutSpec> = z.strictObject({
   expiresAtMs: z.number().default(0),
   windows: windowPolicy.default(NO_WINDOWS),
   approval: z.enum(APPROVAL_POLICIES).default("none"),
+  priority: z.int().default(0),
+  compatible: z.boolean().default(false),
 });
 
 const progress: z.ZodType<RolloutProgress> = z.strictObject({
@@ -253,6 +269,17 @@ const planRecord: z.ZodType<PlanRecord> = z.strictObject({
     .default([]),
   zones: z
     .array(z.strictObject({ name: z.string(), deviceCount: z.int(), assumedCount: z.int() }))
+    .default([]),
+  conflicts: z
+    .array(
+      z.strictObject({
+        rollout: z.string(),
+        slot: z.string(),
+        deviceCount: z.int(),
+        sample: z.array(z.string()),
+        winner: z.enum(["this", "other", "either"]),
+      }),
+    )
     .default([]),
   targets: z.array(
     z.strictObject({ release: z.string(), digest: z.string(), manifestBytes: z.int() }),

@@ -28,6 +28,8 @@
  *       expires: 2026-12-08T05:00:00+01:00
  *       windows: (windows-field.ts)
  *       approval: required
+ *       priority: 10
+ *       compatible: true
  */
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { z } from "zod";
@@ -122,6 +124,8 @@ export interface RolloutDocument {
     readonly expires?: number | undefined;
     readonly windows?: WindowsFields | undefined;
     readonly approval?: ApprovalPolicy | undefined;
+    readonly priority?: number | undefined;
+    readonly compatible?: boolean | undefined;
   };
 }
 
@@ -196,6 +200,8 @@ export const rolloutDocumentSchema: z.ZodType<RolloutDocument> = z.strictObject(
     expires: instantField.optional(),
     windows: windowsField.optional(),
     approval: z.enum(APPROVAL_POLICIES).optional(),
+    priority: z.int32().optional(),
+    compatible: z.boolean().optional(),
   }),
 });
 
@@ -231,6 +237,8 @@ export function toRolloutSpec(
     ...(spec.expires === undefined ? {} : { expiresAtMs: BigInt(spec.expires) }),
     ...(spec.windows === undefined ? {} : { windows: toWindows(spec.windows) }),
     ...(spec.approval === "required" ? { approval: Approval.REQUIRED } : {}),
+    ...(spec.priority === undefined ? {} : { priority: spec.priority }),
+    ...(spec.compatible === true ? { compatible: true } : {}),
   };
 }
 

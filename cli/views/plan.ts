@@ -10,6 +10,7 @@ import {
 import { renderTable } from "../output/table.ts";
 import { countOf, formatBytes, formatCount, formatElapsed } from "../output/units.ts";
 import { amountText } from "./amounts.ts";
+import { conflictLines } from "./conflicts.ts";
 import { factLines } from "./fact-lines.ts";
 import { scheduleFacts, zoneText } from "./schedule.ts";
 
@@ -47,6 +48,7 @@ export function planLines(rollout: Rollout, plan: Plan, terminalWidth: number | 
       : `Left out: ${countOf(excludedCount, "device")}`,
     ...exclusionLines(plan, terminalWidth),
     "",
+    ...conflictLines(plan, terminalWidth),
     nextStep(rollout, plan),
   ];
 }

@@ -14,6 +14,8 @@ export function scheduleFacts(spec: RolloutSpec | undefined): Fact[] {
     ["not before", instantText(spec?.notBeforeMs ?? 0n)],
     ["expires", instantText(spec?.expiresAtMs ?? 0n)],
     ["installs", windowsText(spec, spec?.windows?.install ?? [])],
+    ["priority", spec === undefined || spec.priority === 0 ? "" : String(spec.priority)],
+    ["beside others", spec?.compatible === true ? "compatible with other slots" : ""],
     ["downloads", windowsText(spec, spec?.windows?.download ?? [])],
   ];
 }

@@ -53,6 +53,7 @@ export async function scriptFor(spec: RolloutSpec): Promise<RehearsalScript> {
       clock,
       random,
       releases,
+      openRollouts: () => [],
       running: () => running,
       digests: () => digests,
       fleet,

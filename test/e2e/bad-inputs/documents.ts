@@ -37,7 +37,7 @@ ${ROLLOUT.trimEnd()}
     ),
     wrongLine("yaml-duplicate", "A field is there twice", 9, "  release: shop@1.0.0"),
     wrongLine("field-unknown", "A field is misspelt", 7, "  selektor: region = local"),
-    wrongLine("field-foreign", "A field is none of ours", 9, "  priority: high"),
+    wrongLine("field-foreign", "A field is none of ours", 9, "  colour: red"),
     wrongLine("field-missing", "A field is missing", 6, "  # no release"),
     wrongLine("field-empty", "A field is empty", 7, "  selector:"),
     wrongLine("field-type", "A number is text", 10, "  gate: { minSample: many }"),

@@ -278,6 +278,7 @@ export class CenterBench implements AsyncDisposable {
         releases: await ReleaseIndex.load(this.store, signal),
         running: () => this.loop.running,
         digests: () => this.loop.digests,
+        openRollouts: () => this.loop.openRollouts,
       },
       { ...draft, actor: "operator:test", reason: "" },
       signal,

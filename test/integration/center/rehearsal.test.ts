@@ -57,6 +57,7 @@ async function scriptOf(spec: Partial<RolloutSpec>): Promise<RehearsalScript> {
       releases,
       running: () => running,
       digests: () => digests,
+      openRollouts: () => [],
       fleet,
       offerLifetimeMs: 60_000,
       leaseLifetimeMs: 30_000,

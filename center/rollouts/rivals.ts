@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * Who else wants a device, asked of the packed pages of the open rollouts: nothing is kept by
+ * device, and where nobody else is open it costs nothing.
+ */
+import { ATTEMPT } from "../../domain/attempt.ts";
+import { PAGE_TICK_MS } from "../../domain/attempt-page.ts";
+import {
+  areRivals,
+  judgeRival,
+  winsOver,
+  type Contender,
+  type Rivalry,
+} from "../../domain/precedence.ts";
+import { isEnded, isOpen } from "../../domain/rollout.ts";
+import type { OpenRollout } from "./open-rollout.ts";
+
+/** Rollouts that are open and may get in the way of this one. */
+export function rivalsOf(rollout: OpenRollout, open: Iterable<OpenRollout>): OpenRollout[] {
+  const own = contenderOf(rollout);
+  return [...open].filter(
+    (other) => isOpen(other.record.progress.state) && areRivals(own, contenderOf(other)),
+  );
+}
+
+/** The first rival that keeps a pending attempt from being offered; null = none does. */
+export function rivalryAt(
+  rollout: OpenRollout,
+  position: number,
+  rivals: readonly OpenRollout[],
+): { readonly rival: OpenRollout; readonly rivalry: Exclude<Rivalry, "free"> } | null {
+  if (rivals.length === 0) return null;
+  const ordinal = rollout.ordinalAt(position);
+  for (const rival of rivals) {
+    const rivalry = judge(rollout, rival, rival.positionOf(ordinal));
+    if (rivalry !== "free") return { rival, rivalry };
+  }
+  return null;
+}
+
+/**
+ * A rollout that has just ended is no rival any more: whoever it has won a device from is outdone
+ * there for good, also in waves that are not open yet. Once a rollout.
+ */
+export function outdoLosers(all: readonly OpenRollout[]): void {
+  for (const ended of all) {
+    if (!isEnded(ended.record.progress.state)) continue;
+    for (const loser of all) if (hasLostTo(loser, ended)) outdo(loser, ended);
+  }
+}
+
+function hasLostTo(loser: OpenRollout, ended: OpenRollout): boolean {
+  const [own, other] = [contenderOf(loser), contenderOf(ended)];
+  if (!isOpen(loser.record.progress.state) || !areRivals(own, other)) return false;
+  return own.slot === other.slot && !other.isRollback && winsOver(other, own);
+}
+
+function outdo(loser: OpenRollout, winner: OpenRollout): void {
+  winner.ordinals.forEach((ordinal, position) => {
+    const lost = loser.positionOf(ordinal);
+    if (lost < 0 || loser.stateAt(lost) !== ATTEMPT.pending) return;
+    if (winner.stateAt(position) === ATTEMPT.succeeded) loser.outdo(lost);
+  });
+}
+
+export function contenderOf({ record, plan, frame }: OpenRollout): Contender {
+  const { number, spec } = record;
+  const { priority, compatible } = spec;
+  return { number, priority, compatible, isRollback: frame.isRollback, slot: plan.slot };
+}
+
+function judge(rollout: OpenRollout, rival: OpenRollout, position: number): Rivalry {
+  if (position < 0) return "free";
+  const { page, index } = rival.cell(position);
+  const ageMs = (rival.nowTicks - (page.enteredAt[index] ?? 0)) * PAGE_TICK_MS;
+  return judgeRival(contenderOf(rollout), contenderOf(rival), {
+    state: page.state[index] ?? 0,
+    flags: page.flags[index] ?? 0,
+    // As the sweep: twice its life, for its answer may be on the way.
+    isOfferOver:
+      rival.record.progress.state !== "running" && ageMs >= rival.frame.offerLifetimeMs * 2,
+  });
+}
