@@ -6,8 +6,8 @@ import type { RolloutEvent } from "../rollout-engine.ts";
 
 export const ATTEMPT_HAPPENINGS = [
   "leased",
-  "returned unsent",
-  "returned sent",
+  /** It was given back unsent, and is free. */
+  "returned",
   "accepted",
   "downloading",
   "downloaded",
@@ -18,8 +18,8 @@ export const ATTEMPT_HAPPENINGS = [
   "rolled-back",
   "rejected",
   "superseded",
-  /** Of an entry whose generation the attempt does not have now. */
-  "older return",
+  /** Given back when that says nothing: it was sent, or answered, or has another generation. */
+  "late return",
   /** Any report under a generation that the attempt does not have now. */
   "older report",
   /** Any report whose sequence is not the newest. */
@@ -49,10 +49,7 @@ export type RolloutHappening = (typeof ROLLOUT_HAPPENINGS)[number];
 
 export function reportedAs(event: AttemptEvent, outcome: StepOutcome): AttemptHappening {
   if (event.kind === "leased") return "leased";
-  if (event.kind === "returned") {
-    if (outcome === "stale") return "older return";
-    return event.sent ? "returned sent" : "returned unsent";
-  }
+  if (event.kind === "returned") return outcome === "changed" ? "returned" : "late return";
   if (outcome === "stale") return "older report";
   return outcome === "duplicate" ? "report again" : event.phase;
 }

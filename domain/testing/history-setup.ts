@@ -50,7 +50,7 @@ export function makeFleet(random: SeededRandom, isLate: boolean): PretendDevice[
 }
 
 function pickBad(random: SeededRandom, isLate: boolean): Fate {
-  if (isLate) return random.pick(["rolls-back", "falls-back", "hangs", "sickens"]);
+  if (isLate) return random.pick(["fails", "rolls-back", "falls-back", "hangs", "sickens"]);
   return random.pick([
     "fails",
     "rolls-back",

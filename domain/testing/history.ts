@@ -24,6 +24,7 @@ const EVENTS = 250;
 const LAST_TICKS = 3_000;
 const PATIENCE_TICKS = 150;
 const DAWDLES_MS = [30_000, 120_000];
+const LAST_WORDS: ReadonlySet<string> = new Set(["failed", "rolled-back", "superseded"]);
 const DAY_MS = 86_400_000;
 const STUCK_MS = [60_000, 300_000];
 
@@ -149,7 +150,7 @@ class History {
       if (!gateway.isUp) world.restore(gateway);
     };
     return [
-      { kind: "time passes", weight: 335, happen: () => this.timePasses(1 + random.below(3)) },
+      { kind: "time passes", weight: 325, happen: () => this.timePasses(1 + random.below(3)) },
       { kind: "messages move", weight: 180, happen: () => this.aLittleOfEverything() },
       { kind: "work goes on", weight: 90, happen: () => this.workGoesOn(random.next()) },
       { kind: "a device vanishes", weight: 80, happen: (device) => world.vanish(device) },
@@ -163,6 +164,7 @@ class History {
       { kind: "the wall clock jumps", weight: 5, happen: () => this.jumpWallClock() },
       { kind: "a command", weight: 40, happen: () => this.command() },
       { kind: "a device roams", weight: 10, happen: () => this.roam() },
+      { kind: "a last word", weight: 10, happen: () => this.lastWord() },
     ];
   }
 
@@ -227,6 +229,17 @@ class History {
     for (const gateway of world.gateways) world.pump(gateway);
   }
 
+  /** A device says how it ended, and is gone before anybody looks. */
+  private lastWord(): void {
+    const ending = this.devices.filter(
+      ({ online, outbox }) => online && outbox.some(({ phase }) => LAST_WORDS.has(phase)),
+    );
+    if (ending.length === 0) return;
+    const device = this.random.pick(ending);
+    this.world.flush(device, true);
+    this.world.vanish(device);
+  }
+
   private flushAll(share: number): void {
     for (const device of this.devices) {
       if (this.random.chance(share)) this.world.flush(device, false);
@@ -255,7 +268,7 @@ class History {
     if (dice < 4 && state === "running") center.step(rollout, { kind: "pause", why: "by hand" });
     else if (dice < 9 && state === "paused") center.step(rollout, { kind: "resume" });
     else if (dice === 9 && random.chance(0.5)) this.stop(random.chance(0.5));
-    else if (state === "succeeded" && random.chance(0.1)) this.stop(true);
+    else if (state === "succeeded" && random.chance(0.5)) this.stop(true);
   }
 
   private stop(rollback: boolean): void {

@@ -18,7 +18,7 @@ type Downlink =
   | { readonly kind: "epoch"; readonly rollout: number; readonly stopEpoch: number };
 
 /** An answer is this old at most when it reaches a center that can be reached. */
-const ANSWERS: ReadonlySet<string> = new Set(["accepted", "rejected"]);
+const ANSWERS: ReadonlySet<string> = new Set(["accepted", "rejected", "superseded"]);
 const REPORT_DELAY_MS = 8_000;
 
 export class PretendGateway {
@@ -131,12 +131,14 @@ export class PretendWorld {
       if (isStuck(report)) return false;
       return report.madeAtMs <= nowMs - REPORT_DELAY_MS || this.random.chance(0.5);
     };
-    const going = this.random.shuffle(device.outbox.filter(goes));
+    const ready = device.outbox.filter(goes);
+    // Often the newest comes first.
+    const going = this.random.chance(0.3) ? ready.toReversed() : this.random.shuffle(ready);
     device.outbox = device.outbox.filter((report) => !going.includes(report));
     for (const report of going) {
       this.deliver(report);
       if (this.random.chance(0.1)) this.deliver(report);
-      if (this.random.chance(0.05)) device.outbox.push({ ...report, isAgain: true });
+      if (this.random.chance(0.1)) device.outbox.push({ ...report, isAgain: true });
     }
     this.tell(device);
   }
@@ -146,6 +148,7 @@ export class PretendWorld {
     const { rollout, position, generation, device } = offer;
     this.center.report(rollout, position, { generation, sequence, phase, reason });
     for (const gateway of this.gateways) {
+      if (!gateway.isUp) continue; // it does not hear of it, and keeps what it has
       gateway.entries = gateway.entries.filter((entry) => entry.offer.device !== device);
     }
   }
@@ -224,10 +227,10 @@ export class PretendWorld {
     }
   }
 
-  /** It is back: leases of before are void, every stop epoch is told again. */
+  /** It is back: leases of before are void and come back, every stop epoch is told again. */
   restore(gateway: PretendGateway): void {
     gateway.isUp = true;
-    gateway.entries = [];
+    for (const entry of gateway.entries.splice(0)) this.giveBack(entry);
     this.tellEpochs(gateway);
     for (const device of this.devices) if (this.gatewayOf(device) === gateway) this.tell(device);
   }

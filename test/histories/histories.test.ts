@@ -66,6 +66,7 @@ describe("random histories", () => {
     for (const { table, states, happenings, why } of REASONS) {
       say(`· ${table} ${states.join(", ")} × ${happenings.join(", ")}: ${why}`);
     }
+    say(`rare, and not met this time: ${coverage.rareUnmet.join("; ") || "none"}`);
     const failures = told.flatMap((part) => part.failures);
     assert.deepEqual(failures, [], "MUSTER_HISTORY_SEED=… npm test -- domain/rollout-histories");
     assert.deepEqual(coverage.surprises, [], "said to be unreachable, and met");
