@@ -5,6 +5,7 @@ import type { EventLog } from "../ports/event-log.ts";
 import type { Fence, Store } from "../ports/store.ts";
 import { faultPoint, isPlanted } from "../runtime/faults.ts";
 import { DEFAULT_HEARTBEAT_MS, DEFAULT_MISSES, type CenterBase } from "./base.ts";
+import { DeviceChanges } from "./devices/device-changes.ts";
 import { areCertificatesRevoked } from "./identity/issued-certificates.ts";
 import { GatewayRegistry } from "./link/gateway-registry.ts";
 import { LinkHub } from "./link/link-hub.ts";
@@ -31,6 +32,7 @@ export interface CenterCore {
   readonly loop: RolloutLoop;
   readonly sessions: SessionDesk;
   readonly metrics: CenterMetrics;
+  readonly changes: DeviceChanges;
   readonly load: { store: Store; log: EventLog; clock: Clock; offerLifetimeMs: number };
   readonly leaseLifetimeMs: number;
 }
@@ -95,6 +97,7 @@ export async function openCore(base: CenterBase): Promise<CenterCore> {
     loop,
     sessions,
     metrics,
+    changes: new DeviceChanges(),
     load,
     leaseLifetimeMs,
   };

@@ -27,6 +27,7 @@ import type { GatewayRegistry } from "./link/gateway-registry.ts";
 import type { CenterOptions, RunningCenter } from "./options.ts";
 import { ensureFirstToken, loadTokenKey } from "./secrets.ts";
 import { runAvailabilityRecorder } from "./tasks/availability-recorder.ts";
+import { runLeaverWatch } from "./tasks/leaver-watch.ts";
 import { runRecordPruner } from "./tasks/record-pruner.ts";
 
 const SILENCE_CHECK_MS = 1_000;
@@ -128,6 +129,15 @@ function runTasks(
     logger,
     signal,
   });
+  const leavers = runLeaverWatch({
+    store: base.store,
+    changes: core.changes,
+    openRollouts: () => core.loop.openRollouts,
+    inbox: core.inbox,
+    clock,
+    logger,
+    signal,
+  });
   const failed = new Promise<never>((_, reject) => {
     loop.catch(reject);
   });
@@ -135,7 +145,7 @@ function runTasks(
   stack.defer(async () => {
     stop.abort();
     core.inbox.wake();
-    await Promise.allSettled([loop, renewal, silence, pruning, availability]);
+    await Promise.allSettled([loop, renewal, silence, pruning, availability, leavers]);
   });
   return failed;
 }

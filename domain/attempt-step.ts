@@ -238,6 +238,14 @@ function move(
   enter(page, cell, STATE_OF_PHASE[phase], context.nowTicks);
 }
 
+/** Its device left before it was offered anything. False when it is not pending. */
+export function withdraw(page: AttemptPage, cell: number, nowTicks: number): boolean {
+  if (page.state[cell] !== ATTEMPT.pending) return false;
+  page.reason[cell] = reasonCode("left-selection");
+  enter(page, cell, ATTEMPT.cancelled, nowTicks);
+  return true;
+}
+
 /** Every cell that was not accepted ends here when a rollout stops or its offline grace is over. */
 export function closeUnaccepted(
   page: AttemptPage,

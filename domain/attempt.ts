@@ -117,6 +117,7 @@ export const CELL_REASONS: readonly string[] = [
   "rollout-expired",
   ...LATER_DEVICE_REASONS,
   "outdone",
+  "left-selection",
 ];
 
 /** The stored code of a reason; unknown texts become `internal`. */

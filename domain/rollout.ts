@@ -13,6 +13,7 @@
  * `rolling-back`: a child rollout puts each exposed device back to what it ran before.
  */
 import type { AdaptiveWindow } from "./adaptive-window.ts";
+import type { LeavePolicy } from "./membership.ts";
 import type { PlaceLimits } from "./place-loads.ts";
 import type { Strategy, WindowLimits } from "./strategy.ts";
 import type { Amount } from "./units.ts";
@@ -116,6 +117,7 @@ export interface RolloutSpec extends PlaceLimits {
   readonly selector: string;
   readonly strategy: Strategy;
   readonly order: WaveOrder;
+  readonly leavers: LeavePolicy;
   /** Sizes in order; what is left over is a last wave of its own. */
   readonly waves: readonly Amount[];
   readonly maxInFlight: Amount;
@@ -142,6 +144,7 @@ export interface RolloutSpec extends PlaceLimits {
 export const DEFAULT_SPEC: Omit<RolloutSpec, "release" | "selector"> = {
   strategy: { kind: "fixed" },
   order: "critical-last",
+  leavers: "withdraw",
   waves: [{ percent: 1 }, { percent: 10 }],
   maxInFlight: { percent: 10 },
   maxInFlightPerGateway: 0,

@@ -14,6 +14,7 @@ import {
   type DeviceSchema,
 } from "../../protocol/gen/muster/v1/deploy_pb.ts";
 import { mapInTurns } from "../../runtime/map-in-turns.ts";
+import type { DeviceChanges } from "../devices/device-changes.ts";
 import { factsOf, readDevice } from "../devices/device-record.ts";
 import { registerDevices, retireDevice, MAX_REGISTRATIONS } from "../devices/device-registrar.ts";
 import { explainDevice, type ExplainOptions } from "../devices/device-explainer.ts";
@@ -32,6 +33,7 @@ export interface DevicesOptions extends ExplainOptions {
   readonly store: Store;
   readonly clock: Clock;
   readonly makeToken: MakeToken;
+  readonly changes: DeviceChanges;
   /** Closes a live session of the device. */
   readonly dropSession: (ordinal: number) => void;
 }
@@ -102,6 +104,7 @@ export function deviceMethods(
       const retired = readDevice(device).retired
         ? device
         : await retireDevice(store, device, who, context.signal);
+      options.changes.note([device.ordinal]);
       options.dropSession(device.ordinal);
       return { device: deviceMessage(options, retired) };
     },

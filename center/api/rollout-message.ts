@@ -7,6 +7,7 @@ import type { RolloutSpec, RolloutState as State } from "../../domain/rollout.ts
 import type { Tally } from "../../domain/slice-tally.ts";
 import { evidentFailures } from "../../domain/stop-rules.ts";
 import {
+  LeavePolicy,
   OnSliceFailure,
   OnStop,
   type RolloutProgressSchema,
@@ -196,6 +197,7 @@ function specMessage(
     priority: spec.priority,
     compatible: spec.compatible,
     ...strategyMessage(spec),
+    leavers: spec.leavers === "keep" ? LeavePolicy.KEEP : LeavePolicy.WITHDRAW,
     ...windowsMessage(spec.windows),
   };
 }

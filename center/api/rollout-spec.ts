@@ -9,6 +9,7 @@ import { MAX_SLICED_FACTS, sliceFact } from "../../domain/slices.ts";
 import { MAX_DURATION_MS } from "../../domain/units.ts";
 import { MAX_WAVES } from "../../domain/waves.ts";
 import {
+  LeavePolicy,
   OnSliceFailure,
   OnStop,
   WaveOrder,
@@ -36,6 +37,7 @@ export function readSpec(wire: WireSpec | undefined): RolloutSpec {
     release: wire.release,
     selector: wire.selector,
     strategy,
+    leavers: wire.leavers === LeavePolicy.KEEP ? "keep" : "withdraw",
     order: wire.order === WaveOrder.HASH ? "hash" : "critical-last",
     waves:
       wire.waves.length === 0 && strategy.kind === "fixed"

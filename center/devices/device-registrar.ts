@@ -5,6 +5,7 @@ import { MusterError } from "../../domain/errors.ts";
 import { checkDeviceId, checkName } from "../../domain/identity.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { DeviceWrite, Store, StoredDevice } from "../../ports/store.ts";
+import type { DeviceChanges } from "./device-changes.ts";
 import { deviceJson, readDevice, type DeviceRecord } from "./device-record.ts";
 
 /** What an operator says of a device. */
@@ -36,7 +37,7 @@ export interface RegistrationCounts {
 
 /** Throws `invalid_argument` at the first bad registration; nothing is registered then. */
 export async function registerDevices(
-  options: { store: Store; clock: Clock },
+  options: { store: Store; clock: Clock; changes: DeviceChanges },
   registrations: readonly Registration[],
   who: Who,
   signal: AbortSignal,
@@ -70,6 +71,7 @@ export async function registerDevices(
     });
   });
   if (writes.length > 0) await commit(store, writes, "device.register", who, signal);
+  options.changes.note(writes.map(({ ordinal }) => ordinal).filter((ordinal) => ordinal !== 0));
   const updated = writes.length - created;
   return { created, updated, unchanged: registrations.length - writes.length };
 }

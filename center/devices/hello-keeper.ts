@@ -7,6 +7,7 @@ import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
 import type { DeviceWrite, Store, StoredDevice } from "../../ports/store.ts";
 import type { Logger } from "../../ports/logger.ts";
+import type { DeviceChanges } from "./device-changes.ts";
 import { deviceJson, readDevice } from "./device-record.ts";
 
 const inventorySchema = z.record(z.string().max(64), z.string().max(256));
@@ -20,10 +21,12 @@ export interface HelloFacts {
 export class HelloKeeper {
   private readonly store: Store;
   private readonly logger: Logger;
+  private readonly changes: DeviceChanges;
 
-  constructor(options: { store: Store; logger: Logger }) {
+  constructor(options: { store: Store; logger: Logger; changes: DeviceChanges }) {
     this.store = options.store;
     this.logger = options.logger;
+    this.changes = options.changes;
   }
 
   /** `items`: at most 1,000, of one batch. One that changed meanwhile waits for its next hello. */
@@ -36,6 +39,7 @@ export class HelloKeeper {
     });
     if (writes.length === 0) return;
     const result = await this.store.commit({ devices: writes }, { signal });
+    this.changes.note(writes.map(({ ordinal }) => ordinal));
     if (result.ok) return;
     for (const write of writes) await this.store.commit({ devices: [write] }, { signal });
   }

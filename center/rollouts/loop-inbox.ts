@@ -58,7 +58,14 @@ export interface CommandItem {
   readonly reject: (error: unknown) => void;
 }
 
-export type InboxItem = StatesItem | HelloItem | ReturnItem | CommandItem;
+/** Devices that an open rollout's selector names no more, or that were retired. */
+export interface LeaversItem {
+  readonly kind: "leavers";
+  readonly rollout: number;
+  readonly ordinals: readonly number[];
+}
+
+export type InboxItem = StatesItem | HelloItem | ReturnItem | CommandItem | LeaversItem;
 
 /** A reconnect of a gateway's 20,000 devices with two slots each fits twice. */
 const MAX_ITEMS = 100_000;

@@ -24,6 +24,7 @@ import {
   closeUnaccepted,
   enter,
   stepAttempt,
+  withdraw,
   type AttemptEvent,
   type StepOutcome,
 } from "../../domain/attempt-step.ts";
@@ -209,6 +210,15 @@ export class OpenRollout extends PlannedDevices {
     held.page.reason[cell] = reasonCode("outdone");
     enter(held.page, cell, ATTEMPT.superseded, this.nowTicks);
     this.touch(held);
+  }
+
+  /** Its device left; false when it was offered something already. */
+  withdraw(position: number): boolean {
+    const held = this.pages[Math.floor(position / CELLS_PER_PAGE)];
+    assert(held !== undefined, "a position lies in a page of the plan");
+    if (!withdraw(held.page, position % CELLS_PER_PAGE, this.nowTicks)) return false;
+    this.touch(held);
+    return true;
   }
 
   /** Moves every cell in one of `from` to the terminal state `to`. */

@@ -22,6 +22,7 @@ import type { CommandItem, InboxItem, LoopInbox } from "./loop-inbox.ts";
 import { loadLoopState, loadRollout, type LoadOptions, type LoopState } from "./loop-state.ts";
 import { createEvidence } from "./evidence.ts";
 import type { LeaseMessage, OfferDesk } from "./offer-desk.ts";
+import { withdrawLeavers } from "./leaver-desk.ts";
 import type { OpenRollout } from "./open-rollout.ts";
 import { createPlaceGuard } from "./place-guard.ts";
 import { eventOf, refusal } from "./rollout-commands.ts";
@@ -158,6 +159,7 @@ export class RolloutLoop {
       await this.openCommanded(commands, signal);
       const details = this.takeIn(items, await this.state.consumer.take(signal));
       const commit = new CycleCommit(this.state, fence, details);
+      withdrawLeavers(items, this.state.open, commit);
       const stepper = this.stepper(commit);
       const wallMs = this.wallTime.nowMs();
       const answers = commands.map((command) => this.carryOut(command, stepper, wallMs));

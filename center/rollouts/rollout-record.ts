@@ -14,6 +14,7 @@ import {
   WAVE_ORDERS,
 } from "../../domain/rollout.ts";
 import type { Slice } from "../../domain/slices.ts";
+import { LEAVE_POLICIES } from "../../domain/membership.ts";
 import type { SlotName } from "../../domain/running-page.ts";
 import { SLOT_NAMES } from "../../domain/running-page.ts";
 import type { PlanZone } from "../../domain/plan-zones.ts";
@@ -131,6 +132,7 @@ const spec: z.ZodType<RolloutSpec> = z.strictObject({
   selector: z.string(),
   strategy: strategy.default({ kind: "fixed" }),
   order: z.enum(WAVE_ORDERS).default("hash"),
+  leavers: z.enum(LEAVE_POLICIES).default("keep"),
   waves: z.array(amount),
   maxInFlight: amount,
   maxInFlightPerGateway: z.int().default(0),

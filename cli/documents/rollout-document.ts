@@ -12,6 +12,7 @@
  *       strategy: fixed # or { exponential: { first: 10, factor: 2, cap: 10% } },
  *                       # or { adaptive: { first: 10, min: 1, max: 10% } }
  *       order: critical-last
+ *       leavers: withdraw
  *       waves: ["1", "10%", rest]
  *       maxInFlight: 10%
  *       maxInFlightPerGateway: 50
@@ -33,6 +34,7 @@
  */
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { z } from "zod";
+import { LEAVE_POLICIES, type LeavePolicy } from "../../domain/membership.ts";
 import {
   APPROVAL_POLICIES,
   WAVE_ORDERS,
@@ -66,6 +68,7 @@ import {
   strategyField,
   toAmount,
   toStrategy,
+  toLeavePolicy,
   toWaveOrder,
   type StrategyFields,
 } from "./strategy-field.ts";
@@ -80,6 +83,7 @@ export interface RolloutDocument {
     readonly selector: string;
     readonly strategy?: StrategyFields | undefined;
     readonly order?: WaveOrder | undefined;
+    readonly leavers?: LeavePolicy | undefined;
     readonly waves?: readonly (Amount | typeof REST_WAVE)[] | undefined;
     readonly maxInFlight?: Amount | undefined;
     /** Devices. */
@@ -161,6 +165,7 @@ export const rolloutDocumentSchema: z.ZodType<RolloutDocument> = z.strictObject(
     selector: selectorField,
     strategy: strategyField.optional(),
     order: z.enum(WAVE_ORDERS).optional(),
+    leavers: z.enum(LEAVE_POLICIES).optional(),
     waves: wavesField.optional(),
     maxInFlight: amountField.optional(),
     maxInFlightPerGateway: deviceCountField.optional(),
@@ -216,6 +221,7 @@ export function toRolloutSpec(
     selector: spec.selector,
     ...toStrategy(spec.strategy),
     order: toWaveOrder(spec.order),
+    leavers: toLeavePolicy(spec.leavers),
     waves: toSizes(spec.waves),
     ...(spec.maxInFlight === undefined ? {} : { maxInFlight: toAmount(spec.maxInFlight) }),
     maxInFlightPerGateway: spec.maxInFlightPerGateway ?? 0,

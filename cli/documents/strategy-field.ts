@@ -5,9 +5,14 @@
  */
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { z } from "zod";
+import type { LeavePolicy as Leavers } from "../../domain/membership.ts";
 import type { WaveOrder as Order } from "../../domain/rollout.ts";
 import type { Amount } from "../../domain/units.ts";
-import { WaveOrder, type RolloutSpecSchema } from "../../protocol/gen/muster/v1/deploy_pb.ts";
+import {
+  LeavePolicy,
+  WaveOrder,
+  type RolloutSpecSchema,
+} from "../../protocol/gen/muster/v1/deploy_pb.ts";
 import { amountField } from "./field-types.ts";
 
 export interface StrategyFields {
@@ -77,6 +82,11 @@ const WIRE_ORDER: { readonly [order in Order]: WaveOrder } = {
 
 export function toWaveOrder(order: Order | undefined): WaveOrder {
   return order === undefined ? WaveOrder.UNSPECIFIED : WIRE_ORDER[order];
+}
+
+export function toLeavePolicy(policy: Leavers | undefined): LeavePolicy {
+  if (policy === undefined) return LeavePolicy.UNSPECIFIED;
+  return policy === "keep" ? LeavePolicy.KEEP : LeavePolicy.WITHDRAW;
 }
 
 type AmountInit = { kind: { case: "count" | "percent"; value: number } };

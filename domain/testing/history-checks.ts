@@ -110,6 +110,11 @@ export class HistoryChecks {
     if (event.kind === "reported") this.follow(rollout).watch.reporting(event);
   }
 
+  /** Before a device leaves. */
+  changing(rollout: PureRollout): void {
+    this.reports.close(rollout);
+  }
+
   sweeping(rollout: PureRollout, elapsedTicks: number): void {
     this.reports.close(rollout);
     this.follow(rollout).watch.sweeping(elapsedTicks);

@@ -71,6 +71,7 @@ function randomSpec(random: SeededRandom, isLate: boolean): RolloutSpec {
   return specOf({
     strategy: randomStrategy(random),
     order: random.pick(["critical-last", "hash"]),
+    leavers: random.pick(["keep", "withdraw"]),
     waves: random.pick([[], [{ count: 1 }], [{ percent: 10 }, { percent: 30 }]]),
     maxInFlight: limit(20),
     maxInFlightPerGateway: random.pick([0, 0, 1 + random.below(10)]),

@@ -150,7 +150,7 @@ class History {
       if (!gateway.isUp) world.restore(gateway);
     };
     return [
-      { kind: "time passes", weight: 325, happen: () => this.timePasses(1 + random.below(3)) },
+      { kind: "time passes", weight: 320, happen: () => this.timePasses(1 + random.below(3)) },
       { kind: "messages move", weight: 180, happen: () => this.aLittleOfEverything() },
       { kind: "work goes on", weight: 90, happen: () => this.workGoesOn(random.next()) },
       { kind: "a device vanishes", weight: 80, happen: (device) => world.vanish(device) },
@@ -163,9 +163,17 @@ class History {
       { kind: "the center restarts", weight: 5, happen: () => world.restartCenter() },
       { kind: "the wall clock jumps", weight: 5, happen: () => this.jumpWallClock() },
       { kind: "a command", weight: 40, happen: () => this.command() },
+      { kind: "a device leaves", weight: 5, happen: (device) => this.leave(device) },
       { kind: "a device roams", weight: 10, happen: () => this.roam() },
       { kind: "a last word", weight: 10, happen: () => this.lastWord() },
     ];
+  }
+
+  /** It is relabelled, so that the selector names it no more. */
+  private leave(device: PretendDevice): void {
+    const position = this.rollout.devices.indexOf(device.number);
+    this.checks.changing(this.rollout);
+    if (position !== -1) this.rollout.leave(position);
   }
 
   private timePasses(ticks: number): void {

@@ -12,6 +12,8 @@ import {
   PAGE_TICK_MS,
   type AttemptPage,
 } from "../attempt-page.ts";
+import { withdraw } from "../attempt-step.ts";
+import { mayLeave } from "../membership.ts";
 import { NO_PLACE } from "../place-loads.ts";
 import type { RollbackCell } from "../rollback.ts";
 import type { RolloutFrame } from "../rollout-engine.ts";
@@ -139,6 +141,12 @@ export class PureRollout {
 
   get releasedEnd(): number {
     return this.waves[this.progress.waveCount - 1]?.end ?? 0;
+  }
+
+  /** Its device matches the selector no more; false when nothing comes of it. */
+  leave(position: number): boolean {
+    if (!mayLeave(this.frame.spec.leavers, this.progress.state)) return false;
+    return withdraw(this.page, position, this.nowTicks);
   }
 
   siteAt(position: number): number {

@@ -140,6 +140,8 @@ export class Story {
       case "unknown":
         told.presence = verb;
         return;
+      case "leaves":
+        return this.note(position, this.rollout.leave(position) ? "changed" : "stays");
       case "runs":
         told.release = Number(rest[0]);
         return;
