@@ -101,8 +101,13 @@ export const REASONS: readonly Reason[] = [
     "the command is refused, or done already",
   ),
   rollout(
-    ["planned", "rolling-back", "rolled-back"],
+    ["planned", "awaiting-approval", "rolling-back", "rolled-back"],
     ["rollback"],
+    "the command is refused, or done already",
+  ),
+  rollout(
+    allBut(ROLLOUT_STATES, "awaiting-approval"),
+    ["approve"],
     "the command is refused, or done already",
   ),
   rollout(
