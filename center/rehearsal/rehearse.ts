@@ -10,6 +10,8 @@ import type { Play, RehearsalScript, TimelinePoint } from "./rehearsal.ts";
 const FINEST_GRAIN_MS = 200;
 /** A longer grain would let a device come and go unseen. */
 const COARSEST_GRAIN_MS = 60_000;
+/** A step is at least this part of what the plan expects: more steps than this add no precision. */
+const STEPS_A_ROLLOUT = 5_000;
 /** Each stage of an attempt may be late by a grain: a fiftieth keeps that below the noise. */
 const GRAINS_A_STAGE = 50;
 /** More points than a picture has columns are not seen. */
@@ -24,6 +26,7 @@ export async function play(
   onProgress: (virtualMs: number) => void,
 ): Promise<Play> {
   const grainMs = grainOf(script);
+  const stepMs = Math.max(FINEST_GRAIN_MS, script.plan.expectedDurationMs / STEPS_A_ROLLOUT);
   const timeline = new Timeline();
   let offeredForMs: number | null = null;
   let toldAtMs = 0;
@@ -40,7 +43,7 @@ export async function play(
     }
     // Nothing but time: deadlines and soaks need the grain, arrivals a moment of their own.
     const nextMs = Math.min(nowMs + grainMs, center.fleet.nextAtMs);
-    nowMs = Math.ceil(Math.max(nextMs, nowMs + FINEST_GRAIN_MS));
+    nowMs = Math.ceil(Math.max(nextMs, nowMs + stepMs));
   }
   const { progress } = center.rollout.record;
   const durationMs = center.clock.nowMs;

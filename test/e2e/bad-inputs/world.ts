@@ -39,8 +39,8 @@ export const VISITOR = "visitor-1";
 
 const SETUP_TIMEOUT_MS = 30_000;
 const SETTLE_TIMEOUT_MS = 20_000;
-/** Readings that must be equal until the state counts as at rest. */
-const EQUAL_READINGS = 5;
+/** The center stores what devices run two seconds after a change: no sooner is it at rest. */
+const AT_REST_MS = 2_500;
 
 /** Operator tokens that are good for little or nothing. */
 export interface OperatorTokens {
@@ -175,12 +175,12 @@ export class World {
   /** Resolves with the state when it has been the same for a while. */
   async settled(): Promise<StateDigests> {
     let last = await this.digests();
-    let equalCount = 0;
+    let sinceMs = systemClock.monotonicMs();
     const isAtRest = async (): Promise<boolean> => {
       const now = await this.digests();
-      equalCount = JSON.stringify(now) === JSON.stringify(last) ? equalCount + 1 : 0;
+      if (JSON.stringify(now) !== JSON.stringify(last)) sinceMs = systemClock.monotonicMs();
       last = now;
-      return equalCount >= EQUAL_READINGS;
+      return systemClock.monotonicMs() - sinceMs >= AT_REST_MS;
     };
     const { signal } = this;
     await until("the state is at rest", isAtRest, { timeoutMs: SETTLE_TIMEOUT_MS, signal });
