@@ -11,9 +11,9 @@ import {
   type RolloutProgress,
   type RolloutState,
 } from "./rollout.ts";
+import { offerBudget } from "./offer-budget.ts";
 import {
   mayStop,
-  offerBudget,
   stepRollout,
   type RolloutEvent,
   type RolloutFrame,
@@ -207,7 +207,7 @@ describe("the end", () => {
   });
 
   test("waits for the tail, for the offline grace", () => {
-    const tail = [countsOf({ succeeded: 5, pending: 2 }), countsOf({ succeeded: 9, offered: 1 })];
+    const tail = [countsOf({ succeeded: 5, pending: 2 }), countsOf({ succeeded: 9, pending: 1 })];
     const waiting = tick(last, tail, { elapsedMs: 60_000 });
     assert.equal(waiting.progress.stateReason, "waiting for 3 devices of the tail");
     const over = tick(last, tail, { elapsedMs: 600_000 });
@@ -216,6 +216,17 @@ describe("the end", () => {
       { kind: "ended", state: "succeeded" },
     ]);
     assert.equal(over.progress.stateReason, "3 devices never reached");
+  });
+
+  test("awaits offers that are out when the grace is over, for as long as they are good", () => {
+    const tail = [countsOf({ succeeded: 5, pending: 2 }), countsOf({ succeeded: 9, offered: 1 })];
+    const over = tick(last, tail, { elapsedMs: 600_000 });
+    assert.equal(over.progress.state, "stopping");
+    assert.deepEqual(kinds(over), ["raise-stop-epoch", "give-up-pending"]);
+    assert.deepEqual(kinds(tick(over.progress, tail, { elapsedMs: 19_999 })), []);
+    const ended = tick(over.progress, tail, { elapsedMs: 20_000 });
+    assert.equal(ended.progress.state, "succeeded");
+    assert.deepEqual(kinds(ended), ["close-unaccepted", "ended"]);
   });
 
   test("waits for the tail's attempts that are under way after the grace", () => {

@@ -21,6 +21,7 @@ import {
   waitsForWindow,
 } from "./rollout-schedule.ts";
 import type { GateSight } from "./slice-tally.ts";
+import { blastRadiusFilled } from "./offer-budget.ts";
 import { gateVerdict } from "./stop-rules.ts";
 import type {
   HeldSlice,
@@ -67,6 +68,8 @@ export type RolloutEffect =
   | { readonly kind: "raise-stop-epoch"; readonly stopEpoch: number }
   /** Pending attempts become `cancelled`. */
   | { readonly kind: "cancel-pending" }
+  /** Pending attempts become `unreachable`: the tail is given up. */
+  | { readonly kind: "give-up-pending" }
   /** Pending and offered attempts become `unreachable` or `cancelled`. */
   | { readonly kind: "close-unaccepted"; readonly as: "unreachable" | "cancelled" }
   /** Create and start the child rollout that puts exposed devices back. */
@@ -182,6 +185,7 @@ function stop(progress: RolloutProgress, why: string, rollbackWanted: boolean): 
       stopEpoch,
       rollbackWanted,
       hasExpired: false,
+      hasGivenUpTail: false,
       stoppingAtMs: progress.clockMs,
     },
     effects: [{ kind: "raise-stop-epoch", stopEpoch }, { kind: "cancel-pending" }],
@@ -322,32 +326,41 @@ function finish(
   if (open === 0) return end(progress, "succeeded", "every wave passed its gate");
   const waitedMs = progress.clockMs - progress.waveOpenedAtMs;
   if (total.inFlight === (total.byState[ATTEMPT.offered] ?? 0)) {
-    if (waitedMs >= frame.spec.deadlines.offlineGraceMs) {
-      const ended = end(progress, "succeeded", `${countOf(open, "device")} never reached`);
-      return {
-        progress: ended.progress,
-        effects: [{ kind: "close-unaccepted", as: "unreachable" }, ...ended.effects],
-      };
-    }
+    if (waitedMs >= frame.spec.deadlines.offlineGraceMs) return giveUpTail(progress, total, open);
   }
   const waiting = `waiting for ${countOf(open, "device")} of the tail`;
   return keep({ ...progress, stateReason: waiting + heldText(progress, sight) });
 }
 
+/** Offers that are out may still be accepted: they are withdrawn and awaited, as at a stop. */
+function giveUpTail(progress: RolloutProgress, total: AttemptCounts, open: number): RolloutStep {
+  const why = `${countOf(open, "device")} never reached`;
+  const isOut = (total.byState[ATTEMPT.offered] ?? 0) > 0;
+  const stopped = isOut ? stop(progress, why, false).progress : progress;
+  if (!isOut) return closeAndEnd(stopped, "unreachable", "succeeded", why);
+  return {
+    progress: { ...stopped, hasGivenUpTail: true },
+    effects: [
+      { kind: "raise-stop-epoch", stopEpoch: stopped.stopEpoch },
+      { kind: "give-up-pending" },
+    ],
+  };
+}
+
+function closeAndEnd(
+  progress: RolloutProgress,
+  as: "unreachable" | "cancelled",
+  state: RolloutState,
+  why: string,
+): RolloutStep {
+  const ended = end(progress, state, why);
+  const effects: RolloutEffect[] = [{ kind: "close-unaccepted", as }, ...ended.effects];
+  return { progress: ended.progress, effects };
+}
+
 function stopByPolicy(frame: RolloutFrame, progress: RolloutProgress, why: string): RolloutStep {
   if (frame.isRollback || frame.spec.onStop === "pause") return pause(progress, why);
   return stop(progress, why, true);
-}
-
-/** Nothing can be offered any more because those given up fill the budget: a person must decide. */
-function blastRadiusFilled(frame: RolloutFrame, total: AttemptCounts): string | null {
-  if (frame.isRollback || total.byState[ATTEMPT.pending] === 0) return null;
-  const givenUp = total.unproven - total.inFlight;
-  if (givenUp < frame.limits.blastRadius) return null;
-  return (
-    `${givenUp} lost or failed devices are not back on what they ran before; ` +
-    `they fill the blast radius of ${frame.limits.blastRadius}`
-  );
 }
 
 function finishStopping(
@@ -370,9 +383,11 @@ function finishStopping(
     };
   }
   if (total.inFlight > offered) return keep(progress);
+  if (progress.hasGivenUpTail) {
+    return closeAndEnd(progress, "unreachable", "succeeded", progress.stateReason);
+  }
   const state = progress.hasExpired ? "expired" : "stopped";
-  const ended = end(progress, state, progress.stateReason);
-  return { progress: ended.progress, effects: [close, ...ended.effects] };
+  return closeAndEnd(progress, "cancelled", state, progress.stateReason);
 }
 
 function countOpen(total: AttemptCounts): number {
@@ -381,20 +396,4 @@ function countOpen(total: AttemptCounts): number {
     if (!isTerminal(state)) open += count;
   });
   return open;
-}
-
-/** How many more devices may be offered now, by every limit of the plan. */
-export function offerBudget(
-  frame: RolloutFrame,
-  progress: RolloutProgress,
-  total: AttemptCounts,
-  isPlanted: (name: string) => boolean = () => false,
-): number {
-  if (progress.state !== "running") return 0;
-  // The planted bug: off by one, as with `<=` where `<` is meant.
-  const oneMore = isPlanted("engine.one-more") ? 1 : 0;
-  const maxInFlight = progress.window?.size ?? frame.limits.maxInFlight;
-  const byFlight = maxInFlight - total.inFlight + oneMore;
-  if (frame.isRollback) return Math.max(0, byFlight);
-  return Math.max(0, Math.min(byFlight, frame.limits.blastRadius - total.unproven));
 }

@@ -241,6 +241,8 @@ export interface RolloutProgress {
   readonly rollbackWanted: boolean;
   /** It is stopping because `expiresAtMs` has come. */
   readonly hasExpired: boolean;
+  /** It is stopping because the offline grace is over while offers are out; it ends succeeded. */
+  readonly hasGivenUpTail: boolean;
   /** Of an adaptive rollout that has started: how many may be in flight now. */
   readonly window: AdaptiveWindow | null;
   /** By index of the zones in the plan; empty without windows. */
@@ -264,6 +266,7 @@ export const INITIAL_PROGRESS: RolloutProgress = {
   maxUnproven: 0,
   rollbackWanted: false,
   hasExpired: false,
+  hasGivenUpTail: false,
   window: null,
   zones: [],
 };

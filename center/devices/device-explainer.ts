@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Says in one sentence why a device is not moving, or that it is where it should be. */
 import { ATTEMPT_STATES, CELL_REASONS, type AttemptState } from "../../domain/attempt.ts";
-import { offerBudget } from "../../domain/rollout-engine.ts";
+import { offerBudget } from "../../domain/offer-budget.ts";
 import { formatInstant } from "../../domain/civil-time.ts";
 import { nextChangeAfter } from "../../domain/window.ts";
 import type { WindowKind } from "../../domain/zone-windows.ts";

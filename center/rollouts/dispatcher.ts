@@ -6,7 +6,7 @@
  * the same generation; they have their token already.
  */
 import { ATTEMPT } from "../../domain/attempt.ts";
-import { offerBudget } from "../../domain/rollout-engine.ts";
+import { offerBudget } from "../../domain/offer-budget.ts";
 import type { FleetTable } from "../state/fleet-table.ts";
 import type { RunningTable } from "../state/running-table.ts";
 import { MAX_LEASE_ENTRIES, type Lease, type LeaseDesk } from "./lease-desk.ts";

@@ -198,6 +198,7 @@ const progress: z.ZodType<RolloutProgress> = z.strictObject({
   maxUnproven: z.int(),
   rollbackWanted: z.boolean(),
   hasExpired: z.boolean().default(false),
+  hasGivenUpTail: z.boolean().default(false),
   window: z
     .strictObject({
       size: z.int(),

@@ -93,6 +93,9 @@ export class RolloutStepper {
       case "cancel-pending":
         rollout.close([ATTEMPT.pending], ATTEMPT.cancelled, closingReason(rollout.record.progress));
         break;
+      case "give-up-pending":
+        rollout.close([ATTEMPT.pending], ATTEMPT.unreachable, "never-reached");
+        break;
       case "close-unaccepted":
         rollout.close(
           [ATTEMPT.pending, ATTEMPT.offered],

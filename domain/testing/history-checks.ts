@@ -28,7 +28,7 @@ const NEXT_STATES: { readonly [State in RolloutState]: readonly RolloutState[] }
   planned: ["running"],
   running: ["paused", "stopping", "succeeded"],
   paused: ["running", "stopping"],
-  stopping: ["stopping", "stopped", "expired", "rolling-back"],
+  stopping: ["stopping", "stopped", "expired", "succeeded", "rolling-back"],
   "rolling-back": ["rolled-back", "stopped"],
   succeeded: ["stopping"],
   stopped: ["stopping"],
@@ -161,6 +161,7 @@ export class HistoryChecks {
   /** It left a gateway that has read all that the center sent. */
   sent({ rollout, device }: Offer): void {
     const { state } = rollout.progress;
+    // What a gateway still holds of an attempt that ended otherwise may leave after a success.
     const mayLeave = state === "running" || state === "succeeded";
     must("stop-offers", mayLeave, `${device} is sent an offer while it is ${state}`);
   }
@@ -266,12 +267,19 @@ function checkGate(rollout: PureRollout, wave: number, reachableForMs: number): 
 
 /**
  * The engine halts at its limit of failures, at a share too low, at a filled blast radius, or when
- * it is evident that too many would fail: no fewer have failed than it allows. And when it expires.
+ * it is evident that too many would fail: no fewer have failed than it allows. And when it expires,
+ * and when it gives its tail up.
  */
 function checkCause(rollout: PureRollout, before: PureRollout["progress"], move: string): void {
   const { frame, total, progress } = rollout;
   const { gate } = frame.spec;
   if (progress.hasExpired) return;
+  if (progress.hasGivenUpTail) {
+    const waitedMs = progress.clockMs - before.waveOpenedAtMs;
+    const isOver = waitedMs >= frame.spec.deadlines.offlineGraceMs;
+    must("cause", isOver, `${move}: the tail is given up after ${waitedMs} ms`);
+    return;
+  }
   const hasFailed = total.failures - before.forgivenFailures >= frame.limits.maxFailures;
   const wave = before.waveCount - 1;
   const [succeeded, failed] = shareOf(rollout, wave, before.forgivenFailures);

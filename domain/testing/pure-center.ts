@@ -15,12 +15,8 @@ import {
   type StepOutcome,
 } from "../attempt-step.ts";
 import { EVIDENCE, sweepPage } from "../attempt-sweep.ts";
-import {
-  offerBudget,
-  stepRollout,
-  type RolloutEffect,
-  type RolloutEvent,
-} from "../rollout-engine.ts";
+import { offerBudget } from "../offer-budget.ts";
+import { stepRollout, type RolloutEffect, type RolloutEvent } from "../rollout-engine.ts";
 import { chooseRollback, countNotBack } from "../rollback.ts";
 import { planRollback } from "../rollback-plan.ts";
 import { isEnded, isOpen } from "../rollout.ts";
@@ -278,6 +274,9 @@ export class PureCenter {
         break;
       case "cancel-pending":
         this.close(rollout, [ATTEMPT.pending], ATTEMPT.cancelled, closingReason(rollout.progress));
+        break;
+      case "give-up-pending":
+        this.close(rollout, [ATTEMPT.pending], ATTEMPT.unreachable, "never-reached");
         break;
       case "close-unaccepted": {
         const reason =

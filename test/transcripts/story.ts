@@ -260,6 +260,8 @@ function say(rollout: PureRollout, effect: RolloutEffect): string {
       return `offers are withheld, stop epoch ${effect.stopEpoch}`;
     case "cancel-pending":
       return `what was not offered is cancelled`;
+    case "give-up-pending":
+      return `what was not offered is unreachable`;
     case "close-unaccepted":
       return `what was not accepted is ${effect.as}`;
     case "begin-rollback":
