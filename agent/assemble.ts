@@ -18,7 +18,7 @@ import type { HookPrograms } from "./hooks.ts";
 import type { OfferGate } from "./link/offer-gate.ts";
 import type { ProcessRunner } from "./process/process-runner.ts";
 import { ReleasePreparer } from "./release-preparer.ts";
-import type { Inventory, ReleaseTrust } from "./release-preparer.ts";
+import type { AllowedCommands, Inventory, ReleaseTrust } from "./release-preparer.ts";
 import { openOutbox } from "./reports/outbox.ts";
 import type { Outbox } from "./reports/outbox.ts";
 import { Retrier } from "./retrier.ts";
@@ -46,6 +46,8 @@ export interface AssembleOptions {
   readonly workingTimeMs: () => number;
   readonly inventory: Inventory;
   readonly hookPrograms: HookPrograms;
+  readonly commands: AllowedCommands;
+  readonly bootId: () => Promise<string>;
   readonly agentName: string;
   readonly evidenceIntervalMs: number;
   readonly observer: OfferObserver & AttemptObserver;
@@ -79,11 +81,13 @@ export async function assembleAgent(options: AssembleOptions): Promise<Assembled
     processes,
     downloader,
     hooks,
+    bootId: options.bootId,
     clock,
     logger,
     workingTimeMs: options.workingTimeMs,
   };
-  const preparer = new ReleasePreparer({ ...tools, trust, evidence, inventory });
+  const { commands } = options;
+  const preparer = new ReleasePreparer({ ...tools, trust, evidence, inventory, commands });
   const withdrawals = new Withdrawals();
   const world: WorkerWorld = {
     tenant: options.tenant,

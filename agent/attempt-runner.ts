@@ -18,6 +18,7 @@ import type { Retrier } from "./retrier.ts";
 import type { Evidence } from "./slots/evidence.ts";
 import type { AttemptState, Outcome } from "./state/journal-state.ts";
 import { keepSeeds } from "./download/seed-store.ts";
+import { interruptedRun } from "./steps/run.ts";
 import { removeUnusedDownloads } from "./steps/clean-downloads.ts";
 import { runStep } from "./steps/step-table.ts";
 import { STAGES } from "./steps/step.ts";
@@ -70,6 +71,12 @@ export class AttemptRunner {
   async resume(halt: AbortSignal): Promise<void> {
     const { attempt } = this.#tools.journal.slot(this.#slot);
     if (attempt === null || attempt.outcome !== null) return;
+    const cutShort = await interruptedRun(attempt, this.#tools.bootId);
+    if (cutShort !== null) {
+      // At most once: how far it came is not known, so it is not begun again.
+      await this.#durably(halt, () => this.#update((before) => ({ ...before, outcome: cutShort })));
+      return;
+    }
     const stage = stageOf(attempt);
     const goesForward = attempt.undoing === null;
     const mayLoop = goesForward && (stage === "install" || stage === "activate");
@@ -149,7 +156,9 @@ export class AttemptRunner {
     const { offer } = this.#attempt();
     const sayWaiting = (reason: ReportReason): Promise<void> =>
       this.#say("waiting", signals.halt, { reason });
-    return { ...this.#tools, ...signals, slot: this.#slot, offer, sayWaiting };
+    const sayOutput = (text: string): Promise<void> => this.#sayOutput(text, signals.halt);
+    const context = { ...this.#tools, ...signals, slot: this.#slot, offer };
+    return { ...context, sayWaiting, sayOutput };
   }
 
   #failureOf(step: Step, error: unknown): StepResult {
@@ -181,7 +190,8 @@ export class AttemptRunner {
       if (step.kind !== "service") return this.#retrier.pause(halt);
     }
     if (step.kind === "switch") await this.#evidence.measure(this.#slot, halt);
-    if (step.kind === "commit") return; // Its outcome is in the journal already.
+    // Their outcome is in the journal already.
+    if (step.kind === "commit" || step.kind === "run") return;
     if (step.kind === "verify") await this.#say("downloaded", halt);
     await this.#durably(halt, () => this.#update(advanced));
   }
@@ -272,6 +282,12 @@ export class AttemptRunner {
     const withTime = { ...draft, atMs: atMs(this.#tools.clock.wallMs()) };
     await this.#durably(halt, () => this.#outbox.add(withTime, { isLast: false }));
     await this.#durably(halt, () => this.#update((attempt) => ({ ...attempt, phase })));
+  }
+
+  async #sayOutput(detail: string, halt: AbortSignal): Promise<void> {
+    const { rollout, position, generation } = this.#attempt().offer;
+    const draft = { rollout, position, generation, phase: "output" as const, detail };
+    await this.#durably(halt, () => this.#outbox.add(draft, { isLast: false }));
   }
 
   #update(change: (attempt: AttemptState) => AttemptState): Promise<AttemptState> {

@@ -9,6 +9,7 @@
  * `undo` is the way back from any point of that.
  */
 import { MusterError } from "../domain/errors.ts";
+import type { Command } from "../domain/subject.ts";
 import { DEFAULT_STEP_TIMEOUT_MS } from "../protocol/device/release-manifest.ts";
 import type { ReleaseArtifact, ReleaseManifest } from "../protocol/device/release-manifest.ts";
 import { otherSide } from "./slots/slot-layout.ts";
@@ -26,11 +27,13 @@ export interface DiffCurrent {
 
 export type DiffTarget =
   | { readonly action: "install"; readonly digest: string; readonly manifest: ReleaseManifest }
-  | { readonly action: "remove" };
+  | { readonly action: "remove" }
+  | { readonly action: "run"; readonly command: Command; readonly bootId: string };
 
 /** Throws `invalid_argument` when the manifest contradicts itself. */
 export function diff(current: DiffCurrent, target: DiffTarget): readonly Step[] {
   if (target.action === "remove") return removeSteps(current);
+  if (target.action === "run") return runSteps(target);
   const { manifest, digest } = target;
   const services = servicesOf(manifest);
   const { active } = current;
@@ -99,6 +102,14 @@ function removeSteps(current: DiffCurrent): readonly Step[] {
     ...services.map((restart): Step => ({ kind: "service", restart })),
     { kind: "commit" },
   ];
+}
+
+/** A device that must not be updated now must not be rebooted either. */
+function runSteps(target: Extract<DiffTarget, { action: "run" }>): readonly Step[] {
+  const { command, bootId } = target;
+  const { work } = command;
+  const reboots = work.kind === "built-in" && work.name === "reboot";
+  return [...(reboots ? [{ kind: "wait" } as const] : []), { kind: "run", command, bootId }];
 }
 
 function fetchSteps(manifest: ReleaseManifest): readonly Step[] {

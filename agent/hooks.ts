@@ -5,6 +5,7 @@
  * - busy: may the device be updated now? Exit 0 = yes, 75 (EX_TEMPFAIL of sysexits.h) = busy.
  *   Anything else counts as busy too: a device that is not known to be free is left alone.
  * - service: `HOOK restart NAME`; exit 0 = restarted. It may leave processes behind.
+ * - reboot: starts the device again, and may return before it goes down.
  * - exhausted: `HOOK`; the link has failed four times in a row. Its answer changes nothing.
  */
 import type { Slot } from "../protocol/device/status.ts";
@@ -23,6 +24,7 @@ export interface HookPrograms {
   readonly busy: string | null;
   readonly service: string | null;
   readonly exhausted: string | null;
+  readonly reboot: string | null;
 }
 
 export type ServiceAnswer =
@@ -49,6 +51,17 @@ export class Hooks {
 
   get canRestartServices(): boolean {
     return this.#programs.service !== null;
+  }
+
+  get canReboot(): boolean {
+    return this.#programs.reboot !== null;
+  }
+
+  /** What became of the program; the device goes down behind its back. */
+  async reboot(slot: Slot, offer: OfferPayload, signal: AbortSignal): Promise<ProcessResult> {
+    const run = [this.#programs.reboot ?? ""];
+    const environment = offerEnvironment(slot, offer);
+    return this.#run({ run, slot, environment, mayLeave: true, signal });
   }
 
   /** Without a hook a device is always free. */

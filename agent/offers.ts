@@ -37,6 +37,9 @@ export function judgeOffer(circumstances: OfferCircumstances): OfferVerdict {
   if (offer.action === "install" && offer.release === undefined) {
     return refuse("untrusted-offer", "the offer asks to install and names no release");
   }
+  if (offer.action === "run" && (offer.command === undefined || offer.slot !== "command")) {
+    return refuse("untrusted-offer", "the offer asks to run a command and has none");
+  }
   if (slot.attempt?.offer.generation === generation || queued?.generation === generation) {
     return { kind: "known" };
   }

@@ -7,11 +7,13 @@ import type { Random } from "../ports/random.ts";
 import type { SlotStatuses } from "../protocol/device/status.ts";
 import type { HookPrograms } from "./hooks.ts";
 import type { GatewayAddress } from "./link/gateway-address.ts";
-import type { Inventory } from "./release-preparer.ts";
+import type { AllowedCommands, Inventory } from "./release-preparer.ts";
 
 export const DEFAULT_HEARTBEAT_INTERVAL_MS = 5_000;
 /** Measuring reads every installed byte: often enough to see drift, seldom enough for flash. */
 export const DEFAULT_EVIDENCE_INTERVAL_MS = 60_000;
+/** Nothing that the center could make up: who takes it over can reboot a device, and no more. */
+export const DEFAULT_COMMANDS: AllowedCommands = "built-in";
 export const DEFAULT_ADMIN_PORT = 9466;
 /** How long `stop` waits for the step that is under way. */
 export const DEFAULT_STOP_TIMEOUT_MS = 10_000;
@@ -33,6 +35,8 @@ export interface AgentOptions {
   readonly backoffCeilingMs?: number;
   /** Facts that releases and selectors may ask for; `os`, `arch`, `kernel` are added. */
   readonly inventory?: Inventory;
+  /** Which commands the center may have run here. Default `built-in`. */
+  readonly commands?: AllowedCommands;
   /** Programs of the device's owner; see hooks.ts. */
   readonly hooks?: Partial<HookPrograms>;
   /** Default 127.0.0.1. */

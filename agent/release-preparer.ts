@@ -9,6 +9,7 @@ import { isMusterError } from "../domain/errors.ts";
 import type { OfferedRelease, OfferPayload } from "../protocol/device/offer.ts";
 import { MAX_MANIFEST_BYTES, releaseManifestSchema } from "../protocol/device/release-manifest.ts";
 import type { ReleaseManifest } from "../protocol/device/release-manifest.ts";
+import { BUILT_INS, type Command } from "../domain/subject.ts";
 import type { ReportReason } from "../protocol/device/report.ts";
 import { diff, servicesOf } from "./diff.ts";
 import type { DiffTarget } from "./diff.ts";
@@ -37,6 +38,10 @@ export interface ReleaseTrust {
 /** The facts of this device that releases may ask for. */
 export type Inventory = { readonly [fact: string]: string };
 
+/** Which commands of the center the owner of the device lets it run. */
+export const ALLOWED_COMMANDS = ["off", "built-in", "any"] as const;
+export type AllowedCommands = (typeof ALLOWED_COMMANDS)[number];
+
 /** The disk may have lost what an earlier life verified, or another slot's end cleaned it up. */
 const READ_TRIES = 3;
 
@@ -50,6 +55,8 @@ export class ReleasePreparer {
     hooks: Hooks;
     evidence: Evidence;
     inventory: Inventory;
+    commands: AllowedCommands;
+    bootId: () => Promise<string>;
   };
 
   constructor(options: {
@@ -61,13 +68,16 @@ export class ReleasePreparer {
     hooks: Hooks;
     evidence: Evidence;
     inventory: Inventory;
+    commands: AllowedCommands;
+    bootId: () => Promise<string>;
   }) {
     this.#options = options;
   }
 
   /** What an offer leads to, or why it is refused. Throws what Files throws, and the reason. */
   async prepare(offer: OfferPayload, signal: AbortSignal): Promise<Prepared> {
-    const { release } = offer;
+    const { release, command } = offer;
+    if (offer.action === "run" && command !== undefined) return this.#prepareCommand(command);
     if (offer.action === "remove" || release === undefined) {
       return { kind: "ready", target: { action: "remove" } };
     }
@@ -77,6 +87,21 @@ export class ReleasePreparer {
     const refusal = this.#misfit(offer, release, manifest) ?? contradictionIn(manifest);
     if (refusal !== null) return refusal;
     return { kind: "ready", target: { action: "install", digest: release.sha256, manifest } };
+  }
+
+  async #prepareCommand(command: Command): Promise<Prepared> {
+    const { commands, bootId, hooks } = this.#options;
+    const { work } = command;
+    const isBuiltIn = work.kind === "built-in";
+    if (commands === "off" || (commands === "built-in" && !isBuiltIn)) {
+      const allowed = commands === "off" ? "none" : BUILT_INS.join(" and ");
+      const detail = `this device's owner allows these commands: ${allowed}`;
+      return refused("command-forbidden", detail);
+    }
+    if (isBuiltIn && work.name === "reboot" && !hooks.canReboot) {
+      return refused("command-forbidden", "this device has no reboot hook");
+    }
+    return { kind: "ready", target: { action: "run", command, bootId: await bootId() } };
   }
 
   /** The steps to a target from what the slot holds now; measures both sides. */

@@ -17,6 +17,7 @@ import type { Files } from "./files/files.ts";
 import { systemFiles } from "./files/system-files.ts";
 import { openIdentity } from "./identity-keeper.ts";
 import type { IdentityKeeper } from "./identity-keeper.ts";
+import { readBootId } from "./process/boot-id.ts";
 import { readInventory } from "./inventory.ts";
 import { Backoff } from "./link/backoff.ts";
 import { DeviceSession } from "./link/device-session.ts";
@@ -28,6 +29,7 @@ import type { StreamDialer } from "./link/mqtt-dialer.ts";
 import { AgentMetrics } from "./metrics.ts";
 import type { MetricSources } from "./metrics.ts";
 import {
+  DEFAULT_COMMANDS,
   DEFAULT_EVIDENCE_INTERVAL_MS,
   DEFAULT_HEARTBEAT_INTERVAL_MS,
   type AgentOptions,
@@ -155,7 +157,9 @@ export async function wireAgent(
     device,
     workingTimeMs: () => workingTime.nowMs(),
     inventory: readInventory(options.inventory ?? {}),
-    hookPrograms: { busy: null, service: null, exhausted: null, ...options.hooks },
+    hookPrograms: { busy: null, service: null, exhausted: null, reboot: null, ...options.hooks },
+    commands: options.commands ?? DEFAULT_COMMANDS,
+    bootId: readBootId,
     agentName: `muster-agent/${options.version}`,
     evidenceIntervalMs: options.evidenceIntervalMs ?? DEFAULT_EVIDENCE_INTERVAL_MS,
     observer: metrics,

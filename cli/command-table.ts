@@ -80,6 +80,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     ],
   },
   {
+    name: "run",
+    summary: "Run a command on devices, in waves, and collect what it printed",
+    load: () => import("./commands/run/run.ts"),
+  },
+  {
     name: "rehearse",
     summary: "Play a rollout beforehand: how long, and how many a bad release would reach",
     load: () => import("./commands/rehearse/rehearse.ts"),

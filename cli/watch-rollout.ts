@@ -37,7 +37,7 @@ export async function watchRollout(options: {
 }): Promise<void> {
   const { shell, format } = options;
   const isTty = format === "table" && shell.stderr.isTTY === true;
-  const final = await follow(options, isTty);
+  const final = await followRollout(options, isTty);
   if (format === "table") {
     await printEvent({
       shell,
@@ -49,9 +49,11 @@ export async function watchRollout(options: {
   if (rolloutState(final) !== options.goal) shell.setExitStatus(1);
 }
 
-async function follow(
-  options: Parameters<typeof watchRollout>[0],
+/** Shows it until it has ended, or `isOver` says so. */
+export async function followRollout(
+  options: Parameters<typeof updates>[0] & { readonly format: OutputFormat },
   isTty: boolean,
+  isOver: (rollout: Rollout) => boolean = () => false,
 ): Promise<Rollout> {
   const { shell, format } = options;
   using progress = createProgress({ stream: shell.stderr, isTty, clock: shell.clock });
@@ -62,7 +64,7 @@ async function follow(
       const data = toPlainData(RolloutSchema, rollout);
       await printEvent({ shell, format, data, human: () => [] });
     }
-    if (ENDED_STATES.includes(rolloutState(rollout))) return rollout;
+    if (ENDED_STATES.includes(rolloutState(rollout)) || isOver(rollout)) return rollout;
   }
   throw new MusterError({
     code: "unavailable",
@@ -73,7 +75,7 @@ async function follow(
 
 /** The rollout after each change, across a restart of the center. */
 async function* updates(
-  options: Parameters<typeof watchRollout>[0],
+  options: { readonly shell: Shell; readonly session: Session; readonly name: string },
   progress: Progress,
 ): AsyncGenerator<Rollout> {
   const { shell, session, name } = options;

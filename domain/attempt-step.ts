@@ -20,7 +20,9 @@ export type ReportedPhase =
   | "failed"
   | "rolled-back"
   | "rejected"
-  | "superseded";
+  | "superseded"
+  /** A part of what a command printed: changes no state. */
+  | "output";
 
 export type AttemptEvent =
   /** A gateway may now offer it. `previous`: dictionary index of what the device runs. */
@@ -51,6 +53,8 @@ export interface AttemptContext {
   readonly nowTicks: number;
   /** Nothing is offered any more: what comes back is cancelled instead of pending. */
   readonly stopping: boolean;
+  /** The device's last word is the proof: the subject is a command. Absent = evidence is. */
+  readonly isProvenByReport?: boolean;
   /** Test-only switches for planted bugs; false in production. */
   readonly isPlanted: (name: string) => boolean;
 }
@@ -180,6 +184,7 @@ function report(
   }
   page.sequence[cell] = event.sequence;
   if (isClosedToReports(page.state[cell] ?? 0)) return "changed";
+  if (event.phase === "output") return "changed";
   page.reason[cell] = reasonCode(event.reason);
   if (event.phase === "rejected") {
     // The planted bug: every answer counts as an acceptance.
@@ -189,7 +194,7 @@ function report(
   }
   if ((page.flags[cell] ?? 0) % 2 === 0) page.acceptedAt[cell] = context.nowTicks + 1;
   flag(page, cell, CELL_FLAGS.exposed);
-  move(page, cell, event.phase, context);
+  move(page, cell, { phase: event.phase, reason: event.reason }, context);
   return "changed";
 }
 
@@ -213,7 +218,9 @@ export function reject(
   }
 }
 
-const STATE_OF_PHASE: { readonly [Phase in Exclude<ReportedPhase, "rejected">]: number } = {
+type MovingPhase = Exclude<ReportedPhase, "rejected" | "output">;
+
+const STATE_OF_PHASE: { readonly [Phase in MovingPhase]: number } = {
   accepted: ATTEMPT.accepted,
   downloading: ATTEMPT.downloading,
   downloaded: ATTEMPT.downloaded,
@@ -228,14 +235,25 @@ const STATE_OF_PHASE: { readonly [Phase in Exclude<ReportedPhase, "rejected">]: 
 function move(
   page: AttemptPage,
   cell: number,
-  phase: Exclude<ReportedPhase, "rejected">,
+  said: { readonly phase: MovingPhase; readonly reason: string },
   context: AttemptContext,
 ): void {
+  const { phase } = said;
   if (phase === "failed" || phase === "rolled-back") flag(page, cell, CELL_FLAGS.failed);
   // Given up, found back on what it ran before, and it goes on all the same.
   unflag(page, cell, CELL_FLAGS.settled);
   page.soakingSince[cell] = 0;
-  enter(page, cell, STATE_OF_PHASE[phase], context.nowTicks);
+  const state = context.isProvenByReport === true ? stateProven(said) : STATE_OF_PHASE[phase];
+  // How it ended is known, and nothing is left behind that could be put back.
+  if (context.isProvenByReport === true && isTerminal(state)) flag(page, cell, CELL_FLAGS.settled);
+  enter(page, cell, state, context.nowTicks);
+}
+
+/** Where the report itself is the proof. */
+function stateProven({ phase, reason }: { phase: MovingPhase; reason: string }): number {
+  if (phase === "installed") return ATTEMPT.succeeded;
+  const isLate = phase === "failed" && reason === "command-timed-out";
+  return isLate ? ATTEMPT["timed-out"] : STATE_OF_PHASE[phase];
 }
 
 /** Its device left before it was offered anything. False when it is not pending. */

@@ -71,9 +71,7 @@ export function isTerminal(state: number): boolean {
   return state >= ATTEMPT.succeeded;
 }
 
-/** Words of devices that came later: codes are stored, so these follow those of the center. */
-const LATER_DEVICE_REASONS = ["window-closed"] as const;
-
+/** Those that the first version had; the codes of `CELL_REASONS` begin with them. */
 const FIRST_DEVICE_REASONS = [
   "expired",
   "withdrawn",
@@ -94,6 +92,18 @@ const FIRST_DEVICE_REASONS = [
   "health-check-timed-out",
   "crash-loop",
   "internal",
+] as const;
+
+/** Words of devices that came later: codes are stored, so these follow those of the center. */
+const LATER_DEVICE_REASONS = [
+  "window-closed",
+  /** The owner of the device allows no such command. */
+  "command-forbidden",
+  /** It ended with a status other than 0, or could not be started. */
+  "command-failed",
+  "command-timed-out",
+  /** The agent ended while it ran: how far it came is not known, and it is not run again. */
+  "command-interrupted",
 ] as const;
 
 /** Why a device says that an attempt failed, was rejected or waits: the wire has the same words. */

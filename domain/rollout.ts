@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * The rollout: the intent (release × selector × strategy × policy), its states and what the engine
+ * The rollout: the intent (subject × selector × strategy × policy), its states and what the engine
  * keeps of it between steps.
  *
  *     draft → (awaiting-approval) → planned → running ⇄ paused → succeeded
@@ -16,6 +16,7 @@ import type { AdaptiveWindow } from "./adaptive-window.ts";
 import type { LeavePolicy } from "./membership.ts";
 import type { PlaceLimits } from "./place-loads.ts";
 import type { Strategy, WindowLimits } from "./strategy.ts";
+import type { SubjectFields } from "./subject.ts";
 import type { Amount } from "./units.ts";
 import type { ZoneProgress } from "./zone-progress.ts";
 import { NO_WINDOWS, type WindowPolicy } from "./zone-windows.ts";
@@ -111,9 +112,7 @@ export interface RollbackPolicy {
   readonly minSuccessPercent: number;
 }
 
-export interface RolloutSpec extends PlaceLimits {
-  /** `name@version`. */
-  readonly release: string;
+export interface RolloutSpec extends PlaceLimits, SubjectFields {
   readonly selector: string;
   readonly strategy: Strategy;
   readonly order: WaveOrder;
@@ -142,6 +141,7 @@ export interface RolloutSpec extends PlaceLimits {
 }
 
 export const DEFAULT_SPEC: Omit<RolloutSpec, "release" | "selector"> = {
+  command: null,
   strategy: { kind: "fixed" },
   order: "critical-last",
   leavers: "withdraw",

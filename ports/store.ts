@@ -21,6 +21,7 @@ export type DocumentKind =
   | "plan"
   /** What a device said when an attempt failed: rare, so a row of its own. */
   | "attempt-detail"
+  | "attempt-output"
   | "gateway"
   | "certificate"
   | "idempotency"

@@ -20,6 +20,8 @@ export interface ProcessRequest {
    * to start something; its output is not kept then.
    */
   readonly mayLeaveProcesses: boolean;
+  /** Gets what the program prints, as it prints it; then the result has no output. */
+  readonly output?: (chunk: Buffer) => void;
   /** Ends the whole process group at once. */
   readonly signal: AbortSignal;
 }

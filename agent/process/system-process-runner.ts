@@ -101,6 +101,8 @@ class Run {
   }
 
   #keep(chunk: Buffer): void {
+    const { output } = this.#request;
+    if (output !== undefined) return output(chunk);
     this.#output = (this.#output + chunk.toString("utf8")).slice(-MAX_OUTPUT_CHARACTERS);
   }
 

@@ -4,7 +4,8 @@
  * leaves the disk after it was acknowledged; a power cut in between sends it again, and its
  * sequence keeps it from counting twice.
  *
- * One file a (rollout, generation) holds the last report of each phase. The file stays, even empty,
+ * One file a (rollout, generation) holds the last report of each phase and the parts of output.
+ * The file stays, even empty,
  * while the attempt is open, because it holds the sequence.
  *
  * Fault points: `agent.report.{before,middle,after}`, `agent.acknowledge.{before,middle,after}`.
@@ -79,7 +80,10 @@ export class Outbox {
     const report = await this.#change(key, "agent.report", (record) => {
       const sequence = record.lastSequence + 1;
       const added = fitReport({ ...draft, sequence });
-      const others = record.pending.filter((other) => other.phase !== draft.phase);
+      // Each part of a command's output is needed; of anything else the last word is.
+      const others = record.pending.filter(
+        ({ phase }) => phase !== draft.phase || phase === "output",
+      );
       const next = {
         lastSequence: sequence,
         isClosed: options.isLast,

@@ -8,6 +8,7 @@ import {
   MAX_REPORT_BYTES,
   MAX_REPORT_DETAIL_CHARACTERS,
 } from "../../protocol/device/report.ts";
+import { MAX_OUTPUT_PARTS } from "../../protocol/device/output-parts.ts";
 import type { DeviceReport } from "../../protocol/device/report.ts";
 
 export interface ReportRecord {
@@ -19,13 +20,14 @@ export interface ReportRecord {
 }
 
 export const REPORT_RECORD_SCHEMA_NAME = "muster.agent-reports/v1";
-/** Ten phases of at most MAX_REPORT_BYTES, indented. */
-export const MAX_REPORT_RECORD_BYTES = 262_144;
+/** Ten phases and the parts of one command's output, of at most MAX_REPORT_BYTES each, indented. */
+const MAX_PENDING_REPORTS: number = 10 + MAX_OUTPUT_PARTS;
+export const MAX_REPORT_RECORD_BYTES: number = 2 * MAX_PENDING_REPORTS * MAX_REPORT_BYTES;
 
 export const reportRecordSchema: z.ZodType<ReportRecord> = z.strictObject({
   lastSequence: z.int().min(0).max(0xffff),
   isClosed: z.boolean(),
-  pending: z.array(deviceReportSchema).max(10),
+  pending: z.array(deviceReportSchema).max(MAX_PENDING_REPORTS),
 });
 
 /** Cuts `detail` so that the report keeps the protocol's limits, in characters and in bytes. */

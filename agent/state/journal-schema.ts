@@ -20,6 +20,8 @@ const outcomeSchema: z.ZodType<Outcome> = z.strictObject({
   phase: z.enum(["installed", "failed", "rolled-back", "superseded"]),
   reason: z.enum(REPORT_REASONS).optional(),
   detail: z.string().optional(),
+  exitCode: z.int().optional(),
+  outputBytes: z.int().optional(),
 });
 
 const attemptSchema: z.ZodType<AttemptState> = z.strictObject({

@@ -22,6 +22,9 @@ export interface Outcome {
   readonly phase: "installed" | "failed" | "rolled-back" | "superseded";
   readonly reason?: ReportReason | undefined;
   readonly detail?: string | undefined;
+  /** Of a command: as a report has them. */
+  readonly exitCode?: number | undefined;
+  readonly outputBytes?: number | undefined;
 }
 
 export interface AttemptState {

@@ -20,6 +20,8 @@ export interface StepTools {
   readonly processes: ProcessRunner;
   readonly downloader: Downloader;
   readonly hooks: Hooks;
+  /** Another one after each start of the device. */
+  readonly bootId: () => Promise<string>;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Milliseconds since 1970: what windows are judged by. */
@@ -31,6 +33,8 @@ export interface StepContext extends StepTools {
   readonly offer: OfferPayload;
   /** Tells the center what the attempt waits for. */
   readonly sayWaiting: (reason: ReportReason) => Promise<void>;
+  /** Makes a part of a command's output durable, to be sent. */
+  readonly sayOutput: (text: string) => Promise<void>;
   /** Newer work has come, or the agent stops. Steps that can be left anywhere listen to it. */
   readonly interrupt: AbortSignal;
   /** The agent must end now: every step listens to it, and is repeated by the next agent. */

@@ -9,6 +9,7 @@ import { runCommit } from "./commit.ts";
 import { runDownload } from "./download.ts";
 import { runFile } from "./file.ts";
 import { runHealthCheck } from "./health-check.ts";
+import { runRun } from "./run.ts";
 import { runSeal } from "./seal.ts";
 import { runService } from "./service.ts";
 import { runDiscard, runStageClean } from "./stage-clean.ts";
@@ -37,6 +38,7 @@ const STEP_TABLE: StepTable = {
   commit: runCommit,
   rollback: runRollback,
   discard: runDiscard,
+  run: runRun,
 };
 
 export async function runStep(context: StepContext, step: Step): Promise<StepResult> {

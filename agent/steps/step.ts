@@ -8,6 +8,8 @@
  * `install` touches the inactive side only; `activate` is where what runs changes.
  */
 import { z } from "zod";
+import type { Command } from "../../domain/subject.ts";
+import { commandSchema } from "../../protocol/device/command.ts";
 import type { HealthCheck } from "../../protocol/device/release-manifest.ts";
 import { healthCheckSchema } from "../slots/side-record.ts";
 import type { ActiveSide, Side } from "../slots/slot-layout.ts";
@@ -87,6 +89,14 @@ export interface DiscardStep {
   readonly side: Side;
 }
 
+/** Runs a command of the center, once, and decides the attempt by how it ended. */
+export interface RunStep {
+  readonly kind: "run";
+  readonly command: Command;
+  /** Of the boot in which the command was accepted; another one later is the proof of a reboot. */
+  readonly bootId: string;
+}
+
 export type Step =
   | DownloadStep
   | VerifyStep
@@ -101,7 +111,8 @@ export type Step =
   | HealthCheckStep
   | CommitStep
   | RollbackStep
-  | DiscardStep;
+  | DiscardStep
+  | RunStep;
 export type StepKind = Step["kind"];
 
 export type Stage = "fetch" | "wait" | "install" | "activate" | "undo";
@@ -121,6 +132,7 @@ export const STAGES: { readonly [kind in StepKind]: Stage } = {
   commit: "activate",
   rollback: "undo",
   discard: "undo",
+  run: "activate",
 };
 
 const side = z.enum(["a", "b"]);
@@ -155,4 +167,5 @@ export const stepSchema: z.ZodType<Step> = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("commit") }),
   z.strictObject({ kind: z.literal("rollback"), to: activeSide }),
   z.strictObject({ kind: z.literal("discard"), side }),
+  z.strictObject({ kind: z.literal("run"), command: commandSchema, bootId: z.string() }),
 ]);

@@ -5,9 +5,11 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import { z } from "zod";
 import { ATTEMPT_STATES, CELL_REASONS } from "../../domain/attempt.ts";
 import { MusterError } from "../../domain/errors.ts";
+import { needsEvidence } from "../../domain/subject.ts";
 import type { Store } from "../../ports/store.ts";
 import type { AttemptSchema, DeployService } from "../../protocol/gen/muster/v1/deploy_pb.ts";
 import { mapInTurns } from "../../runtime/map-in-turns.ts";
+import { readOutput, type AttemptOutput } from "../rollouts/command-outputs.ts";
 import { loadRollout, type LoadOptions } from "../rollouts/loop-state.ts";
 import type { OpenRollout } from "../rollouts/open-rollout.ts";
 import { readRollout, rolloutKey } from "../rollouts/rollout-record.ts";
@@ -19,6 +21,8 @@ export interface AttemptsOptions {
   readonly load: Omit<LoadOptions, "signal">;
 }
 
+/** Two MiB of output at most, of which a message holds four. */
+const MAX_OUTPUTS_A_PAGE = 32;
 const storedDetail = z.object({ text: z.string() });
 
 export function attemptMethods(
@@ -28,7 +32,9 @@ export function attemptMethods(
     listAttempts: async (request, context) => {
       const tenant = authorize(context, request.tenant, "viewer");
       const rollout = await find(options, tenant, request.rollout, context.signal);
-      const limit = pageSizeOf(request.pageSize);
+      const { withOutput } = request;
+      const size = pageSizeOf(request.pageSize);
+      const limit = withOutput ? Math.min(size, MAX_OUTPUTS_A_PAGE) : size;
       const wanted = ATTEMPT_STATES.findIndex((state) => state === request.state);
       if (request.state !== "" && wanted === -1) throw unknownState(request.state);
       const positions: number[] = [];
@@ -37,7 +43,7 @@ export function attemptMethods(
         if (wanted === -1 || rollout.stateAt(position) === wanted) positions.push(position);
       }
       const attempts = await mapInTurns(positions, (at) =>
-        attemptMessage(options.store, rollout, at, context.signal),
+        attemptMessage(options.store, rollout, { position: at, withOutput }, context.signal),
       );
       const nextPageToken = position < rollout.ordinals.length ? String(position) : "";
       return { attempts, nextPageToken };
@@ -75,12 +81,16 @@ async function find(
 async function attemptMessage(
   store: Store,
   rollout: OpenRollout,
-  position: number,
+  { position, withOutput }: { position: number; withOutput: boolean },
   signal: AbortSignal,
 ): Promise<MessageInitShape<typeof AttemptSchema>> {
   const { page, index } = rollout.cell(position);
   const device = await store.getDeviceByOrdinal(rollout.ordinalAt(position), { signal });
   const generation = page.generation[index] ?? 0;
+  const { number, spec } = rollout.record;
+  const output = needsEvidence(spec)
+    ? null
+    : await readOutput(store, number, { position, generation }, signal);
   const reason = CELL_REASONS[page.reason[index] ?? 0] ?? "";
   return {
     device: device?.id ?? "",
@@ -90,6 +100,18 @@ async function attemptMessage(
     generation,
     reason,
     detail: reason === "" ? "" : await detailOf(store, rollout, position, generation, signal),
+    ...(output === null ? {} : outputFields(output, withOutput)),
+  };
+}
+
+function outputFields(
+  { text, exitCode, outputBytes }: AttemptOutput,
+  withOutput: boolean,
+): MessageInitShape<typeof AttemptSchema> {
+  return {
+    ...(exitCode === null ? {} : { exitCode }),
+    outputBytes: BigInt(outputBytes),
+    output: withOutput ? text : "",
   };
 }
 

@@ -4,6 +4,7 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { ServiceImpl } from "@connectrpc/connect";
 import { MusterError } from "../../domain/errors.ts";
 import { checkName } from "../../domain/identity.ts";
+import { needsEvidence } from "../../domain/subject.ts";
 import type { DeployService } from "../../protocol/gen/muster/v1/deploy_pb.ts";
 import type {
   RehearsalPlaySchema,
@@ -80,8 +81,21 @@ function draftOf(
   name: string,
   spec: RolloutRecord["spec"],
 ): RolloutRecord {
+  if (!needsEvidence(spec)) throw isCommand(name);
   const createdAtMs = options.clock.wallMs();
   return draftRecord({ number: REHEARSED_NUMBER, tenant, name, spec, createdAtMs });
+}
+
+/** The model of the fleet is learnt from installs: nothing says how long a command takes. */
+function isCommand(name: string): MusterError {
+  return new MusterError({
+    code: "invalid_argument",
+    message: `cannot rehearse rollout ${name}: its subject is a command, and only installs are`,
+    detail: {
+      field: "spec.command",
+      hint: "run it on a small wave first: muster run --wave 1 …",
+    },
+  });
 }
 
 function checkRequest(request: RehearseRolloutRequest): void {

@@ -19,6 +19,7 @@ import {
 import { windowsMessage } from "./rollout-schedule-spec.ts";
 import type { PlanRecord, RolloutRecord } from "../rollouts/rollout-record.ts";
 import { rollbackMessage } from "./rollback-message.ts";
+import { commandMessage } from "./command-message.ts";
 import { amountMessage } from "./spec-fields.ts";
 import { strategyMessage } from "./strategy-message.ts";
 
@@ -86,6 +87,8 @@ function progressOf(
     inFlight: total.inFlight,
     clockMs: BigInt(Math.round(record.progress.clockMs)),
     window: record.progress.window?.size ?? 0,
+    outputKeptBytes: BigInt(record.outputKept),
+    outputLeftOut: record.outputLeftOut,
     waves: counts.map((wave, index) => ({ number: index + 1, byState: byState(wave) })),
     ...(tally === null ? {} : slicesOf(record, tally)),
   };
@@ -164,6 +167,7 @@ function specMessage(
   const { deadlines, gate } = spec;
   return {
     release: spec.release,
+    ...(spec.command === null ? {} : { command: commandMessage(spec.command) }),
     selector: spec.selector,
     waves: spec.waves.map(amountMessage),
     maxInFlight: amountMessage(spec.maxInFlight),

@@ -6,6 +6,7 @@
 import { DEFAULT_SPEC, type Deadlines, type RolloutSpec } from "../../domain/rollout.ts";
 import { parseSelector } from "../../domain/selector/parser.ts";
 import { MAX_SLICED_FACTS, sliceFact } from "../../domain/slices.ts";
+import { COMMAND_ANSWER_MS, type SubjectFields } from "../../domain/subject.ts";
 import { MAX_DURATION_MS } from "../../domain/units.ts";
 import { MAX_WAVES } from "../../domain/waves.ts";
 import {
@@ -16,6 +17,7 @@ import {
   type RolloutSpec as WireSpec,
 } from "../../protocol/gen/muster/v1/deploy_pb.ts";
 import { readRollback } from "./rollback-message.ts";
+import { readSubject } from "./command-message.ts";
 import { readSchedule } from "./rollout-schedule-spec.ts";
 import { invalid, optionalAmount, readAmount } from "./spec-fields.ts";
 import { readStrategy } from "./strategy-message.ts";
@@ -25,16 +27,14 @@ const LEAST_PERCENT = 0.000_001;
 /** Throws `invalid_argument` at the first field that is wrong. */
 export function readSpec(wire: WireSpec | undefined): RolloutSpec {
   if (wire === undefined) throw invalid("spec", "is missing");
-  if (!/^[^@\s]+@[^@\s]+$/.test(wire.release)) {
-    throw invalid("spec.release", `${JSON.stringify(wire.release)} is not name@version`);
-  }
+  const subject = readSubject(wire);
   parseSelector(wire.selector);
   if (wire.waves.length > MAX_WAVES)
     throw invalid("spec.waves", `has more than ${MAX_WAVES} waves`);
   const defaults = DEFAULT_SPEC;
   const strategy = readStrategy(wire);
   return {
-    release: wire.release,
+    ...subject,
     selector: wire.selector,
     strategy,
     leavers: wire.leavers === LeavePolicy.KEEP ? "keep" : "withdraw",
@@ -48,12 +48,33 @@ export function readSpec(wire: WireSpec | undefined): RolloutSpec {
     maxInFlightPerSite: wire.maxInFlightPerSite,
     blastRadius: optionalAmount(wire.blastRadius, "spec.blastRadius", defaults.blastRadius),
     gate: readGate(wire),
-    soakMs: duration(wire.soakMs, "spec.soak", defaults.soakMs),
-    deadlines: readDeadlines(wire),
-    onStop: wire.onStop === OnStop.PAUSE ? "pause" : "rollback",
+    ...readProof(wire, subject),
     rollback: readRollback(wire),
     ...readSchedule(wire),
   };
+}
+
+/** What follows from whether there is something to prove, and to put back. */
+function readProof(
+  wire: WireSpec,
+  subject: SubjectFields,
+): Pick<RolloutSpec, "soakMs" | "deadlines" | "onStop"> {
+  const deadlines = readDeadlines(wire);
+  const { command } = subject;
+  if (command === null) {
+    const soakMs = duration(wire.soakMs, "spec.soak", DEFAULT_SPEC.soakMs);
+    return { soakMs, deadlines, onStop: wire.onStop === OnStop.PAUSE ? "pause" : "rollback" };
+  }
+  if (wire.soakMs !== 0n) throw invalid("spec.soak", "is set: a command leaves nothing to soak");
+  if (wire.onStop === OnStop.ROLLBACK) {
+    throw invalid("spec.onStop", "is rollback: a command that has run cannot be taken back");
+  }
+  if (wire.rollback !== undefined) {
+    throw invalid("spec.rollback", "is set: a command that has run cannot be taken back");
+  }
+  // A device that says nothing for so long has fallen silent.
+  const installMs = command.timeoutMs + COMMAND_ANSWER_MS;
+  return { soakMs: 0, deadlines: { ...deadlines, installMs }, onStop: "pause" };
 }
 
 function readGate(wire: WireSpec): RolloutSpec["gate"] {

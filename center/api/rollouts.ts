@@ -6,16 +6,12 @@ import { MusterError } from "../../domain/errors.ts";
 import { checkName } from "../../domain/identity.ts";
 import { isEnded, type RolloutSpec } from "../../domain/rollout.ts";
 import { delay, type Clock } from "../../ports/clock.ts";
-import type { Store, StoredDocument } from "../../ports/store.ts";
+import type { AuditDraft, Json, Store, StoredDocument } from "../../ports/store.ts";
 import type { DeployService, Rollout } from "../../protocol/gen/muster/v1/deploy_pb.ts";
 import { mapInTurns } from "../../runtime/map-in-turns.ts";
 import type { CommandAction, LoopInbox } from "../rollouts/loop-inbox.ts";
-import {
-  changedMeanwhile,
-  findRelease,
-  makePlan,
-  type PlanMakerOptions,
-} from "../rollouts/plan-maker.ts";
+import { changedMeanwhile, makePlan, type PlanMakerOptions } from "../rollouts/plan-maker.ts";
+import { findSubject } from "../rollouts/planned-subject.ts";
 import { comparePlans } from "../rollouts/plan-comparison.ts";
 import { ROLLBACK_SUFFIX } from "../rollouts/rollback-maker.ts";
 import { wordOf } from "../rollouts/rollout-commands.ts";
@@ -68,7 +64,7 @@ export function rolloutMethods(
       checkName(request.name, "rollout name", "metadata.name");
       checkNotReserved(request.name);
       const spec = readSpec(request.spec);
-      findRelease(options.releases, { tenant, spec });
+      findSubject(options.releases, { tenant, spec });
       const who = { actor: actorOf(context), reason: reasonOf(request.mutation) };
       const done = await apply(options, tenant, request.name, spec, who, context.signal);
       return { ...done, rollout: await show(reader, tenant, request.name, context) };
@@ -219,16 +215,10 @@ function auditOf(
   action: string,
   who: { actor: string; reason: string },
   spec: RolloutSpec,
-): {
-  tenant: string;
-  actor: string;
-  action: string;
-  subject: string;
-  reason: string;
-  detail: { release: string; selector: string };
-} {
-  const { release, selector } = spec;
-  return { tenant, ...who, action, subject: `rollout/${key}`, detail: { release, selector } };
+): AuditDraft {
+  const { release, selector, command } = spec;
+  const subject = command === null ? { release } : { command: command as unknown as Json };
+  return { tenant, ...who, action, subject: `rollout/${key}`, detail: { ...subject, selector } };
 }
 
 function checkNotReserved(name: string): void {

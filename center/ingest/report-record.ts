@@ -38,6 +38,9 @@ export interface FiledReport {
   readonly phase: ReportedPhase;
   readonly reason: string;
   readonly text: string;
+  /** null: not a command, or one that did not end by itself. */
+  readonly exitCode: number | null;
+  readonly outputBytes: number;
 }
 
 /** Most reports in one batch of a gateway. */
@@ -77,6 +80,8 @@ export class ReportSet {
       phase,
       reason: detail?.reason ?? "",
       text: detail?.text ?? "",
+      exitCode: detail?.exitCode ?? null,
+      outputBytes: Number(detail?.outputBytes ?? 0n),
     };
   }
 

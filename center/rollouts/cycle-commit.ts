@@ -9,6 +9,7 @@ import { MusterError } from "../../domain/errors.ts";
 import type { AuditDraft, DocumentWrite, Fence, PageWrite, Store } from "../../ports/store.ts";
 import { faultPoint } from "../../runtime/faults.ts";
 import type { FiledReport } from "../ingest/report-record.ts";
+import { CommandOutputs } from "./command-outputs.ts";
 import type { LoopState } from "./loop-state.ts";
 import type { OpenRollout } from "./open-rollout.ts";
 import { encodePlanPages } from "./plan-pages.ts";
@@ -32,11 +33,15 @@ export class CycleCommit {
   private readonly documents: DocumentWrite[] = [];
   private readonly pages: PageWrite[] = [];
   private readonly audits: AuditDraft[] = [];
+  private readonly outputs = new CommandOutputs();
 
   constructor(state: LoopState, fence: Fence, details: readonly DetailWrite[]) {
     this.state = state;
     this.fence = fence;
-    for (const { rollout, report } of details) this.addDetail(rollout, report);
+    for (const { rollout, report } of details) {
+      if (rollout.needsEvidence) this.addDetail(rollout, report);
+      else this.outputs.add(rollout, report);
+    }
   }
 
   audit(draft: AuditDraft): void {
@@ -85,6 +90,7 @@ export class CycleCommit {
     nowMs: number,
     signal: AbortSignal,
   ): Promise<{ changedKeys: string[] }> {
+    await this.outputs.store(store, this.fence, signal);
     const { consumer, digests, running, open } = this.state;
     // The attempt pages of a rollout that has ended no longer vouch for what it drew.
     const all = [...open.values()].some(({ record }) => isEnded(record.progress.state));

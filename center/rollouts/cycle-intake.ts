@@ -100,7 +100,7 @@ export function applyReports(
       outcomes[outcome]++;
       if (outcome !== "changed") continue;
       desk.release(report.rollout, report.position);
-      if (report.text !== "") details.push({ rollout, report });
+      if (report.text !== "" || report.exitCode !== null) details.push({ rollout, report });
     }
   }
   return { details, outcomes };

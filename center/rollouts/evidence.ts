@@ -28,6 +28,7 @@ export function createEvidence(
       const ordinal = rollout.ordinalAt(position);
       const presence = fleet.presence(ordinal);
       if (presence === "unknown") return EVIDENCE.unknown;
+      if (!rollout.needsEvidence) return EVIDENCE.none;
       if (presence !== "online" && !fleet.isHeardFrom(ordinal)) return EVIDENCE.none;
       // Connected, but it has not said what it runs since: a matter of milliseconds.
       if (presence === "online" && !fleet.hasGreeted(ordinal)) return EVIDENCE.unknown;

@@ -4,7 +4,8 @@
  * own in columns, and one signature over the tree of them all.
  */
 import { assert } from "../../domain/assert.ts";
-import type { OfferedWindows } from "../../protocol/device/offer.ts";
+import { subjectOf } from "../../domain/subject.ts";
+import type { OfferedWindows, OfferPayload } from "../../protocol/device/offer.ts";
 import {
   NONCE_BYTES,
   offerLeaves,
@@ -101,10 +102,6 @@ export class OfferDesk {
     nowMs: number,
   ): OfferTemplate {
     const { record, plan } = rollout;
-    const target = rollout.targetAt(position);
-    const at = target.release.lastIndexOf("@");
-    const name = target.release.slice(0, at);
-    const version = target.release.slice(at + 1);
     const payload = {
       type: "muster.offer/v1" as const,
       tenant: record.tenant,
@@ -115,24 +112,38 @@ export class OfferDesk {
       generation: hole,
       stopEpoch: lease.stopEpoch,
       slot: plan.slot,
-      action: target.digest === "" ? ("remove" as const) : ("install" as const),
-      ...(target.digest === ""
-        ? {}
-        : {
-            release: {
-              name,
-              version,
-              target: releaseTarget(record.tenant, name, version),
-              sha256: target.digest,
-              lengthBytes: target.manifestBytes,
-            },
-          }),
+      ...this.workOf(rollout, position),
       ...offeredWindows(rollout, position),
       nonce: hole,
       issuedAtMs: nowMs,
       expiresAtMs: nowMs + this.offerLifetimeMs,
     };
     return offerTemplate(payload, hole);
+  }
+
+  /** What the device is to do. */
+  private workOf(
+    rollout: OpenRollout,
+    position: number,
+  ): Pick<OfferPayload, "action" | "release" | "command"> {
+    const { record } = rollout;
+    const subject = subjectOf(record.spec);
+    if (subject.kind === "command") return { action: "run", command: subject.command };
+    const target = rollout.targetAt(position);
+    if (target.digest === "") return { action: "remove" };
+    const at = target.release.lastIndexOf("@");
+    const name = target.release.slice(0, at);
+    const version = target.release.slice(at + 1);
+    return {
+      action: "install",
+      release: {
+        name,
+        version,
+        target: releaseTarget(record.tenant, name, version),
+        sha256: target.digest,
+        lengthBytes: target.manifestBytes,
+      },
+    };
   }
 }
 

@@ -38,6 +38,7 @@ import { UNSLICED, type SlicedPlan } from "../../domain/slices.ts";
 import { skipClosedTime } from "../../domain/window-deadlines.ts";
 import { isClosed, type WindowOpened } from "../../domain/zone-progress.ts";
 import type { WindowKind } from "../../domain/zone-windows.ts";
+import { needsEvidence } from "../../domain/subject.ts";
 import type { DocumentWrite, PageWrite } from "../../ports/store.ts";
 import { holdPages, type HeldPage } from "./held-page.ts";
 import type { PlanColumns } from "./plan-pages.ts";
@@ -105,6 +106,11 @@ export class OpenRollout extends PlannedDevices {
     return state === "stopping" || state === "rolling-back";
   }
 
+  /** False: what devices report is the proof. */
+  get needsEvidence(): boolean {
+    return needsEvidence(this.record.spec);
+  }
+
   /** Positions that may be offered: those of the waves that are open. */
   get releasedEnd(): number {
     return this.plan.waves[this.record.progress.waveCount - 1]?.end ?? 0;
@@ -150,6 +156,7 @@ export class OpenRollout extends PlannedDevices {
     const outcome = stepAttempt(held.page, event, {
       nowTicks: this.nowTicks,
       stopping: this.isStopping,
+      isProvenByReport: !this.needsEvidence,
       isPlanted,
     });
     if (outcome === "changed") this.touch(held);

@@ -69,7 +69,7 @@ async function findPlanned(
   });
 }
 
-/** The newest plan before this one, for releases of the same name. */
+/** The newest plan before this one, for releases of the same name, or for a command. */
 async function findPrevious(
   store: Store,
   record: RolloutRecord,
@@ -94,6 +94,7 @@ async function findPrevious(
 }
 
 function subjectOf({ spec }: RolloutRecord): string {
+  if (spec.command !== null) return "a command";
   return spec.release.slice(0, spec.release.lastIndexOf("@"));
 }
 

@@ -18,7 +18,7 @@ import type { Random } from "../../ports/random.ts";
 import type { Store } from "../../ports/store.ts";
 import { factsOf } from "../devices/device-record.ts";
 import { measureDownloads } from "../releases/download-sizes.ts";
-import type { ReleaseIndex, ReleaseRecord } from "../releases/release-index.ts";
+import type { ReleaseIndex } from "../releases/release-index.ts";
 import type { DigestDictionary } from "../state/digest-dictionary.ts";
 import type { RunningTable } from "../state/running-table.ts";
 import { devicesDigest, planDigest } from "./plan-digest.ts";
@@ -26,6 +26,7 @@ import type { OpenRollout } from "./open-rollout.ts";
 import { findConflicts } from "./plan-conflicts.ts";
 import { encodePlanPages, type PlanColumns } from "./plan-pages.ts";
 import { SlicedInventory, sliceNewPlan } from "./plan-slices.ts";
+import { findSubject, type PlannedSubject } from "./planned-subject.ts";
 import { rolloutKey, toJson, type PlanRecord, type RolloutRecord } from "./rollout-record.ts";
 import { encodeSlicePages } from "./slice-pages.ts";
 
@@ -59,15 +60,15 @@ export async function draftPlan(
   record: RolloutRecord,
   signal: AbortSignal,
 ): Promise<DraftedPlan> {
-  const release = findRelease(options.releases, record);
+  const subject = findSubject(options.releases, record);
   const seed = Buffer.from(options.random.bytes(16)).toString("hex");
-  const { plan, sliced } = await askPlanner(options, record, release, seed, signal);
+  const { plan, sliced } = await askPlanner(options, record, subject, seed, signal);
   if (plan.ordinals.length === 0) throw nobody(record, plan);
   const { priority, compatible } = record.spec;
-  const own = { ...record, priority, compatible, isRollback: false, slot: release.slot };
+  const own = { ...record, priority, compatible, isRollback: false, slot: subject.slot };
   const conflicts = findConflicts(own, record.tenant, plan, options.openRollouts());
   const plannedAtMs = options.clock.wallMs();
-  const frozen = freeze(record, release, plan, { sliced, conflicts, seed, plannedAtMs });
+  const frozen = freeze(record, subject, plan, { sliced, conflicts, seed, plannedAtMs });
   const { ordinals } = plan;
   const sites = Uint32Array.from(plan.sites, (site) => siteKey(record.tenant, site));
   const zones = plan.zones?.byPosition ?? null;
@@ -150,54 +151,31 @@ export function changedMeanwhile(name: string): MusterError {
   });
 }
 
-/** The release that a rollout names; throws `not_found`. */
-export function findRelease(
-  releases: ReleaseIndex,
-  rollout: Pick<RolloutRecord, "tenant" | "spec">,
-): ReleaseRecord {
-  const text = rollout.spec.release;
-  const at = text.lastIndexOf("@");
-  const release = releases.get(rollout.tenant, text.slice(0, at), text.slice(at + 1));
-  if (release !== undefined) return release;
-  throw new MusterError({
-    code: "not_found",
-    message: `release ${text} is not published in tenant ${rollout.tenant}`,
-    detail: { field: "spec.release", hint: "see what is: muster get releases" },
-  });
-}
-
 async function askPlanner(
   options: PlanMakerOptions,
   record: RolloutRecord,
-  release: ReleaseRecord,
+  subject: PlannedSubject,
   seed: string,
   signal: AbortSignal,
 ): Promise<{ plan: Plan; sliced: SlicedPlan }> {
   const selects = compileSelector(parseSelector(record.spec.selector));
-  const slot = SLOT_NAMES.indexOf(release.slot);
+  const slot = SLOT_NAMES.indexOf(subject.slot);
   const running = options.running();
   const digests = options.digests();
   const runsOf = ({ ordinal }: DeviceFacts): string => {
     const release = running.releaseOf(ordinal, slot);
     return release === -1 ? "" : digests.digestOf(release);
   };
-  const { artifacts, releases } = options;
-  const isPublished = (digest: string): boolean => releases.byManifestDigest(digest) !== undefined;
-  const runAnywhere = new Set([""]);
-  running.forEachKnown(slot, (_, index) => runAnywhere.add(digests.digestOf(index)));
-  const asked = { release, running: runAnywhere, isPublished, signal };
-  const downloadBytesOf =
-    artifacts === undefined
-      ? (): number => release.downloadBytes
-      : await measureDownloads({ artifacts, ...asked });
+  const downloadBytesOf = await downloadSizes(options, subject, slot, signal);
   const draft = new PlanDraft(
     {
       spec: record.spec,
-      release,
+      release: subject,
       selects,
       runsRelease: ({ ordinal }) => {
+        if (subject.digest === null) return false;
         const runs = running.get(ordinal, slot);
-        return runs.known && runs.healthy && digests.digestOf(runs.release) === release.sha256;
+        return runs.known && runs.healthy && digests.digestOf(runs.release) === subject.digest;
       },
       downloadBytesOf: (device) => downloadBytesOf(runsOf(device)),
       expectedAttemptMs: EXPECTED_ATTEMPT_MS,
@@ -222,19 +200,36 @@ async function askPlanner(
     if (page.length < INVENTORY_PAGE) break;
   }
   const plan = draft.finish();
-  return { plan, sliced: sliceNewPlan(options, names, release.slot, plan.ordinals, inventory) };
+  return { plan, sliced: sliceNewPlan(options, names, subject.slot, plan.ordinals, inventory) };
+}
+
+/** Bytes to fetch by the digest of what a device runs. */
+async function downloadSizes(
+  options: PlanMakerOptions,
+  { digest, downloadBytes }: PlannedSubject,
+  slot: number,
+  signal: AbortSignal,
+): Promise<(running: string) => number> {
+  const { artifacts, releases } = options;
+  if (artifacts === undefined || digest === null) return () => downloadBytes;
+  const isPublished = (known: string): boolean => releases.byManifestDigest(known) !== undefined;
+  const running = new Set([""]);
+  const digests = options.digests();
+  options.running().forEachKnown(slot, (_, index) => running.add(digests.digestOf(index)));
+  const release = { sha256: digest, downloadBytes };
+  return measureDownloads({ artifacts, release, running, isPublished, signal });
 }
 
 function freeze(
   record: RolloutRecord,
-  release: ReleaseRecord,
+  subject: PlannedSubject,
   plan: Plan,
   more: Pick<PlanRecord, "conflicts" | "seed" | "plannedAtMs"> & { readonly sliced: SlicedPlan },
 ): PlanRecord {
   const { sliced, conflicts, seed, plannedAtMs } = more;
   const frozen = {
     seed,
-    slot: release.slot,
+    slot: subject.slot,
     deviceCount: plan.ordinals.length,
     waves: plan.waves.map((wave) => ({
       start: wave.start,
@@ -250,13 +245,8 @@ function freeze(
     limits: plan.limits,
     siteCount: sliced.siteCount,
     slices: sliced.slices,
-    targets: [
-      {
-        release: record.spec.release,
-        digest: release.sha256,
-        manifestBytes: release.manifestBytes,
-      },
-    ],
+    targets: [subject.target],
+    ...(record.spec.command === null ? {} : { command: record.spec.command }),
     downloadBytes: plan.downloadBytes,
     expectedDurationMs: plan.expectedDurationMs,
     plannedAtMs,

@@ -52,6 +52,9 @@ export function makeRollback(options: {
     startedAtMs: nowMs,
     endedAtMs: 0,
     detailCount: 0,
+    outputKept: 0,
+    outputRows: 0,
+    outputLeftOut: 0,
   };
   return new OpenRollout({
     record,

@@ -81,6 +81,9 @@ function stop(command: CommandItem, rollout: OpenRollout, why: string): RolloutE
   if (state === "rolling-back") return null;
   if (state === "stopping" && (!rollback || rollbackWanted)) return null;
   if (mayStop(state, rollback)) {
+    if (rollback && !rollout.needsEvidence) {
+      throw refusal(command, state, "a command that has run cannot be taken back");
+    }
     if (rollback && rollout.frame.isRollback) {
       throw refusal(command, state, "it is itself a rollback");
     }

@@ -20,7 +20,9 @@ import { SLOT_NAMES } from "../../domain/running-page.ts";
 import type { PlanZone } from "../../domain/plan-zones.ts";
 import { DAYS } from "../../domain/window.ts";
 import { NO_WINDOWS, type WindowPolicy } from "../../domain/zone-windows.ts";
+import type { Command } from "../../domain/subject.ts";
 import type { Json, StoredDocument } from "../../ports/store.ts";
+import { commandSchema } from "../../protocol/device/command.ts";
 
 export interface RolloutRecord {
   readonly number: number;
@@ -45,6 +47,10 @@ export interface RolloutRecord {
   readonly endedAtMs: number;
   /** Failure texts kept so far; bounded. */
   readonly detailCount: number;
+  /** Of a command: bytes and rows of output kept, and reports whose output was not. */
+  readonly outputKept: number;
+  readonly outputRows: number;
+  readonly outputLeftOut: number;
 }
 
 /** What one position may be told to run: an index of `PlanRecord.targets`. */
@@ -96,6 +102,8 @@ export interface PlanRecord {
   readonly siteCount: number;
   readonly slices: readonly Slice[];
   readonly targets: readonly PlanTarget[];
+  /** Of a command: what was reviewed, so that the digest covers it. */
+  readonly command?: Command | undefined;
   readonly downloadBytes: number;
   readonly expectedDurationMs: number;
   readonly plannedAtMs: number;
@@ -129,6 +137,7 @@ const windowPolicy: z.ZodType<WindowPolicy> = z.strictObject({
 
 const spec: z.ZodType<RolloutSpec> = z.strictObject({
   release: z.string(),
+  command: commandSchema.nullable().default(null),
   selector: z.string(),
   strategy: strategy.default({ kind: "fixed" }),
   order: z.enum(WAVE_ORDERS).default("hash"),
@@ -236,6 +245,9 @@ const rolloutRecord: z.ZodType<RolloutRecord> = z.strictObject({
   startedAtMs: z.number(),
   endedAtMs: z.number(),
   detailCount: z.int(),
+  outputKept: z.int().default(0),
+  outputRows: z.int().default(0),
+  outputLeftOut: z.int().default(0),
 });
 
 const planRecord: z.ZodType<PlanRecord> = z.strictObject({
@@ -284,6 +296,7 @@ const planRecord: z.ZodType<PlanRecord> = z.strictObject({
       }),
     )
     .default([]),
+  command: commandSchema.optional(),
   targets: z.array(
     z.strictObject({ release: z.string(), digest: z.string(), manifestBytes: z.int() }),
   ),
@@ -306,6 +319,9 @@ export function draftRecord(
     startedAtMs: 0,
     endedAtMs: 0,
     detailCount: 0,
+    outputKept: 0,
+    outputRows: 0,
+    outputLeftOut: 0,
   };
 }
 

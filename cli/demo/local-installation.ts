@@ -26,6 +26,8 @@ export interface AgentFacts {
   readonly inventory: { readonly [name: string]: string };
   readonly region?: string;
   readonly labels?: { readonly [name: string]: string };
+  /** Commands of the center that it runs. Default: the agent's. */
+  readonly commands?: "off" | "built-in" | "any";
 }
 
 type Environment = { readonly [name: string]: string | undefined };
@@ -151,6 +153,7 @@ export class LocalInstallation implements AsyncDisposable {
     for (const [name, value] of Object.entries(facts.inventory)) {
       args.push("--inventory", `${name}=${value}`);
     }
+    if (facts.commands !== undefined) args.push("--commands", facts.commands);
     if (!this.agents.has(facts.id)) {
       const { id, region = "local", labels = {} } = facts;
       const mutation = session.mutation("local installation");

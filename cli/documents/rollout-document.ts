@@ -7,7 +7,7 @@
  *     kind: Rollout
  *     metadata: { name: shop-1.4, tenant: default }
  *     spec:
- *       release: shop@1.4.0
+ *       release: shop@1.4.0 # or command: { run: [df, -h], timeout: 1m, outputLimit: 64KiB }
  *       selector: region = eu and label.ring = stable
  *       strategy: fixed # or { exponential: { first: 10, factor: 2, cap: 10% } },
  *                       # or { adaptive: { first: 10, min: 1, max: 10% } }
@@ -51,6 +51,7 @@ import {
   OnStop,
   type RolloutSpecSchema,
 } from "../../protocol/gen/muster/v1/deploy_pb.ts";
+import { commandField, toCommand, type CommandFields } from "./command-field.ts";
 import {
   amountField,
   durationField,
@@ -74,12 +75,16 @@ import {
 } from "./strategy-field.ts";
 import { toWindows, windowsField, type WindowsFields } from "./windows-field.ts";
 
+const MISSING = "this field is missing";
+
 export interface RolloutDocument {
   readonly apiVersion: "muster/v1";
   readonly kind: "Rollout";
   readonly metadata: { readonly name: string; readonly tenant?: string | undefined };
   readonly spec: {
-    readonly release: string;
+    /** A rollout has one of these two. */
+    readonly release?: string | undefined;
+    readonly command?: CommandFields | undefined;
     readonly selector: string;
     readonly strategy?: StrategyFields | undefined;
     readonly order?: WaveOrder | undefined;
@@ -160,54 +165,64 @@ export const rolloutDocumentSchema: z.ZodType<RolloutDocument> = z.strictObject(
   apiVersion: z.literal("muster/v1"),
   kind: z.literal("Rollout"),
   metadata: z.strictObject({ name: nameField("rollout name"), tenant: tenantField.optional() }),
-  spec: z.strictObject({
-    release: releaseField,
-    selector: selectorField,
-    strategy: strategyField.optional(),
-    order: z.enum(WAVE_ORDERS).optional(),
-    leavers: z.enum(LEAVE_POLICIES).optional(),
-    waves: wavesField.optional(),
-    maxInFlight: amountField.optional(),
-    maxInFlightPerGateway: deviceCountField.optional(),
-    maxInFlightPerSite: deviceCountField.optional(),
-    blastRadius: amountField.optional(),
-    gate: z
-      .strictObject({
-        maxFailures: amountField.optional(),
-        maxFailureRate: percentField.optional(),
-        falseAlarmRate: falseAlarmField.optional(),
-        slices: slicesField.optional(),
-        onSliceFailure: z.enum(["stop", "hold-slice"]).optional(),
-        minSuccess: percentField.optional(),
-        minSample: z.int().min(1).max(0xffff_ffff).optional(),
-      })
-      .optional(),
-    soak: durationField.optional(),
-    deadlines: z
-      .strictObject({
-        reach: durationField.optional(),
-        download: durationField.optional(),
-        waiting: durationField.optional(),
-        install: durationField.optional(),
-        verify: durationField.optional(),
-        offlineGrace: durationField.optional(),
-      })
-      .optional(),
-    onStop: z.enum(["rollback", "pause"]).optional(),
-    rollback: z
-      .strictObject({
-        waves: wavesField.optional(),
-        maxInFlight: amountField.optional(),
-        minSuccess: percentField.optional(),
-      })
-      .optional(),
-    notBefore: instantField.optional(),
-    expires: instantField.optional(),
-    windows: windowsField.optional(),
-    approval: z.enum(APPROVAL_POLICIES).optional(),
-    priority: z.int32().optional(),
-    compatible: z.boolean().optional(),
-  }),
+  spec: z
+    .strictObject({
+      release: releaseField.optional(),
+      command: commandField.optional(),
+      selector: selectorField,
+      strategy: strategyField.optional(),
+      order: z.enum(WAVE_ORDERS).optional(),
+      leavers: z.enum(LEAVE_POLICIES).optional(),
+      waves: wavesField.optional(),
+      maxInFlight: amountField.optional(),
+      maxInFlightPerGateway: deviceCountField.optional(),
+      maxInFlightPerSite: deviceCountField.optional(),
+      blastRadius: amountField.optional(),
+      gate: z
+        .strictObject({
+          maxFailures: amountField.optional(),
+          maxFailureRate: percentField.optional(),
+          falseAlarmRate: falseAlarmField.optional(),
+          slices: slicesField.optional(),
+          onSliceFailure: z.enum(["stop", "hold-slice"]).optional(),
+          minSuccess: percentField.optional(),
+          minSample: z.int().min(1).max(0xffff_ffff).optional(),
+        })
+        .optional(),
+      soak: durationField.optional(),
+      deadlines: z
+        .strictObject({
+          reach: durationField.optional(),
+          download: durationField.optional(),
+          waiting: durationField.optional(),
+          install: durationField.optional(),
+          verify: durationField.optional(),
+          offlineGrace: durationField.optional(),
+        })
+        .optional(),
+      onStop: z.enum(["rollback", "pause"]).optional(),
+      rollback: z
+        .strictObject({
+          waves: wavesField.optional(),
+          maxInFlight: amountField.optional(),
+          minSuccess: percentField.optional(),
+        })
+        .optional(),
+      notBefore: instantField.optional(),
+      expires: instantField.optional(),
+      windows: windowsField.optional(),
+      approval: z.enum(APPROVAL_POLICIES).optional(),
+      priority: z.int32().optional(),
+      compatible: z.boolean().optional(),
+    })
+    .superRefine(({ release, command }, context) => {
+      const say = (field: string, message: string): void =>
+        context.addIssue({ code: "custom", path: [field], message });
+      if (release === undefined && command === undefined) say("release", MISSING);
+      if (release !== undefined && command !== undefined) {
+        say("command", "stands beside a release; a rollout has one subject");
+      }
+    }),
 });
 
 /** The document's intent as the API takes it; what was left out stays unset. */
@@ -217,7 +232,8 @@ export function toRolloutSpec(
   const { spec } = document;
   const { deadlines = {}, gate } = spec;
   return {
-    release: spec.release,
+    release: spec.release ?? "",
+    ...(spec.command === undefined ? {} : { command: toCommand(spec.command) }),
     selector: spec.selector,
     ...toStrategy(spec.strategy),
     order: toWaveOrder(spec.order),
@@ -237,7 +253,7 @@ export function toRolloutSpec(
       verifyMs: BigInt(deadlines.verify ?? 0),
       offlineGraceMs: BigInt(deadlines.offlineGrace ?? 0),
     },
-    onStop: spec.onStop === "pause" ? OnStop.PAUSE : OnStop.ROLLBACK,
+    onStop: toOnStop(spec.onStop),
     ...(spec.rollback === undefined ? {} : { rollback: toRollback(spec.rollback) }),
     ...(spec.notBefore === undefined ? {} : { notBeforeMs: BigInt(spec.notBefore) }),
     ...(spec.expires === undefined ? {} : { expiresAtMs: BigInt(spec.expires) }),
@@ -271,6 +287,11 @@ const WIRE_ON_SLICE_FAILURE = {
   stop: OnSliceFailure.STOP,
   "hold-slice": OnSliceFailure.HOLD_SLICE,
 } as const;
+
+function toOnStop(onStop: RolloutDocument["spec"]["onStop"]): OnStop {
+  if (onStop === undefined) return OnStop.UNSPECIFIED;
+  return onStop === "pause" ? OnStop.PAUSE : OnStop.ROLLBACK;
+}
 
 type Gate = NonNullable<RolloutDocument["spec"]["gate"]>;
 

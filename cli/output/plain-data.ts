@@ -3,13 +3,15 @@
  * API messages as plain data for `-o json` and `-o yaml`. The form is a contract with scripts:
  * every field is always there, names in camelCase as in the .proto, 64-bit integers as numbers
  * (milliseconds and bytes stay far below 2^53), enumerations as lower-case words ("rolling-back";
- * "" for unspecified), bytes as base64, an unset message as null, a oneof as the one field it
+ * "" for unspecified), bytes as base64, an unset message or optional field as null, a oneof as
+ * the one field it
  * holds.
  *
  * Not protobuf's own JSON: that leaves out zeros and prints 64-bit integers as text.
  */
 import type { DescEnum, DescField, DescMessage, MessageShape } from "@bufbuild/protobuf";
 import { reflect, type ReflectMessage } from "@bufbuild/protobuf/reflect";
+import { FeatureSet_FieldPresence } from "@bufbuild/protobuf/wkt";
 import type { Json } from "../../ports/store.ts";
 
 /** The message as plain data. */
@@ -45,6 +47,7 @@ function fieldToPlain(message: ReflectMessage, field: DescField): Json {
     case "enum":
       return enumWord(field.enum, message.get(field));
     case "scalar":
+      if (isOptional(field) && !message.isSet(field)) return null;
       return scalarToPlain(message.get(field));
     case "list":
       return [...message.get(field)].map((item) => itemToPlain(field, item));
@@ -55,6 +58,11 @@ function fieldToPlain(message: ReflectMessage, field: DescField): Json {
           .sort(([left], [right]) => (left < right ? -1 : 1)),
       );
   }
+}
+
+/** "Not set" and zero are two things for it. */
+function isOptional(field: DescField): boolean {
+  return field.presence === FeatureSet_FieldPresence.EXPLICIT;
 }
 
 function itemToPlain(field: DescField & { fieldKind: "list" | "map" }, item: unknown): Json {

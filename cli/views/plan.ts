@@ -9,6 +9,7 @@ import {
 } from "../../protocol/gen/muster/v1/deploy_pb.ts";
 import { renderTable } from "../output/table.ts";
 import { countOf, formatBytes, formatCount, formatElapsed } from "../output/units.ts";
+import { subjectText } from "./subject.ts";
 import { amountText } from "./amounts.ts";
 import { conflictLines } from "./conflicts.ts";
 import { factLines } from "./fact-lines.ts";
@@ -20,7 +21,7 @@ export function planLines(rollout: Rollout, plan: Plan, terminalWidth: number | 
   const excludedCount = plan.exclusions.reduce((sum, { deviceCount }) => sum + deviceCount, 0);
   return [
     `Plan of rollout ${rollout.name}: ` +
-      `${spec?.release ?? ""} to ${countOf(plan.deviceCount, "device")}`,
+      `${subjectText(spec)} to ${countOf(plan.deviceCount, "device")}`,
     "",
     ...factLines([
       ["selector", spec?.selector === "" ? "(every device)" : (spec?.selector ?? "")],

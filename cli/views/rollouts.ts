@@ -1,10 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Rollouts as rows and in detail. */
-import type { Rollout } from "../../protocol/gen/muster/v1/deploy_pb.ts";
+import type { Rollout, RolloutProgress } from "../../protocol/gen/muster/v1/deploy_pb.ts";
 import { RolloutStateSchema } from "../../protocol/gen/muster/v1/deploy_pb.ts";
 import { enumWord } from "../output/plain-data.ts";
 import type { Column } from "../output/table.ts";
-import { formatCount, formatElapsed, formatInstant } from "../output/units.ts";
+import {
+  countOf,
+  formatBytes,
+  formatCount,
+  formatElapsed,
+  formatInstant,
+} from "../output/units.ts";
+import { subjectText } from "./subject.ts";
 import { amountText, countIn, stateCounts } from "./amounts.ts";
 import { factLines, type Fact } from "./fact-lines.ts";
 import { scheduleFacts } from "./schedule.ts";
@@ -32,7 +39,7 @@ export function rolloutState(rollout: Rollout): string {
 export const ROLLOUT_COLUMNS: readonly Column<Rollout>[] = [
   { title: "NAME", cell: ({ name }) => name },
   { title: "STATE", cell: rolloutState },
-  { title: "RELEASE", cell: ({ spec }) => spec?.release ?? "" },
+  { title: "SUBJECT", cell: ({ spec }) => subjectText(spec) },
   { title: "WAVE", cell: waveText },
   { title: "DEVICES", align: "right", cell: ({ plan }) => formatCount(plan?.deviceCount ?? 0) },
   { title: "SUCCEEDED", align: "right", cell: (rollout) => countText(rollout, ["succeeded"]) },
@@ -68,6 +75,7 @@ export function rolloutLines(rollout: Rollout): string[] {
     ["state", rolloutState(rollout)],
     ["because", rollout.stateReason],
     ["release", spec?.release ?? ""],
+    ["command", spec?.command === undefined ? "" : subjectText(spec)],
     ["selector", spec?.selector === "" ? "(every device)" : (spec?.selector ?? "")],
     ["waves", (spec?.waves ?? []).map(amountText).join(", ")],
     ["max in flight", amountText(spec?.maxInFlight)],
@@ -101,6 +109,7 @@ export function progressLines({ progress, plan }: Rollout): string[] {
       ["accepted", `${formatCount(progress.accepted)}, of which ${progress.failures} failed`],
       ["in flight", `${formatCount(progress.inFlight)} of at most ${plan.maxInFlight}`],
       ["exposed", formatCount(progress.exposed)],
+      ["output", outputText(progress)],
       [
         "unproven",
         `${progress.unproven} (most so far ${progress.maxUnproven}, ` +
@@ -118,6 +127,13 @@ export function progressLines({ progress, plan }: Rollout): string[] {
 
 function approvalText({ approval }: Rollout): string {
   return approval === undefined ? "" : `${approval.by}, ${formatInstant(approval.atMs)}`;
+}
+
+/** Of a command: what is kept, and that it is not all. */
+function outputText({ outputKeptBytes, outputLeftOut }: RolloutProgress): string {
+  if (outputKeptBytes === 0n && outputLeftOut === 0) return "";
+  const kept = `${formatBytes(Number(outputKeptBytes))} kept`;
+  return outputLeftOut === 0 ? kept : `${kept}; of ${countOf(outputLeftOut, "report")} it is not`;
 }
 
 function instantText(atMs: bigint): string {

@@ -51,7 +51,8 @@ export function reportedAs(event: AttemptEvent, outcome: StepOutcome): AttemptHa
   if (event.kind === "leased") return "leased";
   if (event.kind === "returned") return outcome === "changed" ? "returned" : "late return";
   if (outcome === "stale") return "older report";
-  return outcome === "duplicate" ? "report again" : event.phase;
+  // A part of what a command printed changes as little as a report that comes again.
+  return outcome === "duplicate" || event.phase === "output" ? "report again" : event.phase;
 }
 
 export function closedAs(to: number): AttemptHappening {

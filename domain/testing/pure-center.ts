@@ -20,6 +20,7 @@ import { stepRollout, type RolloutEffect, type RolloutEvent } from "../rollout-e
 import { chooseRollback, countNotBack } from "../rollback.ts";
 import { planRollback } from "../rollback-plan.ts";
 import { isEnded, isOpen } from "../rollout.ts";
+import { needsEvidence } from "../subject.ts";
 import { closingReason } from "../rollout-schedule.ts";
 import { settledWallMs, settleTime, startSettledTime, type SettledTime } from "../settled-time.ts";
 import { skipClosedTime } from "../window-deadlines.ts";
@@ -182,7 +183,9 @@ export class PureCenter {
     if (!isOpen(rollout.progress.state)) return "stale"; // of a rollout that is not open
     this.hooks.stepping?.(rollout, event);
     const state = page.state[event.position] ?? 0;
-    const outcome = stepAttempt(page, event, { nowTicks, stopping, isPlanted: this.isPlanted });
+    const isProvenByReport = !needsEvidence(rollout.frame.spec);
+    const context = { nowTicks, stopping, isProvenByReport, isPlanted: this.isPlanted };
+    const outcome = stepAttempt(page, event, context);
     this.hooks.happened?.(state, reportedAs(event, outcome));
     return outcome;
   }
@@ -221,6 +224,7 @@ export class PureCenter {
   evidence(rollout: PureRollout, position: number, previous: number): number {
     const { presence, release, healthy } = this.toldOf(rollout, position);
     if (presence === "unknown") return EVIDENCE.unknown;
+    if (!needsEvidence(rollout.frame.spec)) return EVIDENCE.none;
     if (presence === "offline") return EVIDENCE.none;
     const target = rollout.targets[position];
     if (release === target) return healthy || target === 0 ? EVIDENCE.target : EVIDENCE.none;

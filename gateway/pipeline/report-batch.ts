@@ -48,6 +48,8 @@ export class PendingBatch {
           reason: report.reason ?? "",
           text: report.detail ?? "",
           digest: report.digest ?? "",
+          outputBytes: BigInt(report.outputBytes ?? 0),
+          ...(report.exitCode === undefined ? {} : { exitCode: report.exitCode }),
         }),
       );
     }

@@ -10,10 +10,15 @@
  */
 import { z } from "zod";
 import { DAYS, type Window } from "../../domain/window.ts";
+import type { Command } from "../../domain/subject.ts";
+import { commandSchema } from "./command.ts";
 import { SLOTS, type Slot } from "./status.ts";
 
-/** What is to be done in the slot. `remove` empties it (a rollback to "nothing installed"). */
-export type OfferAction = "install" | "remove";
+/**
+ * What is to be done in the slot. `remove` empties it (a rollback to "nothing installed"); `run`
+ * runs a command once and leaves nothing in it.
+ */
+export type OfferAction = "install" | "remove" | "run";
 
 /** The release as TUF names it: a target and the manifest's digest and length. */
 export interface OfferedRelease {
@@ -48,10 +53,12 @@ export interface OfferPayload {
   readonly stopEpoch: number;
   readonly slot: Slot;
   readonly action: OfferAction;
-  /** Absent when the action is `remove`. */
+  /** Present when the action is `install`. */
   readonly release?: OfferedRelease | undefined;
   /** When it may be fetched and when its install may begin; absent: at any time. */
   readonly windows?: OfferedWindows | undefined;
+  /** Present when the action is `run`. */
+  readonly command?: Command | undefined;
   /** 16 random bytes, base64url: makes every offer unique. */
   readonly nonce: string;
   readonly issuedAtMs: number;
@@ -135,7 +142,7 @@ export const offerPayloadSchema: z.ZodType<OfferPayload> = z.object({
   generation: z.int().min(1).max(0x7fff_ffff),
   stopEpoch: z.int().min(0),
   slot: z.enum(SLOTS),
-  action: z.enum(["install", "remove"]),
+  action: z.enum(["install", "remove", "run"]),
   release: z
     .object({
       name: z.string().max(63),
@@ -148,6 +155,7 @@ export const offerPayloadSchema: z.ZodType<OfferPayload> = z.object({
   windows: z
     .object({ timeZone: z.string().max(64), install: windows, download: windows })
     .optional(),
+  command: commandSchema.optional(),
   nonce: z.string().min(16).max(64),
   issuedAtMs: z.int().min(0),
   expiresAtMs: z.int().min(0),

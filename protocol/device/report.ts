@@ -10,7 +10,7 @@ import { DEVICE_REASONS } from "../../domain/attempt.ts";
 
 /**
  * Phases in the order in which an attempt goes through them; the number is the wire code of
- * GatewayLink's columns. The last six end the attempt on the device's side.
+ * GatewayLink's columns. 6 to 10 end the attempt on the device's side.
  */
 export const REPORT_PHASES = {
   accepted: 1,
@@ -29,6 +29,8 @@ export const REPORT_PHASES = {
   rejected: 9,
   /** Newer work for the slot was accepted while this one was under way. */
   superseded: 10,
+  /** The next part of what a command printed, in `detail`; before the report of its end. */
+  output: 11,
 } as const;
 export type ReportPhase = keyof typeof REPORT_PHASES;
 
@@ -64,6 +66,10 @@ export interface DeviceReport {
   readonly digest?: string | undefined;
   /** The device's wall clock, milliseconds since 1970; advisory. */
   readonly atMs?: number | undefined;
+  /** Of a command that ended by itself. */
+  readonly exitCode?: number | undefined;
+  /** All that a command printed, whether it is kept or not. */
+  readonly outputBytes?: number | undefined;
 }
 
 const phases = Object.keys(REPORT_PHASES) as [ReportPhase, ...ReportPhase[]];
@@ -81,4 +87,6 @@ export const deviceReportSchema: z.ZodType<DeviceReport> = z.strictObject({
     .regex(/^([0-9a-f]{64})?$/)
     .optional(),
   atMs: z.int().min(0).optional(),
+  exitCode: z.int().min(0).max(255).optional(),
+  outputBytes: z.int().min(0).optional(),
 });

@@ -29,6 +29,8 @@ export interface Said {
   readonly digest: string;
   readonly reason?: ReportReason;
   readonly detail?: string;
+  readonly exitCode?: number;
+  readonly outputBytes?: number;
 }
 
 /** Withdrawals are remembered for offers that come behind them; few can be in flight. */

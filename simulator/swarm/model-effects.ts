@@ -14,7 +14,7 @@ export type ModelTimer =
       readonly kind: "attempt";
       readonly slot: Slot;
       readonly generation: number;
-      readonly step: "install" | "check" | "recover";
+      readonly step: "install" | "check" | "recover" | "run";
     }
   /** The end of the connection of that number, counted by the model. */
   | { readonly kind: "drop" | "leave"; readonly connection: number };

@@ -30,7 +30,7 @@ export class ReportBox {
     const report = { ...draft, sequence: reports.lastSequence + 1 };
     reports.lastSequence = report.sequence;
     reports.isClosed = isLast;
-    reports.pending = reports.pending.filter(({ phase }) => phase !== draft.phase);
+    reports.pending = reports.pending.filter((other) => !isReplaced(other, draft.phase));
     reports.pending.push(report);
     this.#dropOldest();
     return report;
@@ -43,7 +43,7 @@ export class ReportBox {
     reports.isClosed = isLast;
     const isWaiting = reports.pending.some(({ sequence }) => sequence === report.sequence);
     if (!isWaiting) {
-      reports.pending = reports.pending.filter(({ phase }) => phase !== report.phase);
+      reports.pending = reports.pending.filter((other) => !isReplaced(other, report.phase));
       reports.pending.push(report);
     }
     this.#dropOldest();
@@ -92,4 +92,9 @@ export class ReportBox {
     this.#generations.delete(oldest);
     this.#droppedCount += 1;
   }
+}
+
+/** Each part of a command's output is needed; of anything else the last word is. */
+function isReplaced({ phase }: DeviceReport, by: DeviceReport["phase"]): boolean {
+  return phase === by && phase !== "output";
 }

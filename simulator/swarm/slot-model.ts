@@ -14,10 +14,12 @@ import type { OfferPayload } from "../../protocol/device/offer.ts";
 import type { ReleaseManifest } from "../../protocol/device/release-manifest.ts";
 import type { DeviceReport, ReportPhase, ReportReason } from "../../protocol/device/report.ts";
 import type { Slot, SlotStatus } from "../../protocol/device/status.ts";
+import { outputParts } from "../../protocol/device/output-parts.ts";
 import { isPlanted } from "../../runtime/faults.ts";
+import { answerCommand } from "./pretend-command.ts";
 import { failsHealthCheck } from "./health-rule.ts";
 import { judgeOffer, judgeStillGood, misfit } from "./judge-offer.ts";
-import type { ModelCore } from "./model-core.ts";
+import type { ModelCore, Said } from "./model-core.ts";
 import type { DownloadedRelease, ModelTimer, Operation } from "./model-effects.ts";
 import type { PreparedRelease, RefusedWork } from "./model-effects.ts";
 
@@ -48,7 +50,7 @@ interface Attempt {
   readonly plan: "confirm" | "switch" | "stage";
   /** It was accepted before the device was started again. */
   readonly isReopened: boolean;
-  stage: "downloading" | "installing" | "checking" | "recovering";
+  stage: "downloading" | "installing" | "checking" | "recovering" | "running";
   /** What ran before the switch; null = not switched yet. */
   former: Installed | null;
 }
@@ -137,6 +139,7 @@ export class SlotModel {
     const { step } = timer;
     if (step === "install" && attempt.stage === "installing") this.#installed(attempt);
     if (step === "check" && attempt.stage === "checking") this.#checked(attempt);
+    if (step === "run" && attempt.stage === "running") this.#ran(attempt);
     if (step !== "recover" || attempt.stage !== "recovering") return;
     const detail = "the device went down while it installed";
     this.#end(attempt, { phase: "rolled-back", reason: "crash-loop", detail });
@@ -207,6 +210,7 @@ export class SlotModel {
       return this.#check(attempt);
     }
     if (this.#fallsSilent(attempt, "accepted")) return;
+    if (offer.action === "run") return this.#run(attempt);
     if (plan === "confirm") return this.#check(attempt);
     if (plan === "switch" || manifest === null) return this.#install(attempt);
     this.#say(offer, "downloading");
@@ -226,6 +230,30 @@ export class SlotModel {
     this.#say(attempt.offer, "installing");
     if (this.#fallsSilent(attempt, "installing")) return;
     this.#wait(attempt, "install", this.#core.drawMs(this.#core.facts.pace.installMs));
+  }
+
+  /** At most once: one that was begun before the device was stopped is not begun again. */
+  #run(attempt: Attempt): void {
+    const { offer, isReopened } = attempt;
+    if (isReopened || offer.command === undefined) {
+      return this.#end(attempt, { phase: "failed", reason: "command-interrupted" });
+    }
+    attempt.stage = "running";
+    this.#say(offer, "installing");
+    if (this.#fallsSilent(attempt, "installing")) return;
+    const { hangs } = answerCommand(offer.command, offer.device);
+    const { pace } = this.#core.facts;
+    const runMs = hangs ? offer.command.timeoutMs : this.#core.drawMs(pace.installMs);
+    this.#wait(attempt, "run", runMs);
+  }
+
+  #ran(attempt: Attempt): void {
+    const { command, device } = attempt.offer;
+    if (command === undefined) return;
+    const { output, hangs: _, ...outcome } = answerCommand(command, device);
+    const parts = outputParts(output);
+    for (const detail of parts.slice(0, -1)) this.#say(attempt.offer, "output", { detail });
+    this.#end(attempt, { ...outcome, detail: parts.at(-1) ?? "" });
   }
 
   /** A silent device goes no further, and is muted when that report was heard. */
@@ -300,15 +328,9 @@ export class SlotModel {
     this.#end(attempt, { phase: "superseded", detail });
   }
 
-  #end(
-    attempt: Attempt,
-    outcome: { phase: ReportPhase; reason?: ReportReason; detail?: string; digest?: string },
-  ): void {
+  #end(attempt: Attempt, outcome: Partial<Said> & { phase: ReportPhase }): void {
     this.#core.emit({ kind: "evidence" });
-    const { phase, reason, detail, digest } = outcome;
-    const why = reason === undefined ? {} : { reason };
-    const words = detail === undefined ? {} : { detail };
-    const said = { ...why, ...words, ...(digest === undefined ? {} : { digest }) };
+    const { phase, ...said } = outcome;
     const answer = this.#say(attempt.offer, phase, said, true);
     // Newer work may have been refused for good meanwhile; that answer stays.
     if (answer.generation > (this.#answer?.generation ?? 0)) this.#answer = answer;
@@ -318,13 +340,13 @@ export class SlotModel {
   #say(
     offer: OfferPayload,
     phase: ReportPhase,
-    more: { reason?: ReportReason; detail?: string; digest?: string } = {},
+    more: Partial<Said> = {},
     isLast = false,
   ): DeviceReport {
     return this.#core.say(offer, { digest: this.#running.digest, ...more, phase }, isLast);
   }
 
-  #wait(attempt: Attempt, step: "install" | "check" | "recover", delayMs: number): void {
+  #wait(attempt: Attempt, step: "install" | "check" | "recover" | "run", delayMs: number): void {
     const { generation } = attempt.offer;
     this.#core.wait({ kind: "attempt", slot: this.#slot, generation, step }, delayMs);
   }

@@ -137,7 +137,8 @@ describe("the examples", () => {
       const [loaded] = loadText(await readRoot(file), file);
       assert.ok(loaded?.kind === "rollout", file);
       const spec = create(RolloutSpecSchema, toRolloutSpec(loaded.document));
-      assert.equal(readSpec(spec).release, `${metadata.name}@${metadata.version}`);
+      const { release, command } = readSpec(spec);
+      if (command === null) assert.equal(release, `${metadata.name}@${metadata.version}`);
     }
   });
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** `muster agent`: runs the agent of one device. */
-import type { Command } from "commander";
+import { Option, type Command } from "commander";
 import { addExamples } from "../../command.ts";
 import { collect, collectPairs, durationOption, parsePort } from "../../options.ts";
 import { readEnrolmentTokenFile } from "../../roles/enrolment-token-file.ts";
@@ -24,6 +24,8 @@ interface Options extends RoleOptions {
   readonly busyHook?: string;
   readonly serviceHook?: string;
   readonly exhaustedHook?: string;
+  readonly rebootHook?: string;
+  readonly commands: "off" | "built-in" | "any";
   /** Milliseconds. */
   readonly heartbeat: number;
   /** Milliseconds. */
@@ -47,6 +49,12 @@ export function declare(command: Command, shell: Shell): void {
     .option("--inventory <name=value>", "a fact for selectors and releases", collectPairs)
     .option("--busy-hook <program>", "exits 75 while the device must not be updated")
     .option("--service-hook <program>", "is called with `restart NAME`")
+    .option("--reboot-hook <program>", "is called to start the device again")
+    .addOption(
+      new Option("--commands <which>", "commands of the center that it runs")
+        .choices(["off", "built-in", "any"])
+        .default("built-in"),
+    )
     .option("--exhausted-hook <program>", "is called when the link has failed four times")
     .addOption(durationOption("--heartbeat <duration>", "between two heartbeats", "5s"))
     .addOption(durationOption("--evidence-interval <duration>", "between two digests", "60s"))
@@ -92,7 +100,9 @@ async function start(
       busy: options.busyHook ?? null,
       service: options.serviceHook ?? null,
       exhausted: options.exhaustedHook ?? null,
+      reboot: options.rebootHook ?? null,
     },
+    commands: options.commands,
     heartbeatIntervalMs: options.heartbeat,
     evidenceIntervalMs: options.evidenceInterval,
     backoffCeilingMs: options.backoffCeiling,

@@ -12,6 +12,7 @@ import type { BlobSource } from "../../../agent/download/blob-source.ts";
 import type { Files } from "../../../agent/files/files.ts";
 import { systemFiles } from "../../../agent/files/system-files.ts";
 import type { HookPrograms } from "../../../agent/hooks.ts";
+import type { AllowedCommands } from "../../../agent/release-preparer.ts";
 import { GatewayCandidates } from "../../../agent/link/gateway-candidates.ts";
 import { endOrphans } from "../../../agent/process/orphans.ts";
 import { systemProcessRunner } from "../../../agent/process/system-process-runner.ts";
@@ -43,6 +44,8 @@ export interface FixtureAgentOptions {
   readonly inventory?: { readonly [fact: string]: string };
   readonly logger?: Logger;
   readonly workingTimeMs?: number;
+  readonly commands?: AllowedCommands;
+  readonly bootId?: string;
 }
 
 /** Pauses last a thousandth of what they may. */
@@ -96,7 +99,15 @@ export async function startFixtureAgent(options: FixtureAgentOptions): Promise<F
     device: DEVICE,
     workingTimeMs: () => options.workingTimeMs ?? 1_000,
     inventory: options.inventory ?? {},
-    hookPrograms: { busy: null, service: null, exhausted: null, ...options.hookPrograms },
+    hookPrograms: {
+      busy: null,
+      service: null,
+      exhausted: null,
+      reboot: null,
+      ...options.hookPrograms,
+    },
+    commands: options.commands ?? "any",
+    bootId: () => Promise.resolve(options.bootId ?? "boot-1"),
     agentName: "fixture",
     evidenceIntervalMs: 3_600_000,
     observer: {

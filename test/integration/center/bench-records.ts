@@ -98,6 +98,9 @@ export async function writeDraft(
     startedAtMs: 0,
     endedAtMs: 0,
     detailCount: 0,
+    outputKept: 0,
+    outputRows: 0,
+    outputLeftOut: 0,
   };
   const key = `${TENANT}/${name}`;
   const document = { kind: "rollout" as const, key, expectedRevision: 0, value: toJson(record) };

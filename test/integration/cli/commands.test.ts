@@ -95,7 +95,7 @@ describe("muster get", () => {
         [
           "NAME",
           "STATE",
-          "RELEASE",
+          "SUBJECT",
           "WAVE",
           "DEVICES",
           "SUCCEEDED",
