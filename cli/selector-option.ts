@@ -4,7 +4,7 @@ import { isMusterError, MusterError } from "../domain/errors.ts";
 import { parseSelector } from "../domain/selector/parser.ts";
 
 /** Throws `invalid_argument` that shows the selector with a mark under the mistake. */
-export function checkSelectorOption(text: string): void {
+export function checkSelectorOption(text: string, option = "--selector"): void {
   try {
     parseSelector(text);
   } catch (error) {
@@ -15,7 +15,7 @@ export function checkSelectorOption(text: string): void {
       code: error.code,
       message: `${error.message}\n    ${mark}`,
       cause: error,
-      detail: { field: "--selector", ...(hint === undefined ? {} : { hint }) },
+      detail: { field: option, ...(hint === undefined ? {} : { hint }) },
     });
   }
 }

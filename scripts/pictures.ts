@@ -25,8 +25,9 @@ export interface Picture {
   /** What is played, from the root. */
   readonly example: string;
   readonly title: string;
-  /** Of the devices, 0–1. */
+  /** Of the devices, or of those that the selector names, 0–1. */
   readonly brokenShare: number;
+  readonly brokenSelector?: string;
 }
 
 export const PICTURES: readonly Picture[] = [
@@ -48,15 +49,34 @@ export const PICTURES: readonly Picture[] = [
     title: "adaptive: what is in flight follows success",
     brokenShare: 0.006,
   },
+  {
+    name: "gate-sequential",
+    example: "examples/rollout-sequential.yaml",
+    title: "sequential test: of a release that breaks 5 %",
+    brokenShare: 0.05,
+  },
+  {
+    name: "gate-slices",
+    example: "examples/rollout-slices.yaml",
+    title: "a slice is held: half of rev-b breaks",
+    brokenShare: 0.5,
+    brokenSelector: "inventory.hwRevision = rev-b",
+  },
+  {
+    name: "windows",
+    example: "examples/rollout-windows.yaml",
+    title: "install windows: a good release, night by night",
+    brokenShare: 0,
+  },
 ];
 
 /** The picture's SVG text. */
 export async function drawPicture(picture: Picture): Promise<string> {
-  const { example, title, brokenShare } = picture;
+  const { example, title, brokenShare, brokenSelector = "" } = picture;
   const [loaded] = loadText(await readFile(join(root, example), "utf8"), example);
   if (loaded?.kind !== "rollout") throw new Error(`${example} is no rollout`);
   const spec = readSpec(create(RolloutSpecSchema, toRolloutSpec(loaded.document)));
-  const script = await scriptFor({ ...spec, selector: "" });
+  const script = await scriptFor({ ...spec, selector: "" }, brokenSelector);
   const play = await playOnce(script, brokenShare);
   return drawPlay(play, { title, blastRadius: script.plan.limits.blastRadius });
 }

@@ -5,6 +5,8 @@ import type { ServiceImpl } from "@connectrpc/connect";
 import { MusterError } from "../../domain/errors.ts";
 import { checkName } from "../../domain/identity.ts";
 import { needsEvidence } from "../../domain/subject.ts";
+import { compileSelector } from "../../domain/selector/matches.ts";
+import { parseSelector } from "../../domain/selector/parser.ts";
 import type { DeployService } from "../../protocol/gen/muster/v1/deploy_pb.ts";
 import type {
   RehearsalPlaySchema,
@@ -41,7 +43,8 @@ export function rehearsalMethods(
       const { signal } = context;
       const record = await rehearsedRecord(options, tenant, request, signal);
       checkRequest(request);
-      const script = await makeScript(options, record, signal);
+      const isFragile = compileSelector(parseSelector(request.brokenSelector));
+      const script = await makeScript(options, record, isFragile, signal);
       const scenarios = scenariosOf(request, script.ordinals.length);
       yield { kind: { case: "outline" as const, value: outlineOf(script, scenarios.length) } };
       for await (const news of options.thread.run(script, scenarios, signal)) {

@@ -72,7 +72,8 @@ export class ModelFleet {
     this.sequences = new Uint8Array(deviceCount);
     const { scenario, random } = options;
     for (let device = 0; device < deviceCount; device++) {
-      if (random.chance(scenario.brokenShare)) this.broken[device] = 1;
+      const isBroken = random.chance(scenario.brokenShare);
+      if (isBroken && options.model.fragile[device] === 1) this.broken[device] = 1;
     }
   }
 

@@ -20,6 +20,8 @@ export interface FleetModel {
   /** HOUR_BYTES a device (`domain/availability-page.ts`): the hours in which it is online. */
   readonly onlineHours: Uint8Array;
   readonly onlineSource: string;
+  /** 1: the release may break this device. */
+  readonly fragile: Uint8Array;
   /** Number of the gateway through which each device was connected last; 1 where none is known. */
   readonly gateways: Uint16Array;
 }
@@ -50,7 +52,7 @@ export interface RehearsalScript {
 
 /** One play of the script. */
 export interface Scenario {
-  /** Share of devices that the release breaks, 0–1. */
+  /** Share of the fragile devices that the release breaks, 0–1. */
   readonly brokenShare: number;
   /** Of those, the share that never answers again; the others report the failure. */
   readonly silentShare: number;

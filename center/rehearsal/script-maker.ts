@@ -12,6 +12,8 @@ import {
 } from "../../domain/availability-page.ts";
 import { countOf } from "../../domain/units.ts";
 import { SLOT_NAMES } from "../../domain/running-page.ts";
+import type { DevicePredicate } from "../../domain/selector/matches.ts";
+import { factsOf } from "../devices/device-record.ts";
 import type { PageId, Store } from "../../ports/store.ts";
 import { draftPlan, plannedRecord, type PlanMakerOptions } from "../rollouts/plan-maker.ts";
 import { encodePlanPages } from "../rollouts/plan-pages.ts";
@@ -29,11 +31,14 @@ export interface ScriptMakerOptions extends PlanMakerOptions {
 }
 
 const LOADED_PAGES = 64;
+const INVENTORY_PAGE = 10_000;
 
 /** Throws what planning throws. */
 export async function makeScript(
   options: ScriptMakerOptions,
   record: RolloutRecord,
+  /** Whom the release may break. */
+  isFragile: DevicePredicate,
   signal: AbortSignal,
 ): Promise<RehearsalScript> {
   const { clock, offerLifetimeMs, leaseLifetimeMs } = options;
@@ -66,7 +71,10 @@ export async function makeScript(
     slot,
     runs,
     digests: Array.from(indexes.keys(), (release) => dictionary.digestOf(release)),
-    model: await makeModel(options, { tenant, release: spec.release, ...frozen }, ordinals, signal),
+    model: {
+      ...(await makeModel(options, { tenant, release: spec.release, ...frozen }, ordinals, signal)),
+      fragile: await findFragile(options.store, tenant, ordinals, isFragile, signal),
+    },
     startAtMs: clock.wallMs(),
     spec,
     offerLifetimeMs,
@@ -79,7 +87,7 @@ async function makeModel(
   rollout: { tenant: string; release: string; slot: string },
   ordinals: Uint32Array,
   signal: AbortSignal,
-): Promise<FleetModel> {
+): Promise<Omit<FleetModel, "fragile">> {
   const { store, fleet } = options;
   const work = await learnWorkTimes(store, rollout, signal);
   const pages = await loadAvailability(store, ordinals, signal);
@@ -99,6 +107,29 @@ async function makeModel(
       : `the hours in which ${watchedCount} of ${total} were seen online`;
   const gateways = Uint16Array.from(ordinals, (ordinal) => fleet.gatewayOf(ordinal) || 1);
   return { ...work, onlineHours, onlineSource, gateways };
+}
+
+/** A scan of the inventory, in the order of ordinals. */
+async function findFragile(
+  store: Store,
+  tenant: string,
+  ordinals: Uint32Array,
+  isFragile: DevicePredicate,
+  signal: AbortSignal,
+): Promise<Uint8Array> {
+  const positions = new Map<number, number>();
+  ordinals.forEach((ordinal, position) => positions.set(ordinal, position));
+  const fragile = new Uint8Array(ordinals.length);
+  for (let afterOrdinal = 0; ;) {
+    const limit = INVENTORY_PAGE;
+    const page = await store.listDevices({ tenant, afterOrdinal, limit, signal });
+    for (const device of page) {
+      const position = positions.get(device.ordinal);
+      if (position !== undefined && isFragile(factsOf(device))) fragile[position] = 1;
+    }
+    afterOrdinal = page.at(-1)?.ordinal ?? afterOrdinal;
+    if (page.length < limit) return fragile;
+  }
 }
 
 async function loadAvailability(

@@ -14,6 +14,8 @@ import { FleetTable } from "../../center/state/fleet-table.ts";
 import { RunningTable } from "../../center/state/running-table.ts";
 import { DEFAULT_TENANT } from "../../domain/identity.ts";
 import type { RolloutSpec } from "../../domain/rollout.ts";
+import { compileSelector } from "../../domain/selector/matches.ts";
+import { parseSelector } from "../../domain/selector/parser.ts";
 import { SeededRandom } from "../../domain/seeded-random.ts";
 import { openDirectSqliteStore } from "../../engines/sqlite/direct-store.ts";
 import type { Clock } from "../../ports/clock.ts";
@@ -31,7 +33,10 @@ const WORK_MS: readonly number[] = [60_000, 120_000, 180_000, 240_000, 600_000];
 const { signal } = new AbortController();
 
 /** The script of a rehearsal of this spec. */
-export async function scriptFor(spec: RolloutSpec): Promise<RehearsalScript> {
+export async function scriptFor(
+  spec: RolloutSpec,
+  brokenSelector: string,
+): Promise<RehearsalScript> {
   const clock: Clock = { monotonicMs: () => 0, wallMs: () => START_MS, setTimer: () => () => {} };
   const random = seededRandom(1);
   const store = openDirectSqliteStore({ path: ":memory:", clock });
@@ -61,6 +66,7 @@ export async function scriptFor(spec: RolloutSpec): Promise<RehearsalScript> {
       leaseLifetimeMs: 30_000,
     },
     draftRecord({ number: 1, tenant: TENANT, name: "picture", spec, createdAtMs: START_MS }),
+    compileSelector(parseSelector(brokenSelector)),
     signal,
   );
   await store.close();
@@ -87,7 +93,7 @@ async function fill(store: Store, release: string): Promise<readonly number[]> {
       serviceLevel: "",
       critical: index % 20 === 0,
       retired: false,
-      inventory: { hwRevision: index % 4 === 0 ? "rev-b" : "rev-a" },
+      inventory: { hwRevision: index % 8 < 2 ? "rev-b" : "rev-a" },
       agent: "",
       registeredAtMs: START_MS,
     };

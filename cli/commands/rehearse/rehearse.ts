@@ -18,6 +18,7 @@ import { formatElapsed } from "../../output/units.ts";
 import { printObject, terminalWidth } from "../../output/print.ts";
 import { createProgress } from "../../progress/progress.ts";
 import { summarizePlays, type Rehearsal } from "../../rehearsal.ts";
+import { checkSelectorOption } from "../../selector-option.ts";
 import { required } from "../../required.ts";
 import type { Shell } from "../../shell.ts";
 import { rehearsalData, rehearsalLines } from "../../views/rehearsal.ts";
@@ -25,6 +26,7 @@ import { rehearsalData, rehearsalLines } from "../../views/rehearsal.ts";
 interface Options extends ConnectionOptions, OutputOptions {
   readonly file?: string;
   readonly breaks?: readonly number[];
+  readonly breaksWhere: string;
   readonly silent: number;
   readonly runs: number;
   readonly seed: number;
@@ -41,6 +43,7 @@ export function declare(command: Command, shell: Shell): void {
       "share of the devices that the release breaks; several give several lines",
       percentages,
     )
+    .option("--breaks-where <selector>", "it breaks only devices that match", "")
     .option("--silent <percent>", "of those that break, how many never answer again", percent, 0)
     .option("--runs <count>", "plays a line; by the size of the fleet if left out", parseCount, 0)
     .option("--seed <number>", "the same seed gives the same plays", parseCount, 1);
@@ -57,12 +60,14 @@ export function declare(command: Command, shell: Shell): void {
     ["muster rehearse shop-1.4 --breaks 2 10 --silent 50", "Half of those that break fall silent"],
   ]);
   command.action(async (name: string | undefined, options: Options) => {
+    checkSelectorOption(options.breaksWhere, "--breaks-where");
     const asked = await requestOf(shell, name, options);
     const session = await openSession(shell, options);
     const { request } = asked;
     const rehearsal = await rehearse(shell, session, {
       tenant: session.tenant,
       brokenPercents: [...(options.breaks ?? [])],
+      brokenSelector: options.breaksWhere,
       silentPercent: options.silent,
       runCount: options.runs,
       seed: options.seed,

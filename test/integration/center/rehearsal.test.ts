@@ -63,6 +63,7 @@ async function scriptOf(spec: Partial<RolloutSpec>): Promise<RehearsalScript> {
       leaseLifetimeMs: 30_000,
     },
     record,
+    () => true,
     signal,
   );
   await store.close();
