@@ -12,6 +12,8 @@ import { LinkHub } from "./link/link-hub.ts";
 import { SessionDesk } from "./link/session-desk.ts";
 import { createCenterMetrics, type CenterMetrics } from "./metrics.ts";
 import { ReleaseIndex } from "./releases/release-index.ts";
+import { createAnalysisClient } from "./rollouts/analysis-client.ts";
+import { AnalysisDesk } from "./rollouts/analysis-desk.ts";
 import { LeaseDesk } from "./rollouts/lease-desk.ts";
 import { LoopInbox } from "./rollouts/loop-inbox.ts";
 import { OfferDesk } from "./rollouts/offer-desk.ts";
@@ -63,6 +65,7 @@ export async function openCore(base: CenterBase): Promise<CenterCore> {
   const names = new DeviceNames();
   const offers = new OfferDesk({ names, clock, random, sign, offerLifetimeMs });
   const load = { store, log, clock, offerLifetimeMs };
+  const ask = createAnalysisClient({ fetch, clock });
   const releases = await ReleaseIndex.load(store, signal);
   const loop = await RolloutLoop.open(
     {
@@ -76,6 +79,7 @@ export async function openCore(base: CenterBase): Promise<CenterCore> {
       inbox,
       metrics,
       leaseLifetimeMs,
+      analyses: new AnalysisDesk({ inbox, ask, signal }),
       faultPoint,
       isPlanted,
       logger: logger.child({ component: "rollout-loop" }),

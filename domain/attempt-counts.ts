@@ -3,7 +3,14 @@
  * Counts of attempts, by wave: what gates, limits and screens are computed from. A rollout's counts
  * are sums over pages; only pages that changed are counted again.
  */
-import { ATTEMPT, ATTEMPT_STATE_COUNT, CELL_FLAGS, isUnderWay } from "./attempt.ts";
+import {
+  ATTEMPT,
+  ATTEMPT_STATE_COUNT,
+  ATTEMPT_STATES,
+  CELL_FLAGS,
+  isTerminal,
+  isUnderWay,
+} from "./attempt.ts";
 import { CELLS_PER_PAGE, type AttemptPage } from "./attempt-page.ts";
 import type { WaveRange } from "./rollout.ts";
 
@@ -88,4 +95,23 @@ export function sumCounts(parts: Iterable<AttemptCounts>): AttemptCounts {
   const sum = emptyCounts();
   for (const part of parts) addCounts(sum, part);
   return sum;
+}
+
+/** Attempts of which the end is not known yet. */
+export function countOpen(total: AttemptCounts): number {
+  let open = 0;
+  total.byState.forEach((count, state) => {
+    if (!isTerminal(state)) open += count;
+  });
+  return open;
+}
+
+/** By the name of the state; those of nobody are left out. */
+export function countsByState(counts: AttemptCounts): { [state: string]: number } {
+  const named: { [state: string]: number } = {};
+  counts.byState.forEach((count, code) => {
+    const state = ATTEMPT_STATES[code];
+    if (count > 0 && state !== undefined) named[state] = count;
+  });
+  return named;
 }

@@ -8,11 +8,13 @@
  * grown nothing of this rollout is offered; the state moves only along the graph of `rollout.ts`.
  */
 import { openWindow, stepWindow } from "./adaptive-window.ts";
+import { askFirst, overrule, takeAnswer, type AnalysisAnswered } from "./analysis-step.ts";
 import { assert, unreachable } from "./assert.ts";
-import { ATTEMPT, isTerminal } from "./attempt.ts";
-import { sumCounts, type AttemptCounts } from "./attempt-counts.ts";
+import { ATTEMPT } from "./attempt.ts";
+import { countOpen, sumCounts, type AttemptCounts } from "./attempt-counts.ts";
 import { judgeWave } from "./gate.ts";
 import { countedFailures, evidenceOf, forgive, heldText, holdSlices } from "./gate-memory.ts";
+import type { RolloutEffect } from "./rollout-effect.ts";
 import {
   expiryReason,
   hasExpired,
@@ -31,7 +33,7 @@ import type {
   RolloutState,
 } from "./rollout.ts";
 import { countOf } from "./units.ts";
-import { restartReach, stepZones, type WindowOpened } from "./zone-progress.ts";
+import { restartReach, stepZones } from "./zone-progress.ts";
 import type { ZoneWindows } from "./zone-windows.ts";
 
 /** What does not change while a rollout runs. */
@@ -56,27 +58,11 @@ export type RolloutEvent =
   | { readonly kind: "start" }
   | { readonly kind: "pause"; readonly why: string }
   | { readonly kind: "resume" }
+  | AnalysisAnswered
   | { readonly kind: "stop"; readonly why: string; readonly rollback: boolean }
   | { readonly kind: "rollback-ended"; readonly succeeded: boolean; readonly why: string };
 
 type Tick = Extract<RolloutEvent, { kind: "tick" }>;
-
-export type RolloutEffect =
-  /** Devices of this wave (index) may be offered from now on. */
-  | { readonly kind: "open-wave"; readonly wave: number }
-  /** Tell every gateway; offers that have left are withdrawn where not accepted. */
-  | { readonly kind: "raise-stop-epoch"; readonly stopEpoch: number }
-  /** Pending attempts become `cancelled`. */
-  | { readonly kind: "cancel-pending" }
-  /** Pending attempts become `unreachable`: the tail is given up. */
-  | { readonly kind: "give-up-pending" }
-  /** Pending and offered attempts become `unreachable` or `cancelled`. */
-  | { readonly kind: "close-unaccepted"; readonly as: "unreachable" | "cancelled" }
-  /** Create and start the child rollout that puts exposed devices back. */
-  | { readonly kind: "begin-rollback" }
-  /** The time in which it was closed is taken out of the deadlines of those that waited. */
-  | WindowOpened
-  | { readonly kind: "ended"; readonly state: RolloutState };
 
 export interface RolloutStep {
   readonly progress: RolloutProgress;
@@ -117,6 +103,7 @@ export function stepRollout(
         ...forgive(sumCounts(counts), sight),
         state: "running",
         stateReason: "resumed",
+        analysis: overrule(progress.analysis),
         // Nobody could be reached meanwhile: the reach window begins anew. The planted bug: not so.
         waveOpenedAtMs: isPlanted("engine.resume-keeps-reach")
           ? progress.waveOpenedAtMs
@@ -124,6 +111,8 @@ export function stepRollout(
         zones: restartReach(progress.zones, progress.clockMs),
       });
     }
+    case "analysis-answered":
+      return answered(frame, progress, event);
     case "stop":
       assert(mayStop(progress.state, event.rollback), "a rollout that may be stopped is stopped");
       return stop(progress, event.why, event.rollback && !frame.isRollback);
@@ -306,7 +295,10 @@ function advance(
     const waiting = wave.why + waitsForWindow(frame.zones, progress.waveCount - 1, wallMs);
     return keep({ ...progress, stateReason: waiting + heldText(progress, sight) });
   }
-  if (progress.waveCount < frame.waveTotal) return openWave(progress, progress.waveCount);
+  if (progress.waveCount < frame.waveTotal) {
+    const ask = askFirst(frame.spec.gate.analysis, progress, progress.waveCount);
+    return ask ?? openWave(progress, progress.waveCount);
+  }
   return finish(frame, progress, total, sight);
 }
 
@@ -323,10 +315,13 @@ function finish(
     const rest = `every other device is done, ${countOf(heldCount, "device")} wait`;
     return pause(progress, rest + heldText(progress, sight));
   }
-  if (open === 0) return end(progress, "succeeded", "every wave passed its gate");
+  const ask = askFirst(frame.spec.gate.analysis, progress, frame.waveTotal);
+  if (open === 0) return ask ?? end(progress, "succeeded", "every wave passed its gate");
   const waitedMs = progress.clockMs - progress.waveOpenedAtMs;
   if (total.inFlight === (total.byState[ATTEMPT.offered] ?? 0)) {
-    if (waitedMs >= frame.spec.deadlines.offlineGraceMs) return giveUpTail(progress, total, open);
+    if (waitedMs >= frame.spec.deadlines.offlineGraceMs) {
+      return ask ?? giveUpTail(progress, total, open);
+    }
   }
   const waiting = `waiting for ${countOf(open, "device")} of the tail`;
   return keep({ ...progress, stateReason: waiting + heldText(progress, sight) });
@@ -356,6 +351,17 @@ function closeAndEnd(
   const ended = end(progress, state, why);
   const effects: RolloutEffect[] = [{ kind: "close-unaccepted", as }, ...ended.effects];
   return { progress: ended.progress, effects };
+}
+
+function answered(
+  frame: RolloutFrame,
+  progress: RolloutProgress,
+  answer: AnalysisAnswered,
+): RolloutStep {
+  const taken = takeAnswer(frame.spec.gate.analysis, progress, answer);
+  if (taken === null || answer.verdict === "success") return keep(taken?.progress ?? progress);
+  if (answer.verdict === "failure") return stopByPolicy(frame, taken.progress, taken.why);
+  return pause(taken.progress, `${taken.why}; a person must decide`);
 }
 
 function stopByPolicy(frame: RolloutFrame, progress: RolloutProgress, why: string): RolloutStep {
@@ -388,12 +394,4 @@ function finishStopping(
   }
   const state = progress.hasExpired ? "expired" : "stopped";
   return closeAndEnd(progress, "cancelled", state, progress.stateReason);
-}
-
-function countOpen(total: AttemptCounts): number {
-  let open = 0;
-  total.byState.forEach((count, state) => {
-    if (!isTerminal(state)) open += count;
-  });
-  return open;
 }

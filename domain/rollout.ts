@@ -14,6 +14,7 @@
  */
 import type { AdaptiveWindow } from "./adaptive-window.ts";
 import type { LeavePolicy } from "./membership.ts";
+import type { AnalysisPolicy, AnalysisQuestion } from "./analysis.ts";
 import type { PlaceLimits } from "./place-loads.ts";
 import type { Strategy, WindowLimits } from "./strategy.ts";
 import type { SubjectFields } from "./subject.ts";
@@ -75,6 +76,8 @@ export interface GatePolicy {
   readonly minSuccessPercent: number;
   /** Decided in a wave before `minSuccessPercent` is judged (or all that the wave can reach). */
   readonly minSample: number;
+  /** Somebody outside who must agree before each next wave; null = nobody. */
+  readonly analysis: AnalysisPolicy | null;
 }
 
 /** Each phase has a deadline; silence is a failure. Milliseconds on the rollout's own clock. */
@@ -158,6 +161,7 @@ export const DEFAULT_SPEC: Omit<RolloutSpec, "release" | "selector"> = {
     onSliceFailure: "stop",
     minSuccessPercent: 95,
     minSample: 1,
+    analysis: null,
   },
   soakMs: 60_000,
   deadlines: {
@@ -247,6 +251,8 @@ export interface RolloutProgress {
   readonly window: AdaptiveWindow | null;
   /** By index of the zones in the plan; empty without windows. */
   readonly zones: readonly ZoneProgress[];
+  /** The newest question to the analysis from outside; null = none was asked. */
+  readonly analysis: AnalysisQuestion | null;
 }
 
 export const INITIAL_PROGRESS: RolloutProgress = {
@@ -269,4 +275,5 @@ export const INITIAL_PROGRESS: RolloutProgress = {
   hasGivenUpTail: false,
   window: null,
   zones: [],
+  analysis: null,
 };

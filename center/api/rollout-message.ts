@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** A rollout as the wire shows it. */
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
-import { ATTEMPT_STATES } from "../../domain/attempt.ts";
-import { sumCounts, type AttemptCounts } from "../../domain/attempt-counts.ts";
+import { countsByState, sumCounts, type AttemptCounts } from "../../domain/attempt-counts.ts";
 import type { RolloutSpec, RolloutState as State } from "../../domain/rollout.ts";
 import type { Tally } from "../../domain/slice-tally.ts";
 import { evidentFailures } from "../../domain/stop-rules.ts";
@@ -16,6 +15,7 @@ import {
   type Rollout,
   Approval,
 } from "../../protocol/gen/muster/v1/deploy_pb.ts";
+import { analysisMessage } from "./analysis-message.ts";
 import { windowsMessage } from "./rollout-schedule-spec.ts";
 import type { PlanRecord, RolloutRecord } from "../rollouts/rollout-record.ts";
 import { rollbackMessage } from "./rollback-message.ts";
@@ -77,7 +77,7 @@ function progressOf(
 ): NonNullable<MessageInitShape<typeof RolloutSchema>["progress"]> {
   const total = sumCounts(counts);
   return {
-    byState: byState(total),
+    byState: countsByState(total),
     wave: record.progress.waveCount,
     exposed: total.exposed,
     unproven: total.unproven,
@@ -89,7 +89,7 @@ function progressOf(
     window: record.progress.window?.size ?? 0,
     outputKeptBytes: BigInt(record.outputKept),
     outputLeftOut: record.outputLeftOut,
-    waves: counts.map((wave, index) => ({ number: index + 1, byState: byState(wave) })),
+    waves: counts.map((wave, index) => ({ number: index + 1, byState: countsByState(wave) })),
     ...(tally === null ? {} : slicesOf(record, tally)),
   };
 }
@@ -108,15 +108,6 @@ function slicesOf(
       heldBecause: heldSlices.find(({ slice }) => slice === index)?.why ?? "",
     })),
   };
-}
-
-function byState(counts: AttemptCounts): { [state: string]: number } {
-  const named: { [state: string]: number } = {};
-  counts.byState.forEach((count, code) => {
-    const state = ATTEMPT_STATES[code];
-    if (count > 0 && state !== undefined) named[state] = count;
-  });
-  return named;
 }
 
 export function planMessage(
@@ -183,6 +174,7 @@ function specMessage(
         gate.onSliceFailure === "stop" ? OnSliceFailure.STOP : OnSliceFailure.HOLD_SLICE,
       minSuccessPercent: gate.minSuccessPercent,
       minSample: gate.minSample,
+      ...analysisMessage(gate.analysis),
     },
     soakMs: BigInt(spec.soakMs),
     deadlines: {

@@ -16,6 +16,7 @@ import {
   WaveOrder,
   type RolloutSpec as WireSpec,
 } from "../../protocol/gen/muster/v1/deploy_pb.ts";
+import { readAnalysis } from "./analysis-message.ts";
 import { readRollback } from "./rollback-message.ts";
 import { readSubject } from "./command-message.ts";
 import { readSchedule } from "./rollout-schedule-spec.ts";
@@ -94,6 +95,7 @@ function readGate(wire: WireSpec): RolloutSpec["gate"] {
     onSliceFailure: wire.gate?.onSliceFailure === OnSliceFailure.HOLD_SLICE ? "hold-slice" : "stop",
     minSuccessPercent: percent === 0 ? defaults.minSuccessPercent : percent,
     minSample: wire.gate?.minSample === 0 ? defaults.minSample : (wire.gate?.minSample ?? 1),
+    analysis: readAnalysis(wire.gate?.analysis),
   };
 }
 

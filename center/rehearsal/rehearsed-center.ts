@@ -181,6 +181,8 @@ export class RehearsedCenter implements AsyncDisposable {
         // What was put back is known by its digest alone.
         releaseByDigest: (digest) => ({ release: digest, manifestBytes: 1, downloadBytes: 1 }),
         newLeaseId: () => `rehearsal-${++this.leaseCount}`,
+        // Nobody outside is asked: the script has no analysis.
+        analyses: { keep: () => {} },
         faultPoint: () => {},
         isPlanted: () => false,
         leaseLifetimeMs,

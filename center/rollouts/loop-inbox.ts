@@ -4,6 +4,7 @@
  * so the loop is the only writer. Bounded: a link that brings device states faster than the loop
  * stores them waits for room.
  */
+import type { AnalysisAnswered } from "../../domain/analysis-step.ts";
 import { createStateColumns, type StateColumns } from "../../protocol/link/state-columns.ts";
 import type { RolloutRecord } from "./rollout-record.ts";
 
@@ -33,6 +34,13 @@ export interface ReturnItem {
   readonly position: number;
   readonly generation: number;
   readonly sent: boolean;
+}
+
+/** What came back for a question of a rollout's gate. */
+export interface AnswerItem {
+  readonly kind: "answer";
+  readonly rollout: number;
+  readonly answer: AnalysisAnswered;
 }
 
 export type CommandAction =
@@ -65,7 +73,13 @@ export interface LeaversItem {
   readonly ordinals: readonly number[];
 }
 
-export type InboxItem = StatesItem | HelloItem | ReturnItem | CommandItem | LeaversItem;
+export type InboxItem =
+  | StatesItem
+  | HelloItem
+  | ReturnItem
+  | AnswerItem
+  | CommandItem
+  | LeaversItem;
 
 /** A reconnect of a gateway's 20,000 devices with two slots each fits twice. */
 const MAX_ITEMS = 100_000;

@@ -251,7 +251,10 @@ function freeze(
     expectedDurationMs: plan.expectedDurationMs,
     plannedAtMs,
   };
-  return { ...frozen, digest: planDigest(frozen) };
+  // Whom the gate asks is a part of what is reviewed.
+  const { analysis } = record.spec.gate;
+  const reviewed = analysis === null ? frozen : { ...frozen, analysis };
+  return { ...frozen, digest: planDigest(reviewed) };
 }
 
 function nobody(record: RolloutRecord, plan: Plan): MusterError {

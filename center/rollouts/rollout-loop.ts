@@ -14,6 +14,7 @@ import type { Fence, Store } from "../../ports/store.ts";
 import { isMusterError, type MusterError } from "../../domain/errors.ts";
 import type { ReportSet } from "../ingest/report-record.ts";
 import type { FleetTable } from "../state/fleet-table.ts";
+import type { AnalysisDesk } from "./analysis-desk.ts";
 import { CycleCommit, type DetailWrite } from "./cycle-commit.ts";
 import { applyReports, applyReturns, applyStates, type ReportOutcome } from "./cycle-intake.ts";
 import { dispatch } from "./dispatcher.ts";
@@ -66,6 +67,7 @@ export interface RolloutLoopOptions {
   readonly inbox: LoopInbox;
   readonly outputs: LoopOutputs;
   readonly metrics: LoopMetrics;
+  readonly analyses: Pick<AnalysisDesk, "keep">;
   readonly releaseByDigest: ReleaseByDigest;
   readonly newLeaseId: () => string;
   readonly faultPoint: (name: string) => void;
@@ -163,6 +165,7 @@ export class RolloutLoop {
       const stepper = this.stepper(commit);
       const wallMs = this.wallTime.nowMs();
       const answers = commands.map((command) => this.carryOut(command, stepper, wallMs));
+      for (const item of items) if (item.kind === "answer") stepper.takeAnswer(item);
       stepper.advance({ elapsedMs, wallMs });
       for (const { rollout } of stepper.stopEpochs) desk.dropRollout(rollout);
       const leases = this.dispatchAll();
@@ -178,6 +181,7 @@ export class RolloutLoop {
       await this.send(leases);
       faultPoint("center.loop.acted");
       this.renewLeases(startedAtMs);
+      this.options.analyses.keep(this.state.open.values());
       for (const key of stored.changedKeys) this.options.outputs.rolloutChanged(key);
       this.closeEnded();
       await this.state.consumer.trim(startedAtMs, signal);

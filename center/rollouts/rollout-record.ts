@@ -5,6 +5,7 @@
  * an error, not a surprise later.
  */
 import { z } from "zod";
+import { QUESTION_STATES } from "../../domain/analysis.ts";
 import type { PlanLimits, RolloutProgress, RolloutSpec } from "../../domain/rollout.ts";
 import {
   DEFAULT_SPEC,
@@ -155,6 +156,10 @@ const spec: z.ZodType<RolloutSpec> = z.strictObject({
     onSliceFailure: z.enum(["stop", "hold-slice"]).default("stop"),
     minSuccessPercent: z.number(),
     minSample: z.int(),
+    analysis: z
+      .strictObject({ url: z.string(), timeoutMs: z.int(), retries: z.int() })
+      .nullable()
+      .default(null),
   }),
   soakMs: z.int(),
   deadlines: z.strictObject({
@@ -226,6 +231,10 @@ const progress: z.ZodType<RolloutProgress> = z.strictObject({
       }),
     )
     .default([]),
+  analysis: z
+    .strictObject({ wave: z.int(), state: z.enum(QUESTION_STATES) })
+    .nullable()
+    .default(null),
 });
 
 const rolloutRecord: z.ZodType<RolloutRecord> = z.strictObject({

@@ -6,12 +6,13 @@
 import { ATTEMPT } from "../../domain/attempt.ts";
 import { countNotBack } from "../../domain/rollback.ts";
 import { isEnded, isUnstarted } from "../../domain/rollout.ts";
-import { stepRollout, type RolloutEffect, type RolloutEvent } from "../../domain/rollout-engine.ts";
+import type { RolloutEffect } from "../../domain/rollout-effect.ts";
+import { stepRollout, type RolloutEvent } from "../../domain/rollout-engine.ts";
 import { closingReason } from "../../domain/rollout-schedule.ts";
 import type { Clock } from "../../ports/clock.ts";
 import { approvalOf } from "./approval.ts";
 import type { CycleCommit } from "./cycle-commit.ts";
-import type { CommandItem } from "./loop-inbox.ts";
+import type { AnswerItem, CommandItem } from "./loop-inbox.ts";
 import type { LoopState } from "./loop-state.ts";
 import type { OpenRollout, SweepView } from "./open-rollout.ts";
 import { makeRollback, rollbackName, type ReleaseByDigest } from "./rollback-maker.ts";
@@ -54,6 +55,17 @@ export class RolloutStepper {
     this.step(rollout, event);
   }
 
+  /** Of a rollout that has ended meanwhile nobody wants to know any more. */
+  takeAnswer({ rollout: number, answer }: AnswerItem): void {
+    const rollout = this.options.state.open.get(number);
+    const policy = rollout?.record.spec.gate.analysis;
+    if (rollout === undefined || policy === undefined || policy === null) return;
+    const { verdict, reason, wave } = answer;
+    const detail = { wave: wave + 1, verdict, url: policy.url };
+    this.audit(rollout, "take-analysis", ENGINE, reason, detail);
+    this.step(rollout, answer);
+  }
+
   /** Time passes for every open rollout; repeated while waves open without waiting. */
   advance({ elapsedMs, wallMs }: { elapsedMs: number; wallMs: number }): void {
     for (const rollout of Array.from(this.options.state.open.values())) {
@@ -85,6 +97,9 @@ export class RolloutStepper {
     switch (effect.kind) {
       case "open-wave":
         this.audit(rollout, "open-wave", ENGINE, `wave ${effect.wave + 1}`);
+        break;
+      case "ask-analysis":
+        this.audit(rollout, "ask-analysis", ENGINE, `before wave ${effect.wave + 1}`);
         break;
       case "raise-stop-epoch":
         this.stopEpochs.push({ rollout: rollout.record.number, stopEpoch: effect.stopEpoch });

@@ -85,7 +85,7 @@ const BAD: readonly (readonly [name: string, text: string, message: string])[] =
     withLine("    minSuccess: 95%", "    quorum: 3"),
     'rollout.yaml:12:5 (spec.gate.quorum): unknown field "quorum"\n' +
       "  → fields here are maxFailures, maxFailureRate, falseAlarmRate, slices, " +
-      "onSliceFailure, minSuccess, minSample",
+      "onSliceFailure, minSuccess, minSample, analysis",
   ],
   [
     "a slice by what sites are counted by anyway",

@@ -20,7 +20,7 @@
  *       blastRadius: 5%
  *       gate: { maxFailures: "3", maxFailureRate: 1%, falseAlarmRate: 1%, minSuccess: 95%,
  *               slices: [region, inventory.hwRevision], onSliceFailure: hold-slice,
- *               minSample: 10 }
+ *               minSample: 10, analysis: { url: https://…, timeout: 10s, retries: 3 } }
  *       soak: 30s
  *       deadlines: { reach: 30m, download: 1h, waiting: 24h, install: 30m, verify: 30m,
  *                    offlineGrace: 14d }
@@ -52,6 +52,7 @@ import {
   type RolloutSpecSchema,
 } from "../../protocol/gen/muster/v1/deploy_pb.ts";
 import { commandField, toCommand, type CommandFields } from "./command-field.ts";
+import { analysisField, toAnalysis, type AnalysisFields } from "./analysis-field.ts";
 import {
   amountField,
   durationField,
@@ -105,6 +106,7 @@ export interface RolloutDocument {
           readonly onSliceFailure?: OnSliceFailureWord | undefined;
           readonly minSuccess?: number | undefined;
           readonly minSample?: number | undefined;
+          readonly analysis?: AnalysisFields | undefined;
         }
       | undefined;
     /** Milliseconds, as are the deadlines. */
@@ -187,6 +189,7 @@ export const rolloutDocumentSchema: z.ZodType<RolloutDocument> = z.strictObject(
           onSliceFailure: z.enum(["stop", "hold-slice"]).optional(),
           minSuccess: percentField.optional(),
           minSample: z.int().min(1).max(0xffff_ffff).optional(),
+          analysis: analysisField.optional(),
         })
         .optional(),
       soak: durationField.optional(),
@@ -304,5 +307,6 @@ function toGate(gate: Gate): NonNullable<MessageInitShape<typeof RolloutSpecSche
     onSliceFailure: WIRE_ON_SLICE_FAILURE[gate.onSliceFailure ?? ""],
     minSuccessPercent: gate.minSuccess ?? 0,
     minSample: gate.minSample ?? 0,
+    ...(gate.analysis === undefined ? {} : { analysis: toAnalysis(gate.analysis) }),
   };
 }

@@ -31,6 +31,7 @@ export function planLines(rollout: Rollout, plan: Plan, terminalWidth: number | 
       ["stops at", gateText(rollout)],
       ["or when", evidenceText(rollout, plan)],
       ["told apart", apartText(rollout, plan)],
+      ["before each wave", analysisText(rollout)],
       [
         "download",
         `${formatBytes(Number(plan.downloadBytes))} before compression, all devices together`,
@@ -122,6 +123,12 @@ function apartText({ spec }: Rollout, plan: Plan): string {
     `${sites}; ${countOf(plan.slices.length, "slice")} and the whole share the false alarm, ` +
     `${percentText(share)} each; a slice that fails ${failing}`
   );
+}
+
+/** "" when nobody is asked. */
+function analysisText({ spec }: Rollout): string {
+  const url = spec?.gate?.analysis?.url ?? "";
+  return url === "" ? "" : `asks ${url} (but the first), and before the end`;
 }
 
 function sliceLines(plan: Plan, terminalWidth: number | null): string[] {

@@ -44,6 +44,7 @@ export const ROLLOUT_HAPPENINGS = [
   "stop",
   "rollback",
   "rollback-ended",
+  "analysis-answered",
 ] as const;
 export type RolloutHappening = (typeof ROLLOUT_HAPPENINGS)[number];
 

@@ -26,6 +26,7 @@ const OPEN_GATE: GatePolicy = {
   onSliceFailure: "stop",
   minSuccessPercent: 0,
   minSample: 1,
+  analysis: null,
 };
 const MINUTE_MS = 60_000;
 
@@ -86,6 +87,7 @@ function randomSpec(random: SeededRandom, isLate: boolean): RolloutSpec {
           ...randomSlices(random),
           minSuccessPercent: random.pick([0, 50, 95, 100]),
           minSample: random.pick([1, 5]),
+          analysis: null,
         },
     soakMs: random.pick([0, 10_000, 90_000]),
     deadlines: {

@@ -16,7 +16,8 @@ import {
 } from "../attempt-step.ts";
 import { EVIDENCE, sweepPage } from "../attempt-sweep.ts";
 import { offerBudget } from "../offer-budget.ts";
-import { stepRollout, type RolloutEffect, type RolloutEvent } from "../rollout-engine.ts";
+import type { RolloutEffect } from "../rollout-effect.ts";
+import { stepRollout, type RolloutEvent } from "../rollout-engine.ts";
 import { chooseRollback, countNotBack } from "../rollback.ts";
 import { planRollback } from "../rollback-plan.ts";
 import { isEnded, isOpen } from "../rollout.ts";
@@ -272,6 +273,7 @@ export class PureCenter {
     this.hooks.effect(rollout, effect);
     switch (effect.kind) {
       case "open-wave":
+      case "ask-analysis":
         break;
       case "raise-stop-epoch":
         rollout.devices.forEach((_, position) => this.forget(rollout, position));

@@ -115,6 +115,7 @@ export const REASONS: readonly Reason[] = [
     ["rollback-ended"],
     "a rollback ends while its parent rolls back",
   ),
+  rollout(ROLLOUT_STATES, ["analysis-answered"], "rollouts of histories ask nobody outside"),
 ];
 
 /**

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Reads the head of a transcript: `fleet` and `rollout`. */
 import assert from "node:assert/strict";
+import { DEFAULT_ANALYSIS, type AnalysisPolicy } from "../../domain/analysis.ts";
 import { parseInstant } from "../../domain/civil-time.ts";
 import type { RolloutSpec } from "../../domain/rollout.ts";
 import { siteKey } from "../../domain/place-loads.ts";
@@ -127,6 +128,7 @@ function readSpec(take: (name: string, fallback: string) => string): RolloutSpec
       onSliceFailure: take("on-slice-failure", "stop") === "stop" ? "stop" : "hold-slice",
       minSuccessPercent: Number(take("min-success", "90")),
       minSample: Number(take("min-sample", "1")),
+      analysis: readAnalysis(take("analysis", "")),
     },
     soakMs: duration("soak", "5s"),
     deadlines: { ...specOf().deadlines, offlineGraceMs: duration("grace", "10m") },
@@ -144,6 +146,11 @@ function readSpec(take: (name: string, fallback: string) => string): RolloutSpec
       download: readWindows(take("download", "")),
     },
   });
+}
+
+/** `analysis=https://a.example`; nobody is asked where it is left out. */
+function readAnalysis(url: string): AnalysisPolicy | null {
+  return url === "" ? null : { ...DEFAULT_ANALYSIS, url };
 }
 
 /** `22:00-05:00`, `mon-fri/22:00-05:00`, several with commas. */

@@ -5,10 +5,11 @@
  * straight to the pure center, so every line is a consequence of the domain alone.
  */
 import assert from "node:assert/strict";
+import type { Verdict } from "../../domain/analysis.ts";
 import { ATTEMPT_STATES, CELL_REASONS } from "../../domain/attempt.ts";
 import type { ReportedPhase } from "../../domain/attempt-step.ts";
 import { isEnded } from "../../domain/rollout.ts";
-import type { RolloutEffect } from "../../domain/rollout-engine.ts";
+import type { RolloutEffect } from "../../domain/rollout-effect.ts";
 import { PureCenter, type Offer } from "../../domain/testing/pure-center.ts";
 import { PureRollout } from "../../domain/testing/pure-rollout.ts";
 import { parseDurationMs } from "../../domain/units.ts";
@@ -97,6 +98,8 @@ export class Story {
       case "stop":
       case "rollback":
         return center.step(rollout, { kind: "stop", why, rollback: verb === "rollback" });
+      case "analysis":
+        return this.answer(rest);
       case "restart":
         return center.restart();
       case "away":
@@ -110,6 +113,18 @@ export class Story {
       default:
         assert.fail(`unknown command ${verb}`);
     }
+  }
+
+  /** `analysis failure errors-double`: to the newest question, open or not. */
+  private answer([verdict, ...reason]: readonly string[]): void {
+    const wave = this.rollout.progress.analysis?.wave ?? 0;
+    this.center.step(this.rollout, {
+      kind: "analysis-answered",
+      wave,
+      verdict: verdict as Verdict,
+      reason: reason.join(" "),
+    });
+    this.pass(0);
   }
 
   /** `clock jumps 30d`, `clock jumps back 30d`: the wall clock alone. */
@@ -256,6 +271,8 @@ function say(rollout: PureRollout, effect: RolloutEffect): string {
   switch (effect.kind) {
     case "open-wave":
       return `wave ${effect.wave + 1} opens`;
+    case "ask-analysis":
+      return `the analysis is asked before wave ${effect.wave + 1}`;
     case "raise-stop-epoch":
       return `offers are withheld, stop epoch ${effect.stopEpoch}`;
     case "cancel-pending":

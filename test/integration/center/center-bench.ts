@@ -8,6 +8,7 @@ import assert from "node:assert/strict";
 import { create } from "@bufbuild/protobuf";
 import { ReportSet } from "../../../center/ingest/report-record.ts";
 import { ReleaseIndex } from "../../../center/releases/release-index.ts";
+import { AnalysisDesk, type Ask } from "../../../center/rollouts/analysis-desk.ts";
 import { LeaseDesk } from "../../../center/rollouts/lease-desk.ts";
 import { oneState, type CommandAction } from "../../../center/rollouts/loop-inbox.ts";
 import { OfferDesk, type LeaseMessage } from "../../../center/rollouts/offer-desk.ts";
@@ -63,6 +64,8 @@ export class CenterBench implements AsyncDisposable {
   /** Gateways, by number, that are heard from; all of them have a stream. */
   readonly online: Set<number> = new Set([1, 2]);
   crashAt: string | null = null;
+  /** Answers for the analysis that a rollout names. */
+  ask: Ask = async () => ({ verdict: "success", reason: "" });
   loop!: RolloutLoop;
   fleet!: FleetTable;
   desk!: LeaseDesk;
@@ -150,6 +153,11 @@ export class CenterBench implements AsyncDisposable {
         faultPoint: (name) => {
           if (name === this.crashAt) throw new Crash(name);
         },
+        analyses: new AnalysisDesk({
+          inbox: this.inbox,
+          ask: (...question) => this.ask(...question),
+          signal,
+        }),
         isPlanted: () => false,
         leaseLifetimeMs: 30_000,
       },
