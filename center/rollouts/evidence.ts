@@ -30,8 +30,10 @@ export function createEvidence(
       if (presence === "unknown") return EVIDENCE.unknown;
       if (!rollout.needsEvidence) return EVIDENCE.none;
       if (presence !== "online" && !fleet.isHeardFrom(ordinal)) return EVIDENCE.none;
-      // Connected, but it has not said what it runs since: a matter of milliseconds.
-      if (presence === "online" && !fleet.hasGreeted(ordinal)) return EVIDENCE.unknown;
+      // It has not said in its newest session what it runs: what is stored may be of before. Of one
+      // that is connected it is a matter of milliseconds; one that left again stays unknown for the
+      // gap that breaks nothing.
+      if (!fleet.hasGreeted(ordinal)) return EVIDENCE.unknown;
       const release = state.running.releaseOf(ordinal, rollout.slotIndex);
       if (release === -1) return EVIDENCE.none;
       const target = targets[rollout.targetIndexAt(position)];

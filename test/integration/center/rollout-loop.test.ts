@@ -59,6 +59,25 @@ describe("a good release", () => {
 });
 
 describe("a crash", () => {
+  test("takes nothing from the soak of a device that only drops by after it", async () => {
+    await using bench = await started(1, { soakMs: 60_000 });
+    const [offer] = bench.offers;
+    assert(offer !== undefined);
+    await bench.cycles(4); // what it runs now is stored
+    await install(bench, offer, "2");
+    await bench.cycles(2, 200);
+    assert.equal(bench.states(1)[0], "verifying");
+    await bench.crashAtPoint("center.loop.acted");
+    // A session in which it says nothing, and which ends at once.
+    const { fence } = bench.fleet.open(offer.ordinal, 1);
+    bench.fleet.close(offer.ordinal, fence, bench.clock.wallMs());
+    await bench.cycles(2);
+    assert.equal(bench.states(1)[0], "verifying");
+    bench.connect(0, { digest: digestOf("2") });
+    await bench.cycles(62);
+    assert.equal((await bench.record("up")).progress.state, "succeeded");
+  });
+
   for (const point of ["decided", "persisted", "acted"]) {
     test(`after ${point} leases every offer again, under its one generation`, async () => {
       await using bench = await started(3, { waves: [{ count: 1 }] });
