@@ -16,7 +16,6 @@ interface CiStage extends Stage {
 
 const stages: readonly CiStage[] = [
   { name: "test", command: "npm", args: ["test"] },
-  { name: "histories", command: "npm", args: ["run", "-s", "test:histories"] },
   { name: "wire", command: "buf", args: ["lint"], needs: "buf.yaml" },
   { name: "package", command: "npm", args: ["run", "-s", "test:package"] },
   {

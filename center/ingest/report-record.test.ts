@@ -79,6 +79,8 @@ describe("a batch of reports", () => {
           phase: "failed",
           reason,
           text: reason === "" ? "" : `text ${index}`,
+          exitCode: null,
+          outputBytes: 0,
         }));
         assert.deepEqual(
           read.sort((a, b) => a.ordinal - b.ordinal),
