@@ -32,7 +32,7 @@ export const MAX_OUTPUT_LIMIT_BYTES: number = 64 * 1_024;
 /** Of program and arguments, or of a script: a command travels in each device's offer. */
 export const MAX_COMMAND_BYTES = 4_096;
 /** How long after the end of its time a device may still say how a command ended. */
-export const COMMAND_ANSWER_MS = 60_000;
+const COMMAND_ANSWER_MS = 60_000;
 
 export type Subject =
   | { readonly kind: "release"; readonly release: string }
@@ -48,6 +48,16 @@ export interface SubjectFields {
 export function subjectOf(spec: SubjectFields): Subject {
   const { command, release } = spec;
   return command === null ? { kind: "release", release } : { kind: "command", command };
+}
+
+/** What a spec says of a command instead of what an operator may say of a release. */
+export function commandTerms({ timeoutMs }: Command): {
+  readonly soakMs: number;
+  readonly installMs: number;
+  readonly onStop: "pause";
+} {
+  // A device that says nothing for so long has fallen silent.
+  return { soakMs: 0, installMs: timeoutMs + COMMAND_ANSWER_MS, onStop: "pause" };
 }
 
 /** False: what the device reports is the proof, and there is nothing to put back. */

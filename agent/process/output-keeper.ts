@@ -29,7 +29,10 @@ export class OutputKeeper {
 
   #addToTail(chunk: Buffer): void {
     const ring = this.#tail;
-    if (ring.length === 0) return;
+    if (ring.length === 0) {
+      this.#tailTotal += chunk.length;
+      return;
+    }
     const last = chunk.subarray(Math.max(0, chunk.length - ring.length));
     const start = (this.#tailTotal + chunk.length - last.length) % ring.length;
     const beforeEdge = Math.min(last.length, ring.length - start);

@@ -6,7 +6,7 @@
 import { DEFAULT_SPEC, type Deadlines, type RolloutSpec } from "../../domain/rollout.ts";
 import { parseSelector } from "../../domain/selector/parser.ts";
 import { MAX_SLICED_FACTS, sliceFact } from "../../domain/slices.ts";
-import { COMMAND_ANSWER_MS, type SubjectFields } from "../../domain/subject.ts";
+import { commandTerms, type SubjectFields } from "../../domain/subject.ts";
 import { MAX_DURATION_MS } from "../../domain/units.ts";
 import { MAX_WAVES } from "../../domain/waves.ts";
 import {
@@ -73,9 +73,8 @@ function readProof(
   if (wire.rollback !== undefined) {
     throw invalid("spec.rollback", "is set: a command that has run cannot be taken back");
   }
-  // A device that says nothing for so long has fallen silent.
-  const installMs = command.timeoutMs + COMMAND_ANSWER_MS;
-  return { soakMs: 0, deadlines: { ...deadlines, installMs }, onStop: "pause" };
+  const { installMs, ...terms } = commandTerms(command);
+  return { ...terms, deadlines: { ...deadlines, installMs } };
 }
 
 function readGate(wire: WireSpec): RolloutSpec["gate"] {

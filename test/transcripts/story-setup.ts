@@ -7,6 +7,7 @@ import type { RolloutSpec } from "../../domain/rollout.ts";
 import { siteKey } from "../../domain/place-loads.ts";
 import { freezeLimits } from "../../domain/planner.ts";
 import type { Strategy } from "../../domain/strategy.ts";
+import { commandTerms, type Command } from "../../domain/subject.ts";
 import { specOf, type PureRolloutOptions } from "../../domain/testing/pure-rollout.ts";
 import { parseAmount, parseDurationMs, type Amount } from "../../domain/units.ts";
 import { cutWaves } from "../../domain/waves.ts";
@@ -27,6 +28,7 @@ const OFFER_LIFETIME_MS = 20_000;
  *       strategy=exponential:1,2,50%  (first, factor, cap)
  *       strategy=adaptive:2,1,8  (first, min, max)
  *       critical=2  (the last two devices of the order are critical)
+ *     rollout command=30s …         (a command that may take so long, instead of a release)
  *     rollout beta release=4 …      (one more for the same devices, with a name)
  */
 export function readRollouts(lines: readonly string[]): {
@@ -80,9 +82,11 @@ function readRollout(
     given.delete(name);
     return value;
   };
-  const release = Number(take("release", "9"));
+  const command = readCommand(take("command", ""));
+  // A command leaves nothing that runs.
+  const release = Number(take("release", command === null ? "9" : "0"));
   const border = releases.length - Number(take("critical", "0"));
-  const spec = readSpec(take);
+  const spec = withCommand(readSpec(take), command);
   const zones = take("zones", "UTC").split(",");
   take("aware", "no");
   assert.deepEqual([...given.keys()], [], "the settings that a rollout has");
@@ -151,6 +155,18 @@ function readSpec(take: (name: string, fallback: string) => string): RolloutSpec
 /** `analysis=https://a.example`; nobody is asked where it is left out. */
 function readAnalysis(url: string): AnalysisPolicy | null {
   return url === "" ? null : { ...DEFAULT_ANALYSIS, url };
+}
+
+function readCommand(timeout: string): Command | null {
+  if (timeout === "") return null;
+  const timeoutMs = parseDurationMs(timeout, "command");
+  return { work: { kind: "run", run: ["df"] }, timeoutMs, outputLimitBytes: 1_024 };
+}
+
+function withCommand(spec: RolloutSpec, command: Command | null): RolloutSpec {
+  if (command === null) return spec;
+  const { installMs, ...terms } = commandTerms(command);
+  return { ...spec, release: "", command, ...terms, deadlines: { ...spec.deadlines, installMs } };
 }
 
 /** `22:00-05:00`, `mon-fri/22:00-05:00`, several with commas. */
