@@ -104,12 +104,9 @@ function removeSteps(current: DiffCurrent): readonly Step[] {
   ];
 }
 
-/** A device that must not be updated now must not be rebooted either. */
 function runSteps(target: Extract<DiffTarget, { action: "run" }>): readonly Step[] {
   const { command, bootId } = target;
-  const { work } = command;
-  const reboots = work.kind === "built-in" && work.name === "reboot";
-  return [...(reboots ? [{ kind: "wait" } as const] : []), { kind: "run", command, bootId }];
+  return [{ kind: "wait" }, { kind: "run", command, bootId }];
 }
 
 function fetchSteps(manifest: ReleaseManifest): readonly Step[] {

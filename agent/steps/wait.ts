@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Waits until the install may begin: its window is open, and the busy hook says that the device is
- * free. The limit is on the time in which it was busy within a window, and runs on this process's
+ * Waits until the install or the command may begin: its window is open, and the busy hook says that
+ * the device is free. A command may be there to look at busy devices: only a reboot asks the hook.
+ * The limit is on the time in which it was busy within a window, and runs on this process's
  * monotonic clock: an agent that starts again waits anew, for nothing is known about the time in
  * between.
  */
 import { delay } from "../../ports/clock.ts";
+import type { OfferPayload } from "../../protocol/device/offer.ts";
 import { faultPoint } from "../../runtime/faults.ts";
 import type { WaitStep } from "./step.ts";
 import { DONE, failed } from "./step-context.ts";
@@ -47,7 +49,15 @@ export const runWait: StepExecutor<WaitStep> = async (context) => {
 };
 
 async function isBusy({ hooks, slot, offer, interrupt }: StepContext): Promise<boolean> {
+  if (!disturbs(offer)) return false;
   const busy = await hooks.isBusy(slot, offer, interrupt);
   interrupt.throwIfAborted();
   return busy;
+}
+
+/** A device that must not be updated now must not be rebooted either. */
+function disturbs({ action, command }: OfferPayload): boolean {
+  if (action !== "run" || command === undefined) return true;
+  const { work } = command;
+  return work.kind === "built-in" && work.name === "reboot";
 }

@@ -11,7 +11,7 @@ import type { StepContext } from "../../../agent/steps/step-context.ts";
 import { runWait } from "../../../agent/steps/wait.ts";
 import { WINDOW_INTERVAL_MS } from "../../../agent/steps/window-wait.ts";
 import { DAYS } from "../../../domain/window.ts";
-import type { OfferedWindows } from "../../../protocol/device/offer.ts";
+import type { OfferedWindows, OfferPayload } from "../../../protocol/device/offer.ts";
 import { VirtualClock } from "../../helpers/virtual-clock.ts";
 import { startFixtureAgent, type FixtureAgent } from "./fixture-agent.ts";
 import { offerOf, publishApp } from "./fixture-release.ts";
@@ -20,6 +20,16 @@ import { offerOf, publishApp } from "./fixture-release.ts";
 const NIGHT = [{ days: DAYS, fromMinute: 120, toMinute: 180 }];
 const HOUR_MS = 3_600_000;
 const NIGHTLY: OfferedWindows = { timeZone: "UTC", install: NIGHT, download: [] };
+
+const ECHO: Pick<OfferPayload, "slot" | "action" | "command"> = {
+  slot: "command",
+  action: "run",
+  command: {
+    work: { kind: "run", run: ["/bin/echo", "run"] },
+    timeoutMs: 60_000,
+    outputLimitBytes: 1_024,
+  },
+};
 
 describe("an agent with an offer that names windows", () => {
   let folder: string;
@@ -71,6 +81,18 @@ describe("an agent with an offer that names windows", () => {
     assert.equal(agent.evidence.status("app").digest, release.digest);
   });
 
+  it("runs a command after a restart in the window, and not before", async () => {
+    const offer = { ...offerOf(null, 1), ...ECHO, windows: NIGHTLY, expiresAtMs: 9 * HOUR_MS };
+    await start(HOUR_MS);
+    await agent.send(offer);
+    await untilLastWord("waiting window-closed");
+    await agent.stop();
+
+    await start(2 * HOUR_MS);
+    await untilLastWord("installed");
+    assert.equal(agent.outbox.pending().at(-1)?.detail, "run\n");
+  });
+
   it("fetches nothing while the download window is closed", async () => {
     const release = await publishApp({ blobFolder: join(folder, "blobs"), version: "1.0.0" });
     const windows = { timeZone: "UTC", install: [], download: NIGHT };
@@ -94,7 +116,7 @@ class StepWorld {
   readonly downloads: AbortSignal[] = [];
   finishDownload: () => void = () => {};
 
-  context(windows: OfferedWindows): StepContext {
+  context(windows: OfferedWindows, work: Partial<OfferPayload> = {}): StepContext {
     const downloader: Downloader = {
       activeDigest: () => null,
       download: ({ signal }) =>
@@ -107,7 +129,7 @@ class StepWorld {
     const context: Partial<StepContext> = {
       clock: this.clock,
       interrupt: this.interrupt.signal,
-      offer: { windows } as StepContext["offer"],
+      offer: { windows, ...work } as StepContext["offer"],
       workingTimeMs: () => this.clock.wallMs(),
       sayWaiting: (reason) => Promise.resolve(void this.said.push(reason)),
       hooks: { isBusy: () => Promise.resolve(this.isBusy) } as unknown as StepContext["hooks"],
@@ -183,5 +205,24 @@ describe("the steps that windows are about", () => {
     await world.pass(22.5 * HOUR_MS);
     assert.deepEqual(await wait, { kind: "done" });
     assert.equal(endedAtMs, 26 * HOUR_MS, "two in the next night");
+  });
+
+  it("a command begins in its window, on a device that is busy too; a reboot waits", async () => {
+    const world = new StepWorld();
+    world.isBusy = true;
+    const ended: string[] = [];
+    const wait = (name: string, work: Partial<OfferPayload>): Promise<number> =>
+      runWait(world.context(NIGHTLY, work), { kind: "wait" }).then(() => ended.push(name));
+    const work = { kind: "built-in", name: "reboot" } as const;
+    const reboot = { ...ECHO, command: { work, timeoutMs: 60_000, outputLimitBytes: 1_024 } };
+    const waits = [wait("echo", ECHO), wait("reboot", reboot)];
+    await world.pass(HOUR_MS);
+    assert.deepEqual(ended, []);
+    await world.pass(HOUR_MS + WINDOW_INTERVAL_MS);
+    assert.deepEqual(ended, ["echo"]);
+    world.isBusy = false;
+    await world.pass(60_000);
+    await Promise.all(waits);
+    assert.deepEqual(ended, ["echo", "reboot"]);
   });
 });
