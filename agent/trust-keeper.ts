@@ -30,7 +30,7 @@ const FRESH_MS = 2_000;
 
 export interface TrustKeeperOptions {
   readonly client: TufClient;
-  readonly stateFile: TrustStateFile;
+  readonly stateFile: Pick<TrustStateFile, "save">;
   readonly source: BlobSource;
   readonly candidates: GatewayCandidates;
   readonly workingTime: WorkingTime;
@@ -164,7 +164,7 @@ export class TrustKeeper implements ReleaseTrust, OfferGate {
   /**
    * What verified is kept even where a later step failed; a full disk costs a download, no more.
    */
-  async #keep(stateFile: TrustStateFile): Promise<void> {
+  async #keep(stateFile: Pick<TrustStateFile, "save">): Promise<void> {
     const { client, logger } = this.#options;
     try {
       await stateFile.save(client.state);

@@ -80,6 +80,7 @@ export async function openCore(base: CenterBase): Promise<CenterCore> {
       metrics,
       leaseLifetimeMs,
       analyses: new AnalysisDesk({ inbox, ask, signal }),
+      ...(options.loopTickMs === undefined ? {} : { tickMs: options.loopTickMs }),
       faultPoint,
       isPlanted,
       logger: logger.child({ component: "rollout-loop" }),

@@ -32,6 +32,8 @@ export interface CenterOptions {
   readonly leaseLifetimeMs?: number;
   /** How long an offer may be accepted, ms. Default 60,000. */
   readonly offerLifetimeMs?: number;
+  /** How long the rollout loop rests when nothing wakes it, ms. Default 200, at most 2,000. */
+  readonly loopTickMs?: number;
   readonly version: string;
   readonly clock?: Clock;
   readonly random?: Random;

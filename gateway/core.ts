@@ -13,7 +13,7 @@ import { ChunkCache } from "./artifacts/chunk-cache.ts";
 import { ChunkIndexes } from "./artifacts/chunk-indexes.ts";
 import { Pacer } from "./artifacts/pacer.ts";
 import { TrustCache } from "./artifacts/trust-cache.ts";
-import type { GatewayIdentity } from "./identity.ts";
+import type { Disk } from "./disk.ts";
 import { LeaseJournal } from "./leases/lease-journal.ts";
 import { LeaseService } from "./leases/lease-service.ts";
 import { LeaseTable } from "./leases/lease-table.ts";
@@ -30,11 +30,7 @@ import { Presence } from "./presence/presence.ts";
 import { TimingWheel } from "./presence/timing-wheel.ts";
 import { SessionLifecycle } from "./sessions/session-lifecycle.ts";
 import { SessionTable } from "./sessions/session-table.ts";
-import {
-  centerConnector,
-  type CenterConnection,
-  type ConnectCenter,
-} from "./uplink/center-client.ts";
+import type { CenterConnection, ConnectCenter } from "./uplink/center-client.ts";
 import { CenterMessages } from "./uplink/center-messages.ts";
 import { ControlOutbox } from "./uplink/control-outbox.ts";
 import { HeartbeatSource } from "./uplink/heartbeat-source.ts";
@@ -43,16 +39,17 @@ import { Siblings } from "./uplink/siblings.ts";
 import type { UplinkSource } from "./uplink/uplink-source.ts";
 import { Wakening } from "./uplink/wakening.ts";
 
-/** Resolution of every deadline; an eighth of the time to find out. */
-const WHEEL_TICK_MS = 250;
+/** Resolution of every deadline: this part of the time to find out. */
+const TICKS_A_DETECTION = 8;
 /** The largest message is a hello; its topic and headers come on top. */
 const PACKET_BYTES_MAX: number = MAX_HELLO_BYTES * 2;
 
 export interface GatewayCoreOptions {
   readonly options: ResolvedGatewayOptions;
-  readonly identity: GatewayIdentity;
   readonly bootId: string;
   readonly registry: Registry;
+  readonly disk: Disk;
+  readonly connectCenter: ConnectCenter;
 }
 
 export interface GatewayCore {
@@ -79,7 +76,7 @@ export interface GatewayCore {
 }
 
 export function buildCore(given: GatewayCoreOptions): GatewayCore {
-  const { options, identity, bootId, registry } = given;
+  const { options, disk, connectCenter, bootId, registry } = given;
   const { clock, logger, dataDirectory: directory } = options;
   const wakening = new Wakening();
   const table = new SessionTable({ maxSlots: options.maxConnections });
@@ -88,6 +85,7 @@ export function buildCore(given: GatewayCoreOptions): GatewayCore {
     clock,
     logger,
     directory,
+    disk,
     table,
     metrics: new GatewayMetrics({ registry }),
     wake: (): void => wakening.wake(),
@@ -106,8 +104,6 @@ export function buildCore(given: GatewayCoreOptions): GatewayCore {
   const leases = new LeaseService({ ...shared, ...leaseParts });
   lifecycle.observe([announcer, status, hellos, reports, leases]);
 
-  const { centerAddress } = options;
-  const connectCenter = centerConnector({ centerAddress, identity, clock });
   const { cache, chunks, trust } = buildCaches(shared, options, connectCenter());
   const siblings = new Siblings(shared);
   const heartbeat = new HeartbeatSource({
@@ -155,7 +151,10 @@ function buildSessions(
   silenceLimitMs: number,
 ): { presence: Presence; lifecycle: SessionLifecycle } {
   const { clock, detectionMs, connectDeadlineMs } = options;
-  const wheel = new TimingWheel({ tickMs: WHEEL_TICK_MS, nowMs: clock.monotonicMs() });
+  const wheel = new TimingWheel({
+    tickMs: Math.max(1, detectionMs / TICKS_A_DETECTION),
+    nowMs: clock.monotonicMs(),
+  });
   const presence = new Presence({ clock, table, wheel, detectionMs });
   const lifecycle = new SessionLifecycle({ table, presence, connectDeadlineMs, silenceLimitMs });
   return { presence, lifecycle };
@@ -165,6 +164,7 @@ interface CachePorts {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly directory: string;
+  readonly disk: Disk;
   readonly metrics: GatewayMetrics;
 }
 

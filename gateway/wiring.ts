@@ -20,6 +20,7 @@ import { systemClock } from "../runtime/system-clock.ts";
 import { systemRandom } from "../runtime/system-random.ts";
 import { startArtifactServer, type ArtifactServer } from "./artifacts/artifact-server.ts";
 import { buildCore, type GatewayCore } from "./core.ts";
+import { systemDisk } from "./disk.ts";
 import { drainGateway } from "./drain.ts";
 import { readIdentity, type GatewayIdentity } from "./identity.ts";
 import { readBootId } from "./leases/boot-id.ts";
@@ -30,6 +31,7 @@ import {
   type ResolvedGatewayOptions,
   type RunningGateway,
 } from "./options.ts";
+import { centerConnector } from "./uplink/center-client.ts";
 import { Uplink } from "./uplink/uplink.ts";
 
 interface Listeners {
@@ -63,7 +65,10 @@ export async function startGateway(given: GatewayOptions): Promise<RunningGatewa
   const lock = lockFile({ path: join(dataDirectory, "gateway"), attempted: "start the gateway" });
   held.defer(() => lock.release());
   const registry = new Registry();
-  const core = buildCore({ options, identity, registry, bootId: await readBootId(options.random) });
+  const bootId = await readBootId(options.random);
+  const { centerAddress } = options;
+  const connectCenter = centerConnector({ centerAddress, identity, clock });
+  const core = buildCore({ options, registry, bootId, disk: systemDisk, connectCenter });
   await core.journal.restore(clock.monotonicMs());
   await core.cache.open();
   await core.chunks.open();

@@ -23,7 +23,8 @@ import type { Logger } from "../../ports/logger.ts";
 import { ErrorInfoSchema } from "../../protocol/gen/muster/v1/deploy_pb.ts";
 import type { Operator, OperatorTokens, Role } from "./operator-tokens.ts";
 
-const OPERATOR: ContextKey<Operator | null> = createContextKey<Operator | null>(null, {
+/** Who calls, for calls that do not come over a listener, too. */
+export const OPERATOR: ContextKey<Operator | null> = createContextKey<Operator | null>(null, {
   description: "the operator who calls",
 });
 

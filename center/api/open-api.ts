@@ -51,7 +51,8 @@ export function openApi(
   });
 }
 
-function deployMethods(
+/** Every method of DeployService. */
+export function deployMethods(
   base: CenterBase,
   core: CenterCore,
   tokens: OperatorTokens,
@@ -124,7 +125,8 @@ function statusOf(
   });
 }
 
-function linkMethods(base: CenterBase, core: CenterCore): ServiceImpl<typeof GatewayLink> {
+/** Every method of GatewayLink. */
+export function linkMethods(base: CenterBase, core: CenterCore): ServiceImpl<typeof GatewayLink> {
   const { options, store, log, artifacts, random, logger, identity } = base;
   return gatewayLink({
     ...core,

@@ -75,6 +75,8 @@ export interface RolloutLoopOptions {
   readonly leaseLifetimeMs: number;
   /** Most of a cycle's time that counts; default 2 s. On virtual time a cycle may be long. */
   readonly maxElapsedMs?: number;
+  /** Default 200; at most what may elapse. */
+  readonly tickMs?: number;
 }
 
 export class RolloutLoop {
@@ -120,9 +122,9 @@ export class RolloutLoop {
 
   /** Runs until the signal aborts. Rejects when another leader has taken over. */
   async run(signal: AbortSignal): Promise<void> {
-    const { clock, inbox, logger } = this.options;
+    const { clock, inbox, logger, tickMs = TICK_MS } = this.options;
     while (!signal.aborted) {
-      await inbox.wait((fire) => clock.setTimer(TICK_MS, fire));
+      await inbox.wait((fire) => clock.setTimer(tickMs, fire));
       try {
         await this.cycle(signal);
       } catch (error) {

@@ -6,12 +6,11 @@
  *
  * Limits: 1,024 files of 4 MiB, 32 MiB in all; more is refused and the old metadata stays.
  */
-import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import type { CancelTimer, Clock } from "../../ports/clock.ts";
 import type { Logger } from "../../ports/logger.ts";
-import { PRIVATE_FILE_MODE, writeDurableFile } from "../../protocol/trust/durable-file.ts";
+import type { Disk } from "../disk.ts";
 
 const NAME_PATTERN = /^(?:timestamp|\d{1,9}\.(?:root|snapshot|targets))\.json$/;
 const FILE_COUNT_MAX = 1_024;
@@ -29,6 +28,7 @@ export interface TrustFileFacts {
 export interface TrustCacheOptions {
   /** The gateway's data directory. */
   readonly directory: string;
+  readonly disk: Disk;
   readonly fetch: (signal: AbortSignal) => Promise<readonly TrustFileFacts[]>;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -50,9 +50,9 @@ export class TrustCache {
 
   /** Reads what is there from before. Call it once, before anything else. */
   async open(): Promise<void> {
-    await mkdir(this.#options.directory, { recursive: true, mode: 0o700 });
+    await this.#options.disk.makeFolder(this.#options.directory);
     try {
-      const stored = storedSchema.parse(JSON.parse(await readFile(this.#file, "utf8")));
+      const stored = storedSchema.parse(JSON.parse(await this.#options.disk.readText(this.#file)));
       const files = Object.entries(stored);
       this.#files = new Map(files.map(([name, data]) => [name, Buffer.from(data, "base64")]));
     } catch {
@@ -109,8 +109,7 @@ export class TrustCache {
     }
     this.#files = new Map(files.map(({ name, data }) => [name, data]));
     const stored = files.map(({ name, data }) => [name, Buffer.from(data).toString("base64")]);
-    await writeDurableFile(this.#file, JSON.stringify(Object.fromEntries(stored)), {
-      mode: PRIVATE_FILE_MODE,
-    });
+    const text = JSON.stringify(Object.fromEntries(stored));
+    await this.#options.disk.writeDurable(this.#file, text);
   }
 }

@@ -11,11 +11,10 @@
  * Stop epochs are kept over a boot, leases are not. A file that cannot be read is as good as none:
  * the center gives out new leases, and the old ones stay spent there.
  */
-import { mkdir, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import type { Logger } from "../../ports/logger.ts";
-import { PRIVATE_FILE_MODE, writeDurableFile } from "../../protocol/trust/durable-file.ts";
+import type { Disk } from "../disk.ts";
 import { EntryState, Lease, type LeaseContent } from "./lease.ts";
 import type { LeaseTable } from "./lease-table.ts";
 
@@ -51,6 +50,7 @@ const contentSchema = z.object({
 export interface LeaseJournalOptions {
   /** The gateway's data directory. */
   readonly directory: string;
+  readonly disk: Disk;
   readonly bootId: string;
   readonly table: LeaseTable;
   readonly logger: Logger;
@@ -59,6 +59,7 @@ export interface LeaseJournalOptions {
 export class LeaseJournal {
   readonly #stateFile: string;
   readonly #contentDirectory: string;
+  readonly #disk: Disk;
   readonly #bootId: string;
   readonly #table: LeaseTable;
   readonly #logger: Logger;
@@ -70,6 +71,7 @@ export class LeaseJournal {
   constructor(options: LeaseJournalOptions) {
     this.#stateFile = join(options.directory, "leases.json");
     this.#contentDirectory = join(options.directory, "leases");
+    this.#disk = options.disk;
     this.#bootId = options.bootId;
     this.#table = options.table;
     this.#logger = options.logger;
@@ -77,7 +79,7 @@ export class LeaseJournal {
 
   /** Fills the table with what is still valid. Call it once, before anything else. */
   async restore(nowMs: number): Promise<void> {
-    await mkdir(this.#contentDirectory, { recursive: true, mode: 0o700 });
+    await this.#disk.makeFolder(this.#contentDirectory);
     const state = await this.#readState();
     for (const [rollout, stopEpoch] of state?.stopEpochs ?? []) {
       this.#table.raiseStopEpoch(rollout, stopEpoch);
@@ -85,18 +87,17 @@ export class LeaseJournal {
     if (state !== null && state.bootId === this.#bootId) {
       for (const saved of state.leases) await this.#restoreLease(saved, nowMs);
     }
-    for (const name of await readdir(this.#contentDirectory)) {
+    for (const name of await this.#disk.names(this.#contentDirectory)) {
       if (this.#stored.has(name.replace(/\.json$/, ""))) continue;
-      await rm(join(this.#contentDirectory, name), { force: true });
+      await this.#disk.remove(join(this.#contentDirectory, name));
     }
   }
 
   /** Writes what never changes of a lease. Throws `no_space` or `internal`. */
   async storeContent(content: LeaseContent): Promise<void> {
     const offers = content.offers.map((offer) => Buffer.from(offer).toString("base64"));
-    await writeDurableFile(this.#contentFile(content.id), JSON.stringify({ ...content, offers }), {
-      mode: PRIVATE_FILE_MODE,
-    });
+    const text = JSON.stringify({ ...content, offers });
+    await this.#disk.writeDurable(this.#contentFile(content.id), text);
     this.#stored.add(content.id);
   }
 
@@ -132,23 +133,23 @@ export class LeaseJournal {
       })),
     };
     try {
-      await writeDurableFile(this.#stateFile, JSON.stringify(state), { mode: PRIVATE_FILE_MODE });
+      await this.#disk.writeDurable(this.#stateFile, JSON.stringify(state));
     } catch (error) {
-      await rm(this.#stateFile, { force: true });
+      await this.#disk.remove(this.#stateFile);
       throw error;
     }
     const held = new Set(state.leases.map(({ id }) => id));
     for (const id of this.#stored) {
       if (held.has(id) || this.#table.has(id)) continue;
       this.#stored.delete(id);
-      await rm(this.#contentFile(id), { force: true });
+      await this.#disk.remove(this.#contentFile(id));
     }
   }
 
   async #readState(): Promise<JournalState | null> {
     let text: string;
     try {
-      text = await readFile(this.#stateFile, "utf8");
+      text = await this.#disk.readText(this.#stateFile);
     } catch {
       return null; // The first start, or a write failed before.
     }
@@ -162,7 +163,7 @@ export class LeaseJournal {
 
   async #restoreLease(saved: JournalState["leases"][number], nowMs: number): Promise<void> {
     try {
-      const text = await readFile(this.#contentFile(saved.id), "utf8");
+      const text = await this.#disk.readText(this.#contentFile(saved.id));
       const parsed = contentSchema.parse(JSON.parse(text));
       const offers = parsed.offers.map((offer) => Buffer.from(offer, "base64"));
       const lease = new Lease({ content: { ...parsed, offers }, expiresAtMs: saved.expiresAtMs });

@@ -38,6 +38,9 @@ const enrolsItself: readonly string[] = ["simulator", "cli"];
 /** The parts of the agent that they share with it. */
 const sharedAgentParts = /^agent\/(?:link|trust)(?:\/|\.ts$)/;
 
+/** The wiring of a whole installation in one process: it takes every role apart, and engines. */
+const simulatedWorld = /^simulator\/world\//;
+
 /** The only file of a role, or of a thread of it, that knows engines by name. */
 const wiringFile = /^(?:center|gateway|agent)\/(?:rehearsal\/)?wiring\.ts$/;
 
@@ -84,6 +87,7 @@ function judgeRooms(path: string, target: string): string | undefined {
       : `An engine imports another (${target}). Put what both need into ports/ or domain/.`;
   }
   if (from === to) return undefined;
+  if (simulatedWorld.test(path) && (roles.includes(to) || to === "engines")) return undefined;
   if (enrolsItself.includes(from) && sharedAgentParts.test(target)) return undefined;
   if (from === "cli" && roles.includes(to) && !roleDoor.test(target)) {
     return `cli imports the inside of ${to}. Import what ${to}/main.ts or ${to}/wiring.ts exports.`;
