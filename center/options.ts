@@ -34,6 +34,10 @@ export interface CenterOptions {
   readonly offerLifetimeMs?: number;
   /** How long the rollout loop rests when nothing wakes it, ms. Default 200, at most 2,000. */
   readonly loopTickMs?: number;
+  /** Of attempts, ms after the end of their rollout. Default 90 days. */
+  readonly keepAttemptsMs?: number;
+  /** Rollouts of a tenant that keep their attempts however old they are. Default 20. */
+  readonly keepRollouts?: number;
   readonly version: string;
   readonly clock?: Clock;
   readonly random?: Random;

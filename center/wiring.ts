@@ -26,6 +26,7 @@ import { directoryOf } from "./link/gateway-directory.ts";
 import type { GatewayRegistry } from "./link/gateway-registry.ts";
 import type { CenterOptions, RunningCenter } from "./options.ts";
 import { ensureFirstToken, loadTokenKey } from "./secrets.ts";
+import { DEFAULT_RETENTION, runAttemptPruner } from "./tasks/attempt-pruner.ts";
 import { runAvailabilityRecorder } from "./tasks/availability-recorder.ts";
 import { runLeaverWatch } from "./tasks/leaver-watch.ts";
 import { runRecordPruner } from "./tasks/record-pruner.ts";
@@ -122,6 +123,16 @@ function runTasks(
   const renewal = runTrustRenewal({ repository, clock, logger, signal });
   const silence = watchSilence(core.registry, clock, signal);
   const pruning = runRecordPruner({ store: base.store, clock, logger, signal });
+  const retention = runAttemptPruner({
+    store: base.store,
+    policy: {
+      keepAttemptsMs: base.options.keepAttemptsMs ?? DEFAULT_RETENTION.keepAttemptsMs,
+      keepRollouts: base.options.keepRollouts ?? DEFAULT_RETENTION.keepRollouts,
+    },
+    clock,
+    logger,
+    signal,
+  });
   const availability = runAvailabilityRecorder({
     store: base.store,
     fleet: core.fleet,
@@ -145,7 +156,8 @@ function runTasks(
   stack.defer(async () => {
     stop.abort();
     core.inbox.wake();
-    await Promise.allSettled([loop, renewal, silence, pruning, availability, leavers]);
+    const tasks = [loop, renewal, silence, pruning, retention, availability, leavers];
+    await Promise.allSettled(tasks);
   });
   return failed;
 }

@@ -25,6 +25,7 @@ export function checkCommit(commit: Commit): void {
   checkCount("writes in a commit", writeCount, MAX_COMMIT_WRITES);
   checkCount("audit entries in a commit", audit.length, MAX_COMMIT_WRITES);
   for (const page of pages) {
+    if (page.bytes === null) continue;
     const place = `page ${page.kind}/${page.owner}/${page.number}`;
     checkBytes(place, page.bytes.byteLength, MAX_PAGE_BYTES);
   }

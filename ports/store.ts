@@ -106,9 +106,14 @@ export interface DeviceWrite {
   readonly value: Json;
 }
 
-/** `expectedVersion` 0 = must not exist yet. */
+/** `expectedVersion` 0 = must not exist yet. `bytes` null deletes (the version must match). */
 export interface PageWrite extends PageId {
   readonly expectedVersion: number;
+  readonly bytes: Uint8Array | null;
+}
+
+/** A write that is no deletion. */
+export interface PageContent extends PageWrite {
   readonly bytes: Uint8Array;
 }
 

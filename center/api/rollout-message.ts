@@ -67,6 +67,7 @@ export function rolloutMessage(options: {
     createdAtMs: BigInt(record.createdAtMs),
     startedAtMs: BigInt(record.startedAtMs),
     endedAtMs: BigInt(record.endedAtMs),
+    attemptsPrunedAtMs: BigInt(record.pruned?.atMs ?? 0),
   });
 }
 

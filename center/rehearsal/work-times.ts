@@ -60,9 +60,8 @@ async function endedRollouts(
   const records: RolloutRecord[] = [];
   for await (const document of allRollouts(store, signal)) {
     const record = readRollout(document);
-    if (record.tenant === tenant && record.parent === "" && record.endedAtMs > 0) {
-      records.push(record);
-    }
+    const hasAttempts = record.endedAtMs > 0 && record.pruned === null;
+    if (record.tenant === tenant && record.parent === "" && hasAttempts) records.push(record);
   }
   return records.sort((a, b) => b.endedAtMs - a.endedAtMs);
 }

@@ -80,6 +80,7 @@ async function findPrevious(
     const other = readRollout(document);
     const isEarlier = other.tenant === record.tenant && other.number < record.number;
     if (!isEarlier || other.parent !== "" || other.progress.state === "draft") continue;
+    if (other.pruned !== null) continue; // which devices it had is forgotten
     if (subjectOf(other) !== subjectOf(record)) continue;
     if (previous === null || other.number > previous.number) previous = other;
   }

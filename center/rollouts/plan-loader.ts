@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Reads the frozen plan of a rollout: its document and the columns of its pages. */
 import { CELLS_PER_PAGE } from "../../domain/attempt-page.ts";
+import { formatInstant } from "../../domain/civil-time.ts";
 import { MusterError } from "../../domain/errors.ts";
 import type { PageId, Store } from "../../ports/store.ts";
 import { createPlanColumns, decodePlanPage, type PlanColumns } from "./plan-pages.ts";
@@ -12,7 +13,10 @@ export function pageIds(kind: PageId["kind"], record: RolloutRecord, plan: PlanR
   return Array.from({ length }, (_, number) => ({ kind, owner: String(record.number), number }));
 }
 
-/** Of a rollout that has been planned; throws `corrupt` when its plan is missing. */
+/**
+ * Of a rollout that has been planned; throws `corrupt` when its plan is missing, and
+ * `failed_precondition` when its devices were deleted with its attempts.
+ */
 export async function loadPlan(
   store: Store,
   record: RolloutRecord,
@@ -25,6 +29,15 @@ export async function loadPlan(
       code: "corrupt",
       message: `rollout ${key} is ${record.progress.state} but its plan is missing`,
       detail: { hint: "restore the center's data folder from a backup" },
+    });
+  }
+  if (record.pruned !== null) {
+    throw new MusterError({
+      code: "failed_precondition",
+      message:
+        `the attempts of rollout ${record.name}, and which devices it had, were deleted at ` +
+        formatInstant(record.pruned.atMs),
+      detail: { hint: `its counts were kept: muster get rollouts ${record.name}` },
     });
   }
   const plan = readPlan(document);

@@ -55,6 +55,7 @@ export function makeRollback(options: {
     outputKept: 0,
     outputRows: 0,
     outputLeftOut: 0,
+    pruned: null,
   };
   return new OpenRollout({
     record,

@@ -29,6 +29,7 @@ import { createPlaceGuard } from "./place-guard.ts";
 import { eventOf, refusal } from "./rollout-commands.ts";
 import { readRollout, rolloutKey } from "./rollout-record.ts";
 import { outdoLosers } from "./rivals.ts";
+import { lossOf } from "./pruned-attempts.ts";
 import { RolloutStepper } from "./rollout-stepper.ts";
 import type { ReleaseByDigest } from "./rollback-maker.ts";
 import { WallTime } from "./wall-time.ts";
@@ -158,9 +159,9 @@ export class RolloutLoop {
     const elapsedMs = Math.min(startedAtMs - this.lastCycleAtMs, maxElapsedMs);
     this.lastCycleAtMs = startedAtMs;
     const items = this.options.inbox.take();
-    const commands = items.filter((item): item is CommandItem => item.kind === "command");
+    let commands = items.filter((item): item is CommandItem => item.kind === "command");
     try {
-      await this.openCommanded(commands, signal);
+      commands = await this.openCommanded(commands, signal);
       const details = this.takeIn(items, await this.state.consumer.take(signal));
       const commit = new CycleCommit(this.state, fence, details);
       withdrawLeavers(items, this.state.open, commit);
@@ -223,21 +224,32 @@ export class RolloutLoop {
     });
   }
 
-  /** Rollouts that a command names and that are not open yet (planned, or ended) are loaded. */
+  /**
+   * Rollouts that a command names and that are not open yet (planned, or ended) are loaded.
+   * Answers the commands that can be carried out: where attempts were deleted none can.
+   */
   private async openCommanded(
     commands: readonly CommandItem[],
     signal: AbortSignal,
-  ): Promise<void> {
+  ): Promise<CommandItem[]> {
+    const possible: CommandItem[] = [];
     for (const command of commands) {
       const key = rolloutKey(command.tenant, command.name);
-      if ([...this.state.open.values()].some((rollout) => rollout.key === key)) continue;
-      const document = await this.options.store.getDocument("rollout", key, { signal });
-      if (document === null) continue;
-      const record = readRollout(document);
-      if (record.progress.state === "draft") continue;
+      const isOpen = [...this.state.open.values()].some((rollout) => rollout.key === key);
+      const document = isOpen
+        ? null
+        : await this.options.store.getDocument("rollout", key, { signal });
+      const record = document === null ? null : readRollout(document);
+      if (record !== null && record.pruned !== null) {
+        command.reject(refusal(command, record.progress.state, lossOf(record.pruned)));
+        continue;
+      }
+      possible.push(command);
+      if (document === null || record === null || record.progress.state === "draft") continue;
       const load = { ...this.options.load, signal };
       this.state.open.set(record.number, await loadRollout(load, record, document.revision));
     }
+    return possible;
   }
 
   /** Takes the command's effect; what it returns is called when that is stored. */

@@ -18,6 +18,7 @@ import type { Slice } from "../../domain/slices.ts";
 import { LEAVE_POLICIES } from "../../domain/membership.ts";
 import type { SlotName } from "../../domain/running-page.ts";
 import { SLOT_NAMES } from "../../domain/running-page.ts";
+import type { PrunedAttempts } from "./pruned-attempts.ts";
 import type { PlanZone } from "../../domain/plan-zones.ts";
 import { DAYS } from "../../domain/window.ts";
 import { NO_WINDOWS, type WindowPolicy } from "../../domain/zone-windows.ts";
@@ -52,6 +53,8 @@ export interface RolloutRecord {
   readonly outputKept: number;
   readonly outputRows: number;
   readonly outputLeftOut: number;
+  /** null = its attempts are all there. */
+  readonly pruned: PrunedAttempts | null;
 }
 
 /** What one position may be told to run: an index of `PlanRecord.targets`. */
@@ -237,6 +240,29 @@ const progress: z.ZodType<RolloutProgress> = z.strictObject({
     .default(null),
 });
 
+const prunedAttempts: z.ZodType<PrunedAttempts> = z.strictObject({
+  atMs: z.number(),
+  isWhole: z.boolean(),
+  waves: z.array(
+    z.strictObject({
+      byState: z.array(z.int()),
+      exposed: z.int(),
+      failures: z.int(),
+      unproven: z.int(),
+      inFlight: z.int(),
+    }),
+  ),
+  sites: z.strictObject({ accepted: z.int(), failed: z.int() }),
+  slices: z.array(
+    z.strictObject({
+      accepted: z.int(),
+      failures: z.int(),
+      sitesAccepted: z.int(),
+      sitesFailed: z.int(),
+    }),
+  ),
+});
+
 const rolloutRecord: z.ZodType<RolloutRecord> = z.strictObject({
   number: z.int().min(1),
   tenant: z.string(),
@@ -257,6 +283,7 @@ const rolloutRecord: z.ZodType<RolloutRecord> = z.strictObject({
   outputKept: z.int().default(0),
   outputRows: z.int().default(0),
   outputLeftOut: z.int().default(0),
+  pruned: prunedAttempts.nullable().default(null),
 });
 
 const planRecord: z.ZodType<PlanRecord> = z.strictObject({
@@ -331,6 +358,7 @@ export function draftRecord(
     outputKept: 0,
     outputRows: 0,
     outputLeftOut: 0,
+    pruned: null,
   };
 }
 

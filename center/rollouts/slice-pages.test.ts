@@ -3,10 +3,10 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { CELLS_PER_PAGE } from "../../domain/attempt-page.ts";
 import { UNSLICED, type SlicedPlan } from "../../domain/slices.ts";
-import type { PageWrite } from "../../ports/store.ts";
+import type { PageContent } from "../../ports/store.ts";
 import { decodeSlicePages, encodeSlicePages, slicePageIds } from "./slice-pages.ts";
 
-const stored = (writes: readonly PageWrite[]) =>
+const stored = (writes: readonly PageContent[]) =>
   writes.map((write) => ({ ...write, version: 1, owner: write.owner }));
 
 describe("pages of slices", () => {

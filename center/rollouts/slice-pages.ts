@@ -7,14 +7,14 @@
 import { assert } from "../../domain/assert.ts";
 import { CELLS_PER_PAGE } from "../../domain/attempt-page.ts";
 import { UNSLICED, type Slice, type SlicedPlan } from "../../domain/slices.ts";
-import type { PageId, PageWrite, StoredPage } from "../../ports/store.ts";
+import type { PageContent, PageId, StoredPage } from "../../ports/store.ts";
 
 const MAGIC = 0x4d53_5031; // "MSP1"
 const HEADER_BYTES = 12;
 
 /** None when nothing is told apart. */
-export function encodeSlicePages(rolloutNumber: number, plan: SlicedPlan): PageWrite[] {
-  const writes: PageWrite[] = [];
+export function encodeSlicePages(rolloutNumber: number, plan: SlicedPlan): PageContent[] {
+  const writes: PageContent[] = [];
   for (let start = 0; start < plan.sites.length; start += CELLS_PER_PAGE) {
     const count = Math.min(CELLS_PER_PAGE, plan.sites.length - start);
     const bytes = new Uint8Array(HEADER_BYTES + count * (4 + plan.columns.length));

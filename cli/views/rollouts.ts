@@ -91,6 +91,7 @@ export function rolloutLines(rollout: Rollout): string[] {
     ["created", instantText(rollout.createdAtMs)],
     ["started", instantText(rollout.startedAtMs)],
     ["ended", instantText(rollout.endedAtMs)],
+    ["attempts deleted", instantText(rollout.attemptsPrunedAtMs)],
     ["revision", String(rollout.revision)],
   ];
   const lines = factLines(facts);

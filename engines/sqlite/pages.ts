@@ -7,6 +7,7 @@ interface Statements {
   readonly get: StatementSync;
   readonly insert: StatementSync;
   readonly update: StatementSync;
+  readonly remove: StatementSync;
 }
 
 export class Pages {
@@ -30,6 +31,9 @@ export class Pages {
         `UPDATE page SET version = version + 1, bytes = ?
          WHERE kind = ? AND owner = ? AND number = ? AND version = ?`,
       ),
+      remove: database.prepare(
+        `DELETE FROM page WHERE kind = ? AND owner = ? AND number = ? AND version = ?`,
+      ),
     });
   }
 
@@ -46,7 +50,8 @@ export class Pages {
   /** False when the stored version is another. */
   write(write: PageWrite): boolean {
     const { kind, owner, number, expectedVersion, bytes } = write;
-    const { insert, update } = this.#statements;
+    const { insert, update, remove } = this.#statements;
+    if (bytes === null) return remove.run(kind, owner, number, expectedVersion).changes === 1;
     if (expectedVersion === 0) return insert.run(kind, owner, number, bytes).changes === 1;
     return update.run(bytes, kind, owner, number, expectedVersion).changes === 1;
   }

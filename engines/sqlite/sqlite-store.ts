@@ -103,7 +103,9 @@ export class SqliteStore implements Store, AsyncDisposable {
   async commit(commit: Commit, options: Signalled): Promise<CommitResult> {
     checkCommit(commit);
     const input = encodeCommit(commit, this.#clock.wallMs());
-    const transfer = input.pages.map((page) => page.bytes.buffer as ArrayBuffer);
+    const transfer = input.pages.flatMap(({ bytes }) =>
+      bytes === null ? [] : [bytes.buffer as ArrayBuffer],
+    );
     return await this.#calls.call("commit", input, { signal: options.signal, transfer });
   }
 
@@ -146,7 +148,8 @@ function encodeCommit(commit: Commit, atMs: number): CommitInput {
     }),
     // Copied: the caller may go on using its page, and a view must not drag its whole buffer along.
     pages: pages.map(({ kind, owner, number, expectedVersion, bytes }) => {
-      return { kind, owner, number, expectedVersion, bytes: Uint8Array.from(bytes) };
+      const copy = bytes === null ? null : Uint8Array.from(bytes);
+      return { kind, owner, number, expectedVersion, bytes: copy };
     }),
     audit: audit.map(({ tenant, actor, action, subject, reason, detail }) => {
       const text = encodeJson(detail, `detail of audit entry ${action} ${subject}`);

@@ -236,6 +236,33 @@ function pageTests(open: OpenStore): void {
     assert.deepEqual([...(stored?.bytes ?? [])], [2, 3]);
   });
 
+  test("a page is deleted on its version, and may be written anew from version 1", async () => {
+    await using engine = await open();
+    const bytes = Uint8Array.of(1);
+    const other = { ...id, number: 1 };
+    const pages = [id, other].map((page) => ({ ...page, expectedVersion: 0, bytes }));
+    await accept(engine.store, { pages });
+    for (const expectedVersion of [0, 2]) {
+      const page = { ...id, expectedVersion, bytes: null };
+      const refused = await engine.store.commit({ pages: [page] }, { signal });
+      assert.deepEqual(refused, { ok: false, reason: "conflict", at: "page attempt/7/0" });
+    }
+    await accept(engine.store, { pages: [{ ...id, expectedVersion: 1, bytes: null }] });
+    const left = await engine.store.loadPages([id, other], { signal });
+    assert.deepEqual(
+      left.map(({ number, version }) => [number, version]),
+      [[1, 1]],
+    );
+    const again = await engine.store.commit(
+      { pages: [{ ...id, expectedVersion: 1, bytes: null }] },
+      { signal },
+    );
+    assert.equal(again.ok, false, "what is gone is not deleted twice");
+    await accept(engine.store, { pages: [{ ...id, expectedVersion: 0, bytes }] });
+    const [anew] = await engine.store.loadPages([id], { signal });
+    assert.equal(anew?.version, 1);
+  });
+
   test("a page may be empty", async () => {
     await using engine = await open();
     const bytes = new Uint8Array(0);

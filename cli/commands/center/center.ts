@@ -28,6 +28,9 @@ interface Options extends RoleOptions {
   readonly leaseLifetime: number;
   /** Milliseconds. */
   readonly offerLifetime: number;
+  /** Milliseconds. */
+  readonly keepAttempts: number;
+  readonly keepRollouts: number;
 }
 
 export function declare(command: Command, shell: Shell): void {
@@ -45,7 +48,9 @@ export function declare(command: Command, shell: Shell): void {
     .addOption(durationOption("--heartbeat <duration>", "how often gateways send one", "5s"))
     .option("--misses <count>", "missed heartbeats until offline", parseCount, 3)
     .addOption(durationOption("--lease-lifetime <duration>", "how long plan leases last", "30s"))
-    .addOption(durationOption("--offer-lifetime <duration>", "how long offers last", "60s"));
+    .addOption(durationOption("--offer-lifetime <duration>", "how long offers last", "60s"))
+    .addOption(durationOption("--keep-attempts <duration>", "attempts outlive rollouts", "90d"))
+    .option("--keep-rollouts <count>", "last rollouts that keep attempts", parseCount, 20);
   addRoleOptions(command);
   addExamples(command, [
     ["muster center", "On this machine, with everything in ~/.local/share/muster/center"],
@@ -79,6 +84,8 @@ async function start(
     missesAllowed: options.misses,
     leaseLifetimeMs: options.leaseLifetime,
     offerLifetimeMs: options.offerLifetime,
+    keepAttemptsMs: options.keepAttempts,
+    keepRollouts: options.keepRollouts,
     version: versionFacts().version,
     logger: roleLogger("center", options),
     clock: shell.clock,

@@ -101,6 +101,7 @@ export async function writeDraft(
     outputKept: 0,
     outputRows: 0,
     outputLeftOut: 0,
+    pruned: null,
   };
   const key = `${TENANT}/${name}`;
   const document = { kind: "rollout" as const, key, expectedRevision: 0, value: toJson(record) };

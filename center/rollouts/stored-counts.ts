@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Counts of a rollout that is not open, of the attempt pages that the Store holds. */
+import {
+  countPage,
+  emptyCounts,
+  sumCounts,
+  type AttemptCounts,
+} from "../../domain/attempt-counts.ts";
+import { CELLS_PER_PAGE, createAttemptPage, decodeAttemptPage } from "../../domain/attempt-page.ts";
+import { SliceTally, type Tally } from "../../domain/slice-tally.ts";
+import type { Store } from "../../ports/store.ts";
+import { loadSlices } from "./loop-state.ts";
+import { pageIds } from "./plan-loader.ts";
+import type { PlanRecord, RolloutRecord } from "./rollout-record.ts";
+
+export interface Counted {
+  /** By wave. */
+  readonly counts: readonly AttemptCounts[];
+  readonly tally: Tally;
+}
+
+/** A page that was never written is one of pending attempts. */
+export async function countStored(
+  store: Store,
+  record: RolloutRecord,
+  plan: PlanRecord,
+  signal: AbortSignal,
+): Promise<Counted> {
+  const ids = pageIds("attempt", record, plan);
+  const stored = new Map(
+    (await store.loadPages(ids, { signal })).map((page) => [page.number, page.bytes]),
+  );
+  const totals = plan.waves.map(emptyCounts);
+  const tally = new SliceTally(await loadSlices(store, record, plan, signal));
+  for (const { number } of ids) {
+    const bytes = stored.get(number);
+    const cells = Math.min(CELLS_PER_PAGE, plan.deviceCount - number * CELLS_PER_PAGE);
+    const page =
+      bytes === undefined ? createAttemptPage(number, cells) : decodeAttemptPage(number, bytes);
+    tally.look(page);
+    countPage(page, plan.waves).forEach((counts, wave) => {
+      totals[wave] = sumCounts([totals[wave] ?? emptyCounts(), counts]);
+    });
+  }
+  return { counts: totals, tally };
+}
