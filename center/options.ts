@@ -36,6 +36,8 @@ export interface CenterOptions {
   readonly loopTickMs?: number;
   /** Of attempts, ms after the end of their rollout. Default 90 days. */
   readonly keepAttemptsMs?: number;
+  /** The Store never grows beyond it. Default: as far as the disk goes. */
+  readonly maxStoreBytes?: number;
   /** Rollouts of a tenant that keep their attempts however old they are. Default 20. */
   readonly keepRollouts?: number;
   readonly version: string;

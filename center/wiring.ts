@@ -28,6 +28,7 @@ import type { CenterOptions, RunningCenter } from "./options.ts";
 import { ensureFirstToken, loadTokenKey } from "./secrets.ts";
 import { DEFAULT_RETENTION, runAttemptPruner } from "./tasks/attempt-pruner.ts";
 import { runAvailabilityRecorder } from "./tasks/availability-recorder.ts";
+import { runDiskSampler } from "./tasks/disk-sampler.ts";
 import { runLeaverWatch } from "./tasks/leaver-watch.ts";
 import { runRecordPruner } from "./tasks/record-pruner.ts";
 
@@ -81,7 +82,9 @@ async function openBase(
   const random: Random = options.random ?? systemRandom;
   await makeDataFolder(dataDirectory);
   const at = (name: string): string => join(dataDirectory, name);
-  const store = await openSqliteStore({ path: at("store.db"), clock, logger, signal });
+  const { maxStoreBytes } = options;
+  const quota = maxStoreBytes === undefined ? {} : { maxFileBytes: maxStoreBytes };
+  const store = await openSqliteStore({ path: at("store.db"), ...quota, clock, logger, signal });
   stack.defer(() => store.close());
   const log = await openEmbeddedEventLog({ path: at("events.db"), logger, signal });
   stack.defer(() => log.close());
@@ -123,16 +126,12 @@ function runTasks(
   const renewal = runTrustRenewal({ repository, clock, logger, signal });
   const silence = watchSilence(core.registry, clock, signal);
   const pruning = runRecordPruner({ store: base.store, clock, logger, signal });
-  const retention = runAttemptPruner({
-    store: base.store,
-    policy: {
-      keepAttemptsMs: base.options.keepAttemptsMs ?? DEFAULT_RETENTION.keepAttemptsMs,
-      keepRollouts: base.options.keepRollouts ?? DEFAULT_RETENTION.keepRollouts,
-    },
-    clock,
-    logger,
-    signal,
-  });
+  const policy = {
+    keepAttemptsMs: base.options.keepAttemptsMs ?? DEFAULT_RETENTION.keepAttemptsMs,
+    keepRollouts: base.options.keepRollouts ?? DEFAULT_RETENTION.keepRollouts,
+  };
+  const retention = runAttemptPruner({ store: base.store, policy, clock, logger, signal });
+  const sampling = runDiskSampler({ ...base, policy, signal });
   const availability = runAvailabilityRecorder({
     store: base.store,
     fleet: core.fleet,
@@ -156,7 +155,7 @@ function runTasks(
   stack.defer(async () => {
     stop.abort();
     core.inbox.wake();
-    const tasks = [loop, renewal, silence, pruning, retention, availability, leavers];
+    const tasks = [loop, renewal, silence, pruning, retention, sampling, availability, leavers];
     await Promise.allSettled(tasks);
   });
   return failed;

@@ -72,6 +72,14 @@ export function parseRate(text: string): number {
   return Math.round(Number(match[1]) * 1_024 ** power);
 }
 
+/** Parser of a size such as `20GiB`, in bytes. */
+export function parseSize(text: string): number {
+  const match = /^(\d{1,6}(?:\.\d{1,3})?)(MiB|GiB|TiB)$/.exec(text);
+  if (match === null) throw new InvalidArgumentError("Give a size as 512MiB, 20GiB or 1TiB.");
+  const power = ["MiB", "GiB", "TiB"].indexOf(match[2] ?? "") + 2;
+  return Math.round(Number(match[1]) * 1_024 ** power);
+}
+
 /** Parser of a duration such as `30s`, `5m` or `14d`, in milliseconds. */
 function parseDuration(text: string): number {
   try {

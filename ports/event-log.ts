@@ -7,6 +7,8 @@
  *
  * Limits: 1 MiB a record, 1,000 records an append; partitions are 0…count−1, fixed at creation.
  */
+import type { FileSpace } from "./file-space.ts";
+
 export const MAX_RECORD_BYTES: number = 1 << 20;
 export const MAX_APPEND_RECORDS = 1_000;
 
@@ -38,6 +40,8 @@ export interface EventLog {
 
   /** Forgets records up to and including `offset`. */
   trim(partition: number, offset: number, options: { signal: AbortSignal }): Promise<void>;
+
+  space(options: { signal: AbortSignal }): Promise<FileSpace>;
 
   close(): Promise<void>;
 }

@@ -12,6 +12,8 @@
  * document, 1 MiB a page.
  */
 
+import type { FileSpace } from "./file-space.ts";
+
 /** Every kind of document there is. The key's first part is the tenant, then the name. */
 export type DocumentKind =
   | "operator-token"
@@ -177,6 +179,23 @@ export type CommitResult =
       readonly at: string;
     };
 
+/** Rows of one part and owner, as they lie in one stretch of the Store. */
+export interface StorePart {
+  /** `document KIND`, `page KIND`, `devices`, `audit log`. */
+  readonly part: string;
+  /** The first part of a document's key or of a page's owner; else the tenant. */
+  readonly owner: string;
+  readonly rowCount: number;
+  /** Of content: indexes, and what is empty in between, come on top. */
+  readonly contentBytes: number;
+}
+
+export interface StoreStretch {
+  readonly parts: readonly StorePart[];
+  /** Where the next stretch begins; null = this was the last. */
+  readonly next: string | null;
+}
+
 /**
  * Every method throws MusterError: `no_space` (disk full), `corrupt`, `unavailable`, `too_large`.
  */
@@ -252,6 +271,14 @@ export interface Store {
     limit: number;
     signal: AbortSignal;
   }): Promise<readonly AuditEntry[]>;
+
+  /**
+   * What takes room, a stretch of some thousand rows at a time: from "" on, then from `next`. Rows
+   * that are written meanwhile may be missing.
+   */
+  measure(from: string, options: { signal: AbortSignal }): Promise<StoreStretch>;
+
+  space(options: { signal: AbortSignal }): Promise<FileSpace>;
 
   close(): Promise<void>;
 }

@@ -20,6 +20,7 @@ import { rmSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { MusterError } from "../domain/errors.ts";
+import type { FileSpace } from "../ports/file-space.ts";
 import { faultPoint } from "./faults.ts";
 import { fileFailure } from "./file-failure.ts";
 import { damagedFile, isDiskError, sqliteFailure } from "./sqlite-failure.ts";
@@ -104,6 +105,7 @@ export class SqliteFile {
   readonly facts: SqliteFileFacts;
   readonly #what: string;
   readonly #lock: FileLock | null;
+  readonly #maxFileBytes: number | null;
   #diskError: MusterError | null = null;
 
   constructor(options: {
@@ -112,12 +114,14 @@ export class SqliteFile {
     database: DatabaseSync;
     facts: SqliteFileFacts;
     lock: FileLock | null;
+    maxFileBytes: number | null;
   }) {
     this.path = options.path;
     this.database = options.database;
     this.facts = options.facts;
     this.#what = options.what;
     this.#lock = options.lock;
+    this.#maxFileBytes = options.maxFileBytes;
   }
 
   /** Runs a reading action; `attempted` completes "cannot …". */
@@ -148,6 +152,19 @@ export class SqliteFile {
         if (this.database.isTransaction) this.database.exec("ROLLBACK");
         throw error;
       }
+    });
+  }
+
+  space(): FileSpace {
+    return this.read("measure the database", () => {
+      const fact = (name: string): number =>
+        Number(this.database.prepare(`PRAGMA ${name}`).get()?.[name] ?? 0);
+      const pageBytes = fact("page_size");
+      return {
+        fileBytes: fact("page_count") * pageBytes,
+        reusableBytes: fact("freelist_count") * pageBytes,
+        limitBytes: this.#maxFileBytes,
+      };
     });
   }
 
@@ -213,6 +230,7 @@ function connect(
       database,
       facts: { recovered: state.unclean, migratedFrom, migratedTo: migrations.length },
       lock: state.lock,
+      maxFileBytes: options.maxFileBytes ?? null,
     });
   } catch (error) {
     database?.close();

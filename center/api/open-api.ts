@@ -3,6 +3,7 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import { DeployService } from "../../protocol/gen/muster/v1/deploy_pb.ts";
 import { GatewayLink, SessionRevokeReason } from "../../protocol/gen/muster/v1/gateway_pb.ts";
+import { freeDiskBytes } from "../../runtime/disk-space.ts";
 import { faultPoint, isPlanted } from "../../runtime/faults.ts";
 import { DEFAULT_HEARTBEAT_MS, DEFAULT_MISSES, type CenterBase } from "../base.ts";
 import type { CenterCore } from "../core.ts";
@@ -20,6 +21,7 @@ import { RehearsalThread } from "../rehearsal/rehearsal-thread.ts";
 import { rehearsalMethods } from "./rehearsals.ts";
 import { releaseMethods } from "./releases.ts";
 import { rolloutMethods } from "./rollouts.ts";
+import { storageMethods } from "./storage.ts";
 import { startApiServers, type ApiServers } from "./server.ts";
 
 /** Ports of the other listeners, which the status names. */
@@ -95,6 +97,11 @@ export function deployMethods(
       dropSession: (ordinal) => {
         core.sessions.revoke(ordinal, SessionRevokeReason.RETIRED);
       },
+    }),
+    ...storageMethods({
+      ...shared,
+      log: base.log,
+      freeDiskBytes: () => freeDiskBytes(base.options.dataDirectory),
     }),
     ...installationMethods({
       store,

@@ -57,7 +57,7 @@ interface PrunerOptions {
   readonly signal: AbortSignal;
 }
 
-interface Held {
+export interface Held {
   readonly record: RolloutRecord;
   readonly revision: number;
 }
@@ -92,8 +92,13 @@ function keyOf({ tenant, name }: RolloutRecord): string {
   return rolloutKey(tenant, name);
 }
 
-/** The one that ended first comes first. */
-async function findDue({ store, clock, policy, signal }: PrunerOptions): Promise<Held[]> {
+/** Those whose attempts will be deleted, now or when they are old enough; newest end first. */
+export async function findPrunable(options: {
+  readonly store: Store;
+  readonly policy: RetentionPolicy;
+  readonly signal: AbortSignal;
+}): Promise<Held[]> {
+  const { store, policy, signal } = options;
   const ended: Held[] = [];
   for await (const document of allRollouts(store, signal)) {
     const record = readRollout(document);
@@ -101,13 +106,20 @@ async function findDue({ store, clock, policy, signal }: PrunerOptions): Promise
   }
   ended.sort((a, b) => b.record.endedAtMs - a.record.endedAtMs);
   const seen = new Map<string, number>();
-  const due = ended.filter(({ record }) => {
+  return ended.filter(({ record }) => {
     const newer = seen.get(record.tenant) ?? 0;
     seen.set(record.tenant, newer + 1);
-    if (newer < policy.keepRollouts || record.pruned?.isWhole === true) return false;
-    return record.endedAtMs + policy.keepAttemptsMs <= clock.wallMs();
+    return newer >= policy.keepRollouts && record.pruned?.isWhole !== true;
   });
-  return due.reverse();
+}
+
+/** The one that ended first comes first. */
+async function findDue(options: PrunerOptions): Promise<Held[]> {
+  const nowMs = options.clock.wallMs();
+  const prunable = await findPrunable(options);
+  return prunable
+    .filter(({ record }) => record.endedAtMs + options.policy.keepAttemptsMs <= nowMs)
+    .reverse();
 }
 
 /** False after a conflict: somebody used it meanwhile; the next pass looks at it anew. */

@@ -7,6 +7,7 @@ import type { ConnectionOptions } from "../options.ts";
 import { formatElapsed } from "../output/units.ts";
 import type { Shell } from "../shell.ts";
 import { fail, ok, warn, type CheckResult } from "./check.ts";
+import { checkStorage } from "./storage-check.ts";
 
 /** The center's answer tells the time to the second; more is a clock that is off. */
 const CLOCK_WARN_MS = 5_000;
@@ -53,6 +54,7 @@ async function ask(shell: Shell, connection: Connection): Promise<CenterChecks> 
       ok("center", `${server} answers, version ${status.version}`),
       ok("token", "is accepted"),
       ...clock,
+      ...(await checkStorage(session, shell.clock.wallMs())),
     ];
     return { results, isHere: isLoopback(server) };
   } catch (error) {

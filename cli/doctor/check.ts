@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { Json } from "../../ports/store.ts";
+
 /** The outcome of one of doctor's checks. */
 export interface CheckResult {
   readonly check: string;
@@ -7,6 +9,8 @@ export interface CheckResult {
   readonly found: string;
   /** What to do; "" when all is well. */
   readonly advice: string;
+  /** Figures behind it, for `-o json`, and as a table of their own. */
+  readonly storage?: Json;
 }
 
 export function ok(check: string, found: string): CheckResult {

@@ -13,7 +13,7 @@ const PINNED_NODE = 26;
 /** Room for a database, its log and a few releases. */
 const FREE_WARN_BYTES = 5 * 2 ** 30;
 /** Below this the center refuses to write. */
-const FREE_FAIL_BYTES = 256 * 2 ** 20;
+export const FREE_FAIL_BYTES: number = 256 * 2 ** 20;
 
 /** A connection is a file; a gateway is built for tens of thousands. */
 const FILES_WARN = 65_536;

@@ -8,6 +8,7 @@ import assert from "node:assert/strict";
 import type { StatementSync } from "node:sqlite";
 import { MusterError } from "../../domain/errors.ts";
 import type { EventRecord } from "../../ports/event-log.ts";
+import type { FileSpace } from "../../ports/file-space.ts";
 import { openSqliteFile } from "../../runtime/sqlite-file.ts";
 import type { SqliteFile, SqliteFileFacts } from "../../runtime/sqlite-file.ts";
 import { EVENT_LOG_MIGRATIONS } from "./migrations/all.ts";
@@ -39,6 +40,7 @@ export interface EventLogCalls {
   read(input: { partition: number; afterOffset: number; limit: number }): EventRecord[];
   /** Deletes a bounded number; true when nothing up to `offset` is left. */
   trimStep(input: { partition: number; offset: number }): boolean;
+  space(input: object): FileSpace;
 }
 
 export interface EventLogCoreOptions {
@@ -158,6 +160,10 @@ export class EventLogCore implements EventLogCalls {
       this.#statements.trim.run(base, stepLast);
       return { keep: true, result: stepLast === last };
     });
+  }
+
+  space(): FileSpace {
+    return this.#file.space();
   }
 
   close(): void {

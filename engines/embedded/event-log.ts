@@ -10,6 +10,7 @@
 import assert from "node:assert/strict";
 import { MAX_APPEND_RECORDS, MAX_RECORD_BYTES } from "../../ports/event-log.ts";
 import type { EventLog, EventRecord } from "../../ports/event-log.ts";
+import type { FileSpace } from "../../ports/file-space.ts";
 import { checkBytes, checkCount, checkLimit } from "../../ports/limits.ts";
 import type { Logger } from "../../ports/logger.ts";
 import { closedError, DirectCall } from "../../runtime/call-port.ts";
@@ -128,6 +129,10 @@ export class EmbeddedEventLog implements EventLog, AsyncDisposable {
   async trim(partition: number, offset: number, options: { signal: AbortSignal }): Promise<void> {
     this.#checkPartition(partition);
     while (!(await this.#calls.call("trimStep", { partition, offset }, options)));
+  }
+
+  space(options: { signal: AbortSignal }): Promise<FileSpace> {
+    return this.#calls.call("space", {}, options);
   }
 
   async close(): Promise<void> {

@@ -10,8 +10,10 @@ import { checkCount, checkLimit } from "../../ports/limits.ts";
 import { checkCommit, encodeJson } from "../../ports/store-limits.ts";
 import type { AuditEntry, Commit, CommitResult, DeviceName } from "../../ports/store.ts";
 import type { DocumentKind } from "../../ports/store.ts";
+import type { FileSpace } from "../../ports/file-space.ts";
 import type { Fence, Json, PageId, Store } from "../../ports/store.ts";
 import type { StoredDevice, StoredDocument, StoredPage } from "../../ports/store.ts";
+import type { StoreStretch } from "../../ports/store.ts";
 import type { CallPort } from "../../runtime/call-port.ts";
 import type { CommitInput, DeviceRow, DocumentRow, StoreCalls } from "./store-calls.ts";
 
@@ -123,6 +125,14 @@ export class SqliteStore implements Store, AsyncDisposable {
     checkLimit("audit entries", limit, MAX_LISTED_AUDIT_ENTRIES);
     const rows = await this.#calls.call("listAudit", { tenant, afterSequence, limit }, options);
     return rows.map((row) => ({ ...row, detail: JSON.parse(row.detail) as Json }));
+  }
+
+  measure(from: string, options: Signalled): Promise<StoreStretch> {
+    return this.#calls.call("measure", { from }, options);
+  }
+
+  space(options: Signalled): Promise<FileSpace> {
+    return this.#calls.call("space", {}, options);
   }
 
   close(): Promise<void> {

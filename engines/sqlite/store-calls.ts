@@ -13,7 +13,8 @@ import type {
   DocumentKind,
   Fence,
 } from "../../ports/store.ts";
-import type { PageId, PageWrite, StoredPage } from "../../ports/store.ts";
+import type { FileSpace } from "../../ports/file-space.ts";
+import type { PageId, PageWrite, StoredPage, StoreStretch } from "../../ports/store.ts";
 
 export interface DocumentRow {
   readonly kind: DocumentKind;
@@ -100,4 +101,6 @@ export interface StoreCalls {
   commit(input: CommitInput): CommitResult;
   acquireFence(input: { name: string }): Fence;
   listAudit(input: AuditListInput): AuditRow[];
+  measure(input: { from: string }): StoreStretch;
+  space(input: object): FileSpace;
 }

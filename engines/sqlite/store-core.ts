@@ -6,7 +6,8 @@
  * order given, and adds the audit entries; the first that does not match undoes all.
  */
 import type { CommitResult, DeviceName, DocumentKind, Fence } from "../../ports/store.ts";
-import type { PageId, StoredPage } from "../../ports/store.ts";
+import type { FileSpace } from "../../ports/file-space.ts";
+import type { PageId, StoredPage, StoreStretch } from "../../ports/store.ts";
 import { openSqliteFile } from "../../runtime/sqlite-file.ts";
 import type { SqliteFile, SqliteFileFacts, WriteOutcome } from "../../runtime/sqlite-file.ts";
 import { Audit } from "./audit.ts";
@@ -17,6 +18,7 @@ import { STORE_MIGRATIONS } from "./migrations/all.ts";
 import { Pages } from "./pages.ts";
 import type { AuditListInput, AuditRow, CommitInput, DeviceListInput } from "./store-calls.ts";
 import type { DeviceRow, DocumentListInput, DocumentRow, StoreCalls } from "./store-calls.ts";
+import { Usage } from "./usage.ts";
 
 /** "MSTS": Muster store. Marks the file as ours for good. */
 const STORE_APPLICATION_ID = 0x4d_53_54_53;
@@ -43,6 +45,7 @@ export function openStoreCore(options: StoreCoreOptions): StoreCore {
     pages: Pages.prepare(file.database),
     fences: Fences.prepare(file.database),
     audit: Audit.prepare(file.database),
+    usage: Usage.prepare(file.database),
   });
 }
 
@@ -53,6 +56,7 @@ export class StoreCore implements StoreCalls {
   readonly #pages: Pages;
   readonly #fences: Fences;
   readonly #audit: Audit;
+  readonly #usage: Usage;
 
   constructor(parts: {
     file: SqliteFile;
@@ -61,6 +65,7 @@ export class StoreCore implements StoreCalls {
     pages: Pages;
     fences: Fences;
     audit: Audit;
+    usage: Usage;
   }) {
     this.#file = parts.file;
     this.#documents = parts.documents;
@@ -68,6 +73,7 @@ export class StoreCore implements StoreCalls {
     this.#pages = parts.pages;
     this.#fences = parts.fences;
     this.#audit = parts.audit;
+    this.#usage = parts.usage;
   }
 
   get facts(): SqliteFileFacts {
@@ -130,6 +136,14 @@ export class StoreCore implements StoreCalls {
 
   listAudit(input: AuditListInput): AuditRow[] {
     return this.#file.read("list the audit log", () => this.#audit.list(input));
+  }
+
+  measure(input: { from: string }): StoreStretch {
+    return this.#file.read("measure the store", () => this.#usage.measure(input.from));
+  }
+
+  space(): FileSpace {
+    return this.#file.space();
   }
 
   close(): void {

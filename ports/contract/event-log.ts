@@ -215,6 +215,20 @@ function trimTests(open: OpenLog): void {
     assert.deepEqual(await contents(engine.log, 0), ["6:f"]);
   });
 
+  test("what was trimmed is room that is used again before the files grow", async () => {
+    await using engine = await open();
+    const large = { partition: 0, bytes: new Uint8Array(500_000) };
+    await engine.log.append([large], { signal });
+    const before = await engine.log.space({ signal });
+    assert(before.fileBytes > large.bytes.length, "the files hold the record");
+    await engine.log.trim(0, 1, { signal });
+    const after = await engine.log.space({ signal });
+    assert(
+      after.reusableBytes > before.reusableBytes + large.bytes.length * 0.9,
+      "it is free inside",
+    );
+  });
+
   test("many records are trimmed as well as few", async () => {
     await using engine = await open();
     const batch = Array.from({ length: 1_000 }, () => record(0, "a"));

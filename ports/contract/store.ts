@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * The contract of the Store port as tests. Every engine runs it; each sentence of `ports/store.ts`
- * has a test here, in `store-audit.ts` or in `store-failures.ts`, which are called from here.
+ * has a test here, or in `store-audit.ts`, `store-usage.ts` or `store-failures.ts`, which are
+ * called from here.
  */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
@@ -10,6 +11,7 @@ import type { Commit, Json } from "../store.ts";
 import { NEVER as signal, rejectsWith, TickingClock } from "./helpers.ts";
 import { auditTests } from "./store-audit.ts";
 import { failureTests } from "./store-failures.ts";
+import { usageTests } from "./store-usage.ts";
 import { accept, CONTRACT_START_MS, note, register, setting } from "./store-harness.ts";
 import type { OpenStore, StoreUnderTest } from "./store-harness.ts";
 
@@ -31,6 +33,7 @@ export function storeContract(options: StoreContractOptions): void {
     describe("documents", () => documentTests(open));
     describe("devices", () => deviceTests(open));
     describe("pages", () => pageTests(open));
+    describe("room", () => usageTests(open));
     describe("commits and fences", () => commitTests(open));
     describe("audit log", () => auditTests(open));
     describe("failures", () => failureTests(open));

@@ -3,7 +3,7 @@
 import type { Command } from "commander";
 import { addExamples } from "../../command.ts";
 import { defaultCenterFolder } from "../../connection.ts";
-import { collect, parseCount, durationOption, parsePort } from "../../options.ts";
+import { collect, parseCount, durationOption, parsePort, parseSize } from "../../options.ts";
 import { roleLogger } from "../../roles/role-logger.ts";
 import { addRoleOptions, mergeConfigFile, type RoleOptions } from "../../roles/role-options.ts";
 import { runRole, type ReadyFacts, type RunningRole } from "../../roles/run-role.ts";
@@ -31,6 +31,7 @@ interface Options extends RoleOptions {
   /** Milliseconds. */
   readonly keepAttempts: number;
   readonly keepRollouts: number;
+  readonly maxStore?: number;
 }
 
 export function declare(command: Command, shell: Shell): void {
@@ -50,7 +51,8 @@ export function declare(command: Command, shell: Shell): void {
     .addOption(durationOption("--lease-lifetime <duration>", "how long plan leases last", "30s"))
     .addOption(durationOption("--offer-lifetime <duration>", "how long offers last", "60s"))
     .addOption(durationOption("--keep-attempts <duration>", "attempts outlive rollouts", "90d"))
-    .option("--keep-rollouts <count>", "last rollouts that keep attempts", parseCount, 20);
+    .option("--keep-rollouts <count>", "last rollouts that keep attempts", parseCount, 20)
+    .option("--max-store <size>", "size of the database, as 20GiB; else its disk", parseSize);
   addRoleOptions(command);
   addExamples(command, [
     ["muster center", "On this machine, with everything in ~/.local/share/muster/center"],
@@ -86,6 +88,7 @@ async function start(
     offerLifetimeMs: options.offerLifetime,
     keepAttemptsMs: options.keepAttempts,
     keepRollouts: options.keepRollouts,
+    ...(options.maxStore === undefined ? {} : { maxStoreBytes: options.maxStore }),
     version: versionFacts().version,
     logger: roleLogger("center", options),
     clock: shell.clock,

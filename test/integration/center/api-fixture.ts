@@ -22,12 +22,16 @@ export interface ApiFixture extends AsyncDisposable {
   token(role: "viewer" | "operator" | "admin", tenant?: string): Promise<string>;
 }
 
-export async function startApi(): Promise<ApiFixture> {
+/** `dataDirectory`: of a center that ran before; else one of its own, gone afterwards. */
+export async function startApi(
+  options: { readonly dataDirectory?: string; readonly maxStoreBytes?: number } = {},
+): Promise<ApiFixture> {
   await using stack = new AsyncDisposableStack();
   const folder = stack.use(await tempDir("api"));
   const center = stack.use(
     await startCenter({
       dataDirectory: folder.join("center"),
+      ...options,
       hosts: ["localhost"],
       host: "127.0.0.1",
       apiPort: 0,

@@ -5,8 +5,10 @@ import { describe, test } from "node:test";
 import { loadRollout } from "../../../center/rollouts/loop-state.ts";
 import { createRolloutReader } from "../../../center/rollouts/rollout-reader.ts";
 import { pruneAttempts } from "../../../center/tasks/attempt-pruner.ts";
-import type { PageKind } from "../../../ports/store.ts";
+import { readDiskRecord, sampleDisk } from "../../../center/tasks/disk-sampler.ts";
+import type { PageKind, StoreStretch } from "../../../ports/store.ts";
 import type { Rollout } from "../../../protocol/gen/muster/v1/deploy_pb.ts";
+import { memoryArtifacts } from "../../../simulator/world/memory-artifacts.ts";
 import { digestOf, TENANT } from "./bench-records.ts";
 import { CenterBench } from "./center-bench.ts";
 
@@ -65,6 +67,19 @@ async function detailsOf(bench: CenterBench, number: number): Promise<number> {
   return count;
 }
 
+/** Of what retention deletes of one rollout. */
+async function bytesOf(bench: CenterBench, number: number): Promise<number> {
+  let bytes = 0;
+  for (let from: string | null = ""; from !== null;) {
+    const stretch: StoreStretch = await bench.store.measure(from, { signal });
+    for (const { owner, contentBytes } of stretch.parts) {
+      if (owner === String(number)) bytes += contentBytes;
+    }
+    from = stretch.next;
+  }
+  return bytes;
+}
+
 async function show(bench: CenterBench, name: string): Promise<Rollout> {
   const { store } = bench;
   const reader = createRolloutReader({ store, openRollout: () => undefined });
@@ -105,6 +120,29 @@ describe("attempts of ended rollouts", () => {
       told.map(({ actor, subject }) => [actor, subject]),
       [["system:retention", `rollout/${TENANT}/old`]],
     );
+  });
+
+  test("are foretold as room that will be free, and until when", async () => {
+    await using bench = await withTwoEnded();
+    const { store, log, clock } = bench;
+    const artifacts = memoryArtifacts(new Map([["0".repeat(64), new Uint8Array(7)]]));
+    const sampling = { store, log, artifacts, policy, clock, signal };
+    await sampleDisk(sampling);
+    const { samples, retention } = await readDiskRecord(store, signal);
+    const { number, endedAtMs } = await bench.record("old");
+    assert.equal(retention.byMs, endedAtMs + policy.keepAttemptsMs);
+    const measured = await bytesOf(bench, number);
+    assert.equal(retention.bytes, measured);
+    assert.equal(samples[0]?.bytes["artifacts"], 7);
+    bench.clock.advance(100 * DAY_MS);
+    await prune(bench);
+    await sampleDisk(sampling);
+    const after = await readDiskRecord(store, signal);
+    assert.deepEqual(after.retention, { bytes: 0, byMs: 0 });
+    const [attempts = 0, left = 0] = [samples.at(-1), after.samples.at(-1)].map(
+      (sample) => sample?.bytes["page attempt"] ?? 0,
+    );
+    assert(left < attempts, "the pages of one rollout are gone");
   });
 
   test("are kept of the newest rollouts, however old they are", async () => {

@@ -43,6 +43,7 @@ const RIGHTS: { readonly [method in Method]: readonly [Role, "tenant" | "own" | 
     listTokens: ["admin", "installation"],
     revokeToken: ["admin", "installation"],
     getStatus: ["viewer", "own"],
+    getStorage: ["viewer", "own"],
   };
 const METHODS = Object.keys(RIGHTS) as Method[];
 

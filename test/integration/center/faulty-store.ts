@@ -42,6 +42,8 @@ export function faultyStore(store: Store): FaultyStore {
     loadPages: (ids, options) => store.loadPages(ids, options),
     acquireFence: (name, options) => store.acquireFence(name, options),
     listAudit: (options) => store.listAudit(options),
+    measure: (from, options) => store.measure(from, options),
+    space: (options) => store.space(options),
     close: () => store.close(),
   };
 }

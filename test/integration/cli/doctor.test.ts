@@ -30,6 +30,41 @@ describe("muster doctor", () => {
     assert("ports" in verdicts && "open files" in verdicts && "data folder" in verdicts);
   });
 
+  test("tells when the center's disk is full, as a sentence and as a table", async () => {
+    await using folder = await tempDir("cli");
+    const MIB = 2n ** 20n;
+    const sampledAtMs = BigInt(Date.now());
+    const answer = {
+      sampledAtMs,
+      usedBytes: 3_000n * MIB,
+      availableBytes: 2_000n * MIB,
+      bytesPerDay: 100n * MIB,
+      windowMs: 604_800_000n,
+      fullAtMs: sampledAtMs + 20n * 86_400_000n,
+      retentionBytes: 500n * MIB,
+      retentionByMs: sampledAtMs + 86_400_000n,
+      parts: [{ name: "page attempt", bytes: 2_500n * MIB, bytesPerDay: 90n * MIB }],
+    };
+    await using center = await startFakeCenter({
+      getStatus: () => ({ version: "0.1.0" }),
+      getStorage: () => answer,
+    });
+    const options = { cwd: folder.path, environment: center.environment };
+    const { stdout } = await runMuster(["doctor", "-o", "json"], options);
+    const results = JSON.parse(stdout) as (Result & { storage?: { [name: string]: unknown } })[];
+    const disk = results.find(({ check }) => check === "center's disk");
+    assert.equal(disk?.result, "warn", "it is full in less than thirty days");
+    assert.match(
+      disk.found,
+      /^2\.9 GiB used, 2\.0 GiB free; grows by 100 MiB a day, measured over 7d: full in /,
+    );
+    assert.match(disk.found, /; retention frees 500 MiB until /);
+    assert.equal(disk.storage?.["bytesPerDay"], Number(100n * MIB));
+    const table = await runMuster(["doctor"], options);
+    assert.match(table.stdout, /\nTAKES ROOM IN THE CENTER +SIZE +GROWS A DAY\n/);
+    assert.match(table.stdout, /\npage attempt +2\.4 GiB +90\.0 MiB\n/);
+  });
+
   test("fails with advice where nothing answers, and still makes its other checks", async () => {
     await using folder = await tempDir("cli");
     const environment = { MUSTER_SERVER: "http://127.0.0.1:9" };
