@@ -41,6 +41,7 @@ export function planRollback(parent: RolloutSpec, deviceCount: number): PlannedR
     expiresAtMs: 0,
     windows: NO_WINDOWS,
     approval: "none",
+    after: [],
   };
   return {
     spec,

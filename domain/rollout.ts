@@ -141,6 +141,8 @@ export interface RolloutSpec extends PlaceLimits, SubjectFields {
   readonly priority: number;
   /** Its attempts may run beside those of other slots of the same device. */
   readonly compatible: boolean;
+  /** Rollouts that go first on every device that both have (`rollout-order.ts`). */
+  readonly after: readonly string[];
 }
 
 export const DEFAULT_SPEC: Omit<RolloutSpec, "release" | "selector"> = {
@@ -180,6 +182,7 @@ export const DEFAULT_SPEC: Omit<RolloutSpec, "release" | "selector"> = {
   approval: "none",
   priority: 0,
   compatible: false,
+  after: [],
 };
 
 /** Contiguous positions [start, end) of one wave. */

@@ -64,7 +64,11 @@ export function deployMethods(
   const { registry, fleet, loop, releases, load, inbox, watchers } = core;
   const { trust, makeToken } = identity;
   const openRollout = loop.openRollout.bind(loop);
-  const reader = createRolloutReader({ store, openRollout });
+  const reader = createRolloutReader({
+    store,
+    openRollout,
+    predecessorsOf: (rollout) => loop.predecessors.of(rollout, loop.openRollouts),
+  });
   const shared = {
     store,
     clock,
@@ -93,6 +97,7 @@ export function deployMethods(
       changes: core.changes,
       makeToken,
       openRollouts: () => loop.openRollouts,
+      predecessors: () => loop.predecessors,
       gatewayName: (gatewayNumber) => registry.nameOf(gatewayNumber),
       dropSession: (ordinal) => {
         core.sessions.revoke(ordinal, SessionRevokeReason.RETIRED);

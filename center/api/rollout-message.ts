@@ -45,8 +45,10 @@ export function rolloutMessage(options: {
   counts: readonly AttemptCounts[];
   /** Of the same pages; null before it was planned. */
   tally: Tally | null;
+  /** Of an open one: who waits for whom. */
+  waits?: PlanRecord["waits"];
 }): Rollout {
-  const { record, plan, counts, tally } = options;
+  const { record, plan, counts, tally, waits = [] } = options;
   return create(RolloutSchema, {
     tenant: record.tenant,
     name: record.name,
@@ -57,7 +59,10 @@ export function rolloutMessage(options: {
     spec: specMessage(record.spec),
     ...(plan === null
       ? {}
-      : { plan: planMessage(plan, record.spec), progress: progressOf(record, counts, tally) }),
+      : {
+          plan: planMessage(plan, record.spec),
+          progress: progressOf(record, counts, tally, waits),
+        }),
     plannedBy: record.plannedBy,
     ...(record.approval === null
       ? {}
@@ -75,6 +80,7 @@ function progressOf(
   record: RolloutRecord,
   counts: readonly AttemptCounts[],
   tally: Tally | null,
+  waits: PlanRecord["waits"],
 ): NonNullable<MessageInitShape<typeof RolloutSchema>["progress"]> {
   const total = sumCounts(counts);
   return {
@@ -88,6 +94,7 @@ function progressOf(
     inFlight: total.inFlight,
     clockMs: BigInt(Math.round(record.progress.clockMs)),
     window: record.progress.window?.size ?? 0,
+    waits: [...waits],
     outputKeptBytes: BigInt(record.outputKept),
     outputLeftOut: record.outputLeftOut,
     waves: counts.map((wave, index) => ({ number: index + 1, byState: countsByState(wave) })),
@@ -142,6 +149,7 @@ export function planMessage(
       ...conflict,
       sample: [...conflict.sample],
     })),
+    waits: [...plan.waits],
     maxFailures: plan.limits.maxFailures,
     maxFailureRatePercent: plan.limits.maxFailureRatePercent,
     evidentFailures: evidentFailures(
@@ -193,6 +201,7 @@ function specMessage(
     approval: spec.approval === "required" ? Approval.REQUIRED : Approval.NONE,
     priority: spec.priority,
     compatible: spec.compatible,
+    after: [...spec.after],
     ...strategyMessage(spec),
     leavers: spec.leavers === "keep" ? LeavePolicy.KEEP : LeavePolicy.WITHDRAW,
     ...windowsMessage(spec.windows),

@@ -3,7 +3,9 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { formatInstant } from "../../domain/civil-time.ts";
 import { MusterError } from "../../domain/errors.ts";
+import { checkName } from "../../domain/identity.ts";
 import type { RolloutSpec } from "../../domain/rollout.ts";
+import { MAX_AFTER } from "../../domain/rollout-order.ts";
 import { DAY_MINUTES, DAYS, isTimeZone, type Window } from "../../domain/window.ts";
 import {
   DEVICE_ZONE,
@@ -24,7 +26,7 @@ const LAST_MS = 253_402_300_799_999n;
 
 type Schedule = Pick<
   RolloutSpec,
-  "notBeforeMs" | "expiresAtMs" | "windows" | "approval" | "priority" | "compatible"
+  "notBeforeMs" | "expiresAtMs" | "windows" | "approval" | "priority" | "compatible" | "after"
 >;
 
 /** Throws `invalid_argument` at the first field that is wrong. */
@@ -40,7 +42,26 @@ export function readSchedule(wire: WireSpec): Schedule {
   const windows = readPolicy(wire.windows);
   const approval = wire.approval === Approval.REQUIRED ? "required" : "none";
   const { priority, compatible } = wire;
-  return { notBeforeMs, expiresAtMs, windows, approval, priority, compatible };
+  return {
+    notBeforeMs,
+    expiresAtMs,
+    windows,
+    approval,
+    priority,
+    compatible,
+    after: readAfter(wire.after),
+  };
+}
+
+function readAfter(names: readonly string[]): readonly string[] {
+  if (names.length > MAX_AFTER)
+    throw invalid("spec.after", `names more than ${MAX_AFTER} rollouts`);
+  names.forEach((name, index) => {
+    const field = `spec.after[${index}]`;
+    checkName(name, "rollout name", field);
+    if (names.indexOf(name) !== index) throw invalid(field, `names ${name} twice`);
+  });
+  return names;
 }
 
 /** Nothing where there are no windows. */

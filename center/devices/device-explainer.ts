@@ -11,6 +11,7 @@ import type { ReleaseIndex } from "../releases/release-index.ts";
 import { loadRollout, type LoadOptions } from "../rollouts/loop-state.ts";
 import type { OpenRollout } from "../rollouts/open-rollout.ts";
 import { createPlaceGuard } from "../rollouts/place-guard.ts";
+import { keeperOf, type Predecessors } from "../rollouts/predecessors.ts";
 import { rivalryAt, rivalsOf } from "../rollouts/rivals.ts";
 import { readRollout, rolloutKey } from "../rollouts/rollout-record.ts";
 import type { DigestDictionary } from "../state/digest-dictionary.ts";
@@ -25,6 +26,7 @@ export interface ExplainOptions {
   readonly running: () => RunningTable;
   readonly digests: () => DigestDictionary;
   readonly openRollouts: () => Iterable<OpenRollout>;
+  readonly predecessors: () => Pick<Predecessors, "of">;
   readonly load: Omit<LoadOptions, "signal">;
   readonly gatewayName: (gatewayNumber: number) => string;
 }
@@ -210,6 +212,9 @@ function pendingSentence(
   }
   const held = rollout.heldBecause(position);
   if (held !== null) return `waits because its slice is held: ${held}`;
+  const first = options.predecessors().of(rollout, options.openRollouts());
+  const keeper = keeperOf(first, ordinal);
+  if (keeper !== null) return `waits for rollout ${keeper}, which has to succeed on it first`;
   if (options.fleet.reachableThrough(ordinal) === 0) {
     return `is offered when it connects: it is ${options.fleet.presence(ordinal)} now`;
   }

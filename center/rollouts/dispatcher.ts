@@ -11,6 +11,7 @@ import type { FleetTable } from "../state/fleet-table.ts";
 import type { RunningTable } from "../state/running-table.ts";
 import { MAX_LEASE_ENTRIES, type Lease, type LeaseDesk } from "./lease-desk.ts";
 import type { OpenRollout } from "./open-rollout.ts";
+import { keeperOf, type Predecessors } from "./predecessors.ts";
 import { rivalryAt, rivalsOf } from "./rivals.ts";
 import type { PlaceGuard } from "./place-guard.ts";
 
@@ -20,6 +21,7 @@ export interface Dispatcher {
   readonly desk: LeaseDesk;
   readonly places: PlaceGuard;
   readonly openRollouts: readonly OpenRollout[];
+  readonly predecessors: Pick<Predecessors, "of">;
   readonly newLeaseId: () => string;
   readonly isPlanted: (name: string) => boolean;
 }
@@ -38,6 +40,7 @@ export function dispatch(rollout: OpenRollout, dispatcher: Dispatcher): Lease[] 
   // The planted bug: waves that are not open yet are offered too.
   const end = isPlanted("dispatch.ignore-waves") ? rollout.ordinals.length : rollout.releasedEnd;
   const rivals = rivalsOf(rollout, dispatcher.openRollouts);
+  const first = dispatcher.predecessors.of(rollout, dispatcher.openRollouts);
   const byGateway = new Map<number, Lease[]>();
   for (const position of rollout.candidates(end, () => budget > 0)) {
     const isOffered = rollout.stateAt(position) === ATTEMPT.offered;
@@ -46,6 +49,7 @@ export function dispatch(rollout: OpenRollout, dispatcher: Dispatcher): Lease[] 
     const gatewayNumber = dispatcher.fleet.reachableThrough(ordinal);
     if (gatewayNumber === 0 || !dispatcher.fleet.hasGreeted(ordinal)) continue;
     if (waitsForWindow(rollout, position, dispatcher.fleet)) continue;
+    if (!isOffered && keeperOf(first, ordinal) !== null) continue;
     const held = rollout.generationAt(position);
     if (dispatcher.desk.coveredBy(record.number, position, held) === gatewayNumber) continue;
     const rivalry = isOffered ? null : rivalryAt(rollout, position, rivals);

@@ -24,6 +24,7 @@ import type { RunningTable } from "../state/running-table.ts";
 import { devicesDigest, planDigest } from "./plan-digest.ts";
 import type { OpenRollout } from "./open-rollout.ts";
 import { findConflicts } from "./plan-conflicts.ts";
+import { countKept, readPredecessors } from "./plan-order.ts";
 import { encodePlanPages, type PlanColumns } from "./plan-pages.ts";
 import { SlicedInventory, sliceNewPlan } from "./plan-slices.ts";
 import { findSubject, type PlannedSubject } from "./planned-subject.ts";
@@ -61,14 +62,16 @@ export async function draftPlan(
   signal: AbortSignal,
 ): Promise<DraftedPlan> {
   const subject = findSubject(options.releases, record);
+  const first = await readPredecessors(options, record, subject.slot, signal);
   const seed = Buffer.from(options.random.bytes(16)).toString("hex");
   const { plan, sliced } = await askPlanner(options, record, subject, seed, signal);
   if (plan.ordinals.length === 0) throw nobody(record, plan);
   const { priority, compatible } = record.spec;
   const own = { ...record, priority, compatible, isRollback: false, slot: subject.slot };
   const conflicts = findConflicts(own, record.tenant, plan, options.openRollouts());
+  const waits = countKept(first, plan.ordinals);
   const plannedAtMs = options.clock.wallMs();
-  const frozen = freeze(record, subject, plan, { sliced, conflicts, seed, plannedAtMs });
+  const frozen = freeze(record, subject, plan, { sliced, conflicts, waits, seed, plannedAtMs });
   const { ordinals } = plan;
   const sites = Uint32Array.from(plan.sites, (site) => siteKey(record.tenant, site));
   const zones = plan.zones?.byPosition ?? null;
@@ -224,9 +227,11 @@ function freeze(
   record: RolloutRecord,
   subject: PlannedSubject,
   plan: Plan,
-  more: Pick<PlanRecord, "conflicts" | "seed" | "plannedAtMs"> & { readonly sliced: SlicedPlan },
+  more: Pick<PlanRecord, "conflicts" | "waits" | "seed" | "plannedAtMs"> & {
+    readonly sliced: SlicedPlan;
+  },
 ): PlanRecord {
-  const { sliced, conflicts, seed, plannedAtMs } = more;
+  const { sliced, conflicts, waits, seed, plannedAtMs } = more;
   const frozen = {
     seed,
     slot: subject.slot,
@@ -242,6 +247,7 @@ function freeze(
     exclusions: plan.exclusions,
     zones: plan.zones?.zones ?? [],
     conflicts,
+    waits,
     limits: plan.limits,
     siteCount: sliced.siteCount,
     slices: sliced.slices,

@@ -94,6 +94,7 @@ function freeze(
     })),
     zones: [],
     conflicts: [],
+    waits: [],
     exclusions: chosen.excluded === 0 ? [] : [excluded(chosen.excluded)],
     limits: planned.limits,
     siteCount: 0,

@@ -25,6 +25,7 @@ import { createEvidence } from "./evidence.ts";
 import type { LeaseMessage, OfferDesk } from "./offer-desk.ts";
 import { withdrawLeavers } from "./leaver-desk.ts";
 import type { OpenRollout } from "./open-rollout.ts";
+import { Predecessors } from "./predecessors.ts";
 import { createPlaceGuard } from "./place-guard.ts";
 import { eventOf, refusal } from "./rollout-commands.ts";
 import { readRollout, rolloutKey } from "./rollout-record.ts";
@@ -86,11 +87,14 @@ export class RolloutLoop {
   private lastCycleAtMs: number;
   private renewedAtMs = 0;
   private readonly wallTime: WallTime;
+  /** What rollouts under way wait for. */
+  readonly predecessors: Predecessors;
 
   private constructor(options: RolloutLoopOptions, state: LoopState) {
     this.options = options;
     this.state = state;
     this.lastCycleAtMs = options.clock.monotonicMs();
+    this.predecessors = new Predecessors(options.store);
     this.wallTime = new WallTime(options.clock);
   }
 
@@ -162,6 +166,7 @@ export class RolloutLoop {
     let commands = items.filter((item): item is CommandItem => item.kind === "command");
     try {
       commands = await this.openCommanded(commands, signal);
+      await this.predecessors.refresh([...this.state.open.values()], signal);
       const details = this.takeIn(items, await this.state.consumer.take(signal));
       const commit = new CycleCommit(this.state, fence, details);
       withdrawLeavers(items, this.state.open, commit);
@@ -275,7 +280,9 @@ export class RolloutLoop {
     const places = createPlaceGuard(this.state.open.values(), fleet);
     const openRollouts = [...this.state.open.values()];
     outdoLosers(openRollouts);
-    const dispatcher = { fleet, running, desk, places, newLeaseId, openRollouts };
+    const { predecessors } = this;
+    const shared = { fleet, running, desk, places, newLeaseId };
+    const dispatcher = { ...shared, openRollouts, predecessors };
     for (const rollout of openRollouts) {
       for (const lease of dispatch(rollout, { ...dispatcher, isPlanted })) {
         leases.push({ rollout, lease });

@@ -9,6 +9,7 @@ import type { Rollout } from "../../protocol/gen/muster/v1/deploy_pb.ts";
 import { rolloutMessage } from "../api/rollout-message.ts";
 import type { OpenRollout } from "./open-rollout.ts";
 import { countsKept } from "./kept-counts.ts";
+import { countWaiting, type Predecessor } from "./predecessors.ts";
 import { readPlan, readRollout } from "./rollout-record.ts";
 import { countStored, type Counted } from "./stored-counts.ts";
 
@@ -22,6 +23,7 @@ export interface RolloutReader {
 export function createRolloutReader(options: {
   store: Store;
   openRollout: (rolloutNumber: number) => OpenRollout | undefined;
+  predecessorsOf: (rollout: OpenRollout) => readonly Predecessor[];
 }): RolloutReader {
   const { store } = options;
   const show = async (document: StoredDocument, signal: AbortSignal): Promise<Rollout> => {
@@ -29,7 +31,8 @@ export function createRolloutReader(options: {
     const { revision, key } = document;
     const open = options.openRollout(record.number);
     if (open !== undefined && isOpen(record.progress.state)) {
-      return rolloutMessage({ record, revision, plan: open.plan, ...countsOf(open) });
+      const waits = countWaiting(open, options.predecessorsOf(open));
+      return rolloutMessage({ record, revision, plan: open.plan, ...countsOf(open), waits });
     }
     const stored = await store.getDocument("plan", key, { signal });
     const plan = stored === null ? null : readPlan(stored);

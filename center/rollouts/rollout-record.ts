@@ -101,6 +101,8 @@ export interface PlanRecord {
   readonly zones: readonly PlanZone[];
   /** With rollouts that were open when the plan was made. */
   readonly conflicts: readonly PlanConflict[];
+  /** By rollout that goes first: how many devices wait for it when the plan is made. */
+  readonly waits: readonly { readonly rollout: string; readonly deviceCount: number }[];
   readonly limits: PlanLimits;
   /** 0 = nothing is told apart; else by site, and by these slices. */
   readonly siteCount: number;
@@ -187,6 +189,7 @@ const spec: z.ZodType<RolloutSpec> = z.strictObject({
   approval: z.enum(APPROVAL_POLICIES).default("none"),
   priority: z.int().default(0),
   compatible: z.boolean().default(false),
+  after: z.array(z.string()).default([]),
 });
 
 const progress: z.ZodType<RolloutProgress> = z.strictObject({
@@ -332,6 +335,7 @@ const planRecord: z.ZodType<PlanRecord> = z.strictObject({
       }),
     )
     .default([]),
+  waits: z.array(z.strictObject({ rollout: z.string(), deviceCount: z.int() })).default([]),
   command: commandSchema.optional(),
   targets: z.array(
     z.strictObject({ release: z.string(), digest: z.string(), manifestBytes: z.int() }),

@@ -3,8 +3,8 @@
  * Deletes the attempts of rollouts that ended long ago: their pages of attempts and devices, what
  * failing devices said and what commands printed. The rollout, its plan, its final counts and the
  * audit log stay. Of each tenant the rollouts that ended last are never touched, however old they
- * are, and of none that may still act on its devices: a parent ends with its rollback. What each
- * device runs and ran is not in these pages.
+ * are, of none that may still act on its devices (a parent ends with its rollback), and of none
+ * that one goes after which has not ended. What each device runs and ran is not in these pages.
  *
  * Invariants: the counts are stored by the very commit that deletes the first page; every commit
  * swaps the rollout's document too, so a command that took it up meanwhile and a deletion never
@@ -100,16 +100,19 @@ export async function findPrunable(options: {
 }): Promise<Held[]> {
   const { store, policy, signal } = options;
   const ended: Held[] = [];
+  const awaited = new Set<string>();
   for await (const document of allRollouts(store, signal)) {
     const record = readRollout(document);
     if (isEnded(record.progress.state)) ended.push({ record, revision: document.revision });
+    else for (const name of record.spec.after) awaited.add(rolloutKey(record.tenant, name));
   }
   ended.sort((a, b) => b.record.endedAtMs - a.record.endedAtMs);
   const seen = new Map<string, number>();
   return ended.filter(({ record }) => {
     const newer = seen.get(record.tenant) ?? 0;
     seen.set(record.tenant, newer + 1);
-    return newer >= policy.keepRollouts && record.pruned?.isWhole !== true;
+    const isKept = newer < policy.keepRollouts || awaited.has(keyOf(record));
+    return !isKept && record.pruned?.isWhole !== true;
   });
 }
 

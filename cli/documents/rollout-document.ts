@@ -31,6 +31,7 @@
  *       approval: required
  *       priority: 10
  *       compatible: true
+ *       after: [firmware-7]
  */
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { z } from "zod";
@@ -42,6 +43,7 @@ import {
   type OnSliceFailure as OnSliceFailureWord,
   type WaveOrder,
 } from "../../domain/rollout.ts";
+import { MAX_AFTER } from "../../domain/rollout-order.ts";
 import { MAX_SLICED_FACTS } from "../../domain/slices.ts";
 import type { Amount } from "../../domain/units.ts";
 import { MAX_WAVES } from "../../domain/waves.ts";
@@ -137,6 +139,7 @@ export interface RolloutDocument {
     readonly approval?: ApprovalPolicy | undefined;
     readonly priority?: number | undefined;
     readonly compatible?: boolean | undefined;
+    readonly after?: readonly string[] | undefined;
   };
 }
 
@@ -217,6 +220,7 @@ export const rolloutDocumentSchema: z.ZodType<RolloutDocument> = z.strictObject(
       approval: z.enum(APPROVAL_POLICIES).optional(),
       priority: z.int32().optional(),
       compatible: z.boolean().optional(),
+      after: z.array(nameField("rollout name")).min(1).max(MAX_AFTER).optional(),
     })
     .superRefine(({ release, command }, context) => {
       const say = (field: string, message: string): void =>
@@ -264,6 +268,7 @@ export function toRolloutSpec(
     ...(spec.approval === "required" ? { approval: Approval.REQUIRED } : {}),
     ...(spec.priority === undefined ? {} : { priority: spec.priority }),
     ...(spec.compatible === true ? { compatible: true } : {}),
+    after: [...(spec.after ?? [])],
   };
 }
 

@@ -2,13 +2,21 @@
 /** With which open rollouts a plan shares devices, and who goes first there. */
 import type { Plan } from "../../protocol/gen/muster/v1/deploy_pb.ts";
 import { renderTable } from "../output/table.ts";
-import { formatCount } from "../output/units.ts";
+import { countOf, formatCount } from "../output/units.ts";
 
 const WINNERS: { readonly [winner: string]: string } = {
   this: "this one goes first",
   other: "the other goes first",
   either: "one waits for the other",
 };
+
+/** Who waits for rollouts that go first; nothing where there are none. */
+export function waitLines({ waits }: Pick<Plan, "waits">): string[] {
+  return waits.map(({ rollout, deviceCount }) => {
+    const verb = deviceCount === 1 ? "waits" : "wait";
+    return `${countOf(deviceCount, "device")} ${verb} for rollout ${rollout}`;
+  });
+}
 
 /** Nothing where there are none. */
 export function conflictLines({ conflicts }: Plan, terminalWidth: number | null): string[] {

@@ -11,7 +11,7 @@ import { renderTable } from "../output/table.ts";
 import { countOf, formatBytes, formatCount, formatElapsed } from "../output/units.ts";
 import { subjectText } from "./subject.ts";
 import { amountText } from "./amounts.ts";
-import { conflictLines } from "./conflicts.ts";
+import { conflictLines, waitLines } from "./conflicts.ts";
 import { factLines } from "./fact-lines.ts";
 import { scheduleFacts, zoneText } from "./schedule.ts";
 
@@ -51,6 +51,7 @@ export function planLines(rollout: Rollout, plan: Plan, terminalWidth: number | 
     ...exclusionLines(plan, terminalWidth),
     "",
     ...conflictLines(plan, terminalWidth),
+    ...(plan.waits.length === 0 ? [] : [...waitLines(plan), ""]),
     nextStep(rollout, plan),
   ];
 }

@@ -16,6 +16,7 @@ export function scheduleFacts(spec: RolloutSpec | undefined): Fact[] {
     ["installs", windowsText(spec, spec?.windows?.install ?? [])],
     ["priority", spec === undefined || spec.priority === 0 ? "" : String(spec.priority)],
     ["beside others", spec?.compatible === true ? "compatible with other slots" : ""],
+    ["after", (spec?.after ?? []).join(", ")],
     ["downloads", windowsText(spec, spec?.windows?.download ?? [])],
   ];
 }

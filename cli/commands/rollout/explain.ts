@@ -22,6 +22,7 @@ import { required } from "../../required.ts";
 import { rolloutSentence } from "../../rollout-change.ts";
 import type { Shell } from "../../shell.ts";
 import { countIn, stateCounts } from "../../views/amounts.ts";
+import { waitLines } from "../../views/conflicts.ts";
 import { FAILED_ATTEMPTS } from "../../views/rollouts.ts";
 
 type Options = ConnectionOptions & OutputOptions & { readonly device?: string };
@@ -78,7 +79,7 @@ function factsOf(rollout: Rollout): string[] {
     `wave ${progress.wave} of ${plan.waves.length}; ${stateCounts(progress.byState)}`,
     `the gate has seen ${progress.accepted} accepted and ${progress.failures} failed`,
   ];
-  facts.push(...gateFacts(progress));
+  facts.push(...waitLines(progress), ...gateFacts(progress));
   if (progress.unproven >= plan.blastRadiusBound) {
     facts.push(
       `${progress.unproven} devices are unproven, which is the whole blast radius: ` +

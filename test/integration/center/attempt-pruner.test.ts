@@ -9,7 +9,7 @@ import { readDiskRecord, sampleDisk } from "../../../center/tasks/disk-sampler.t
 import type { PageKind, StoreStretch } from "../../../ports/store.ts";
 import type { Rollout } from "../../../protocol/gen/muster/v1/deploy_pb.ts";
 import { memoryArtifacts } from "../../../simulator/world/memory-artifacts.ts";
-import { digestOf, TENANT } from "./bench-records.ts";
+import { digestOf, TENANT, writeDraft } from "./bench-records.ts";
 import { CenterBench } from "./center-bench.ts";
 
 const { signal } = new AbortController();
@@ -82,7 +82,11 @@ async function bytesOf(bench: CenterBench, number: number): Promise<number> {
 
 async function show(bench: CenterBench, name: string): Promise<Rollout> {
   const { store } = bench;
-  const reader = createRolloutReader({ store, openRollout: () => undefined });
+  const reader = createRolloutReader({
+    store,
+    openRollout: () => undefined,
+    predecessorsOf: () => [],
+  });
   const rollout = await reader.read(`${TENANT}/${name}`, signal);
   assert(rollout !== null);
   return rollout;
@@ -120,6 +124,13 @@ describe("attempts of ended rollouts", () => {
       told.map(({ actor, subject }) => [actor, subject]),
       [["system:retention", `rollout/${TENANT}/old`]],
     );
+  });
+
+  test("are kept while another rollout, which has not ended, goes after it", async () => {
+    await using bench = await withTwoEnded();
+    bench.clock.advance(policy.keepAttemptsMs + 2 * DAY_MS);
+    await writeDraft(bench.store, "next", { release: "firmware@1", after: ["old"] });
+    assert.deepEqual(await prune(bench), []);
   });
 
   test("are foretold as room that will be free, and until when", async () => {

@@ -12,9 +12,9 @@ import type { Store } from "../../../ports/store.ts";
 export const TENANT = "default";
 const { signal } = new AbortController();
 
-/** The digest of the manifest of `app@version`. */
-export function digestOf(version: string): string {
-  return createHash("sha256").update(`app@${version}`).digest("hex");
+/** The digest of the manifest of `name@version`. */
+export function digestOf(version: string, name = "app"): string {
+  return createHash("sha256").update(`${name}@${version}`).digest("hex");
 }
 
 /** What is registered of a device, where it is not nothing. */
@@ -26,23 +26,26 @@ export async function seedStore(
   devices: number,
   factsOf: FactsOf = () => ({}),
 ): Promise<readonly number[]> {
-  const releases = ["1", "2", "3"].map((version) => ({
-    kind: "release" as const,
-    key: releaseKey(TENANT, "app", version),
-    expectedRevision: 0,
-    value: {
-      tenant: TENANT,
-      name: "app",
-      version,
-      slot: "app",
-      sha256: digestOf(version),
-      manifestBytes: 1,
-      downloadBytes: 1,
-      fits: {},
-      publishedAtMs: 0,
-      publishedBy: "test",
-    },
-  }));
+  const published = ["1", "2", "3"].map((version) => ["app", version, "app"] as const);
+  const releases = [...published, ["firmware", "1", "os"] as const].map(
+    ([name, version, slot]) => ({
+      kind: "release" as const,
+      key: releaseKey(TENANT, name, version),
+      expectedRevision: 0,
+      value: {
+        tenant: TENANT,
+        name,
+        version,
+        slot,
+        sha256: digestOf(version, name),
+        manifestBytes: 1,
+        downloadBytes: 1,
+        fits: {},
+        publishedAtMs: 0,
+        publishedBy: "test",
+      },
+    }),
+  );
   const record = {
     region: "eu",
     site: "",

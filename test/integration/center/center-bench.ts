@@ -85,7 +85,7 @@ export class CenterBench implements AsyncDisposable {
     this.ordinals = options.ordinals;
   }
 
-  /** With releases app@1, app@2 and app@3 published, and nothing running anywhere. */
+  /** With releases app@1, app@2, app@3 and firmware@1 published, and nothing running anywhere. */
   static async open(options: { devices: number; factsOf?: FactsOf }): Promise<CenterBench> {
     const clock = new VirtualClock();
     const store = faultyStore(openDirectSqliteStore({ path: ":memory:", clock }));
@@ -210,10 +210,10 @@ export class CenterBench implements AsyncDisposable {
   }
 
   /** The device's heartbeat carries another digest. */
-  runs(index: number, digest: string): void {
+  runs(index: number, digest: string, slot: number = APP_SLOT): void {
     const ordinal = this.ordinals[index] ?? 0;
     const fence = this.fleet.fenceOf(ordinal);
-    const state = { slot: APP_SLOT, digest, generation: 0, healthy: true };
+    const state = { slot, digest, generation: 0, healthy: true };
     this.inbox.put(oneState({ ordinal, fence, ...state }));
   }
 
