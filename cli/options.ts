@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Options that many commands share, declared once so that they read the same in every help. */
 import { InvalidArgumentError, Option, type Command } from "commander";
+import { parseRate as parseBytesPerSecond } from "../domain/bandwidth.ts";
 import { parseDurationMs } from "../domain/units.ts";
 import { OUTPUT_FORMATS, type OutputFormat } from "./output/format.ts";
 
@@ -64,12 +65,7 @@ export function parsePort(text: string): number {
 
 /** Parser of a rate such as `100MiB/s`, in bytes a second. */
 export function parseRate(text: string): number {
-  const match = /^(\d{1,6}(?:\.\d{1,3})?)(KiB|MiB|GiB)\/s$/.exec(text);
-  if (match === null) {
-    throw new InvalidArgumentError("Give a rate as 512KiB/s, 10MiB/s or 1GiB/s.");
-  }
-  const power = ["KiB", "MiB", "GiB"].indexOf(match[2] ?? "") + 1;
-  return Math.round(Number(match[1]) * 1_024 ** power);
+  return checkedOption(() => parseBytesPerSecond(text, ""));
 }
 
 /** Parser of a size such as `20GiB`, in bytes. */
@@ -82,8 +78,12 @@ export function parseSize(text: string): number {
 
 /** Parser of a duration such as `30s`, `5m` or `14d`, in milliseconds. */
 function parseDuration(text: string): number {
+  return checkedOption(() => parseDurationMs(text, "duration"));
+}
+
+function checkedOption<Value>(parse: () => Value): Value {
   try {
-    return parseDurationMs(text, "duration");
+    return parse();
   } catch (error) {
     throw new InvalidArgumentError(error instanceof Error ? error.message : String(error));
   }

@@ -3,6 +3,7 @@
  * When each wave of a plan is expected to begin and to end: if every attempt takes as long as is
  * usual, nobody is offline and nobody fails. An estimate to review a plan by, not a promise.
  */
+import type { TransferTimes } from "./bandwidth.ts";
 import type { PlanLimits, WaveRange } from "./rollout.ts";
 
 export interface ExpectedTimes {
@@ -11,12 +12,16 @@ export interface ExpectedTimes {
   readonly endMs: number;
 }
 
-/** `sites` by position, "" = none. `attemptMs`: from the offer to the end of the soak. */
+/**
+ * `sites` by position, "" = none. `attemptMs`: from the offer to the end of the soak, without what
+ * caps of the bandwidth add (`transferOf`).
+ */
 export function expectTimes(
   waves: readonly WaveRange[],
   limits: PlanLimits,
   sites: readonly string[],
   attemptMs: number,
+  transferOf: (wave: WaveRange) => TransferTimes = () => ({ deviceMs: 0, placeMs: 0 }),
 ): ExpectedTimes[] {
   let startMs = 0;
   let inFlight = limits.window?.first ?? Math.max(limits.maxInFlight, 1);
@@ -33,7 +38,11 @@ export function expectTimes(
       const most = largestSite(sites, wave);
       rounds = Math.max(rounds, Math.ceil(most / limits.maxInFlightPerSite));
     }
-    const times = { startMs, endMs: startMs + rounds * attemptMs };
+    const { deviceMs, placeMs } = transferOf(wave);
+    const isEmpty = wave.end === wave.start;
+    const roundsMs = rounds * (attemptMs + deviceMs);
+    const waveMs = isEmpty ? 0 : Math.max(roundsMs, attemptMs + placeMs);
+    const times = { startMs, endMs: startMs + waveMs };
     startMs = times.endMs;
     return times;
   });

@@ -109,6 +109,42 @@ describe("a limit of sites", () => {
   });
 });
 
+describe("caps of the bandwidth", () => {
+  const MIB = 2 ** 20;
+  const caps = (more: Partial<RolloutSpec["bandwidth"]>): Partial<RolloutSpec> => ({
+    maxInFlight: { count: 12 },
+    blastRadius: { count: 12 },
+    soakMs: 0,
+    bandwidth: {
+      deviceBytesPerSecond: 0,
+      siteBytesPerSecond: 0,
+      gatewayBytesPerSecond: 0,
+      ...more,
+    },
+  });
+  const devices = fleet(12, (index) => ({
+    site: index < 4 ? "shop" : `kiosk-${index}`,
+    region: index < 6 ? "eu" : "us",
+  }));
+  const intent = { downloadBytesOf: () => 60 * MIB };
+  const minutes = (more: Partial<RolloutSpec["bandwidth"]>): number =>
+    plan(devices, caps(more), intent).expectedDurationMs / 60_000;
+
+  test("add to the expected time what the device, site or region with most to fetch needs", () => {
+    assert.equal(minutes({}), 1);
+    assert.equal(minutes({ deviceBytesPerSecond: MIB }), 2);
+    assert.equal(minutes({ siteBytesPerSecond: MIB }), 5, "four of one site, one after another");
+    assert.equal(minutes({ gatewayBytesPerSecond: MIB }), 7, "six of one region");
+    assert.equal(minutes({ deviceBytesPerSecond: MIB, siteBytesPerSecond: 4 * MIB }), 2);
+  });
+
+  test("cost each device its own bytes, given what it runs", () => {
+    const sizes = { downloadBytesOf: ({ id }: DeviceFacts) => (id === "till-3" ? 120 * MIB : 0) };
+    const planned = plan(devices, caps({ deviceBytesPerSecond: MIB }), sizes);
+    assert.equal(planned.expectedDurationMs, 180_000);
+  });
+});
+
 describe("an exponential ramp", () => {
   const ramp = (first: Amount, factor: number, cap: Amount, count: number): number[] =>
     sizes(plan(fleet(count), { strategy: { kind: "exponential", first, factor, cap } }));

@@ -4,6 +4,7 @@
  * in which waves, who is left out and why". Pure and deterministic; it leaves no choice to whoever
  * carries it out.
  */
+import { hasBandwidth, transferTimes, type PlannedTransfers } from "./bandwidth.ts";
 import type { DeviceFacts } from "./device.ts";
 import { expectTimes, type ExpectedTimes } from "./expected-times.ts";
 import { hash53 } from "./hash.ts";
@@ -95,6 +96,9 @@ export class PlanDraft {
   private readonly ids: string[] = [];
   private readonly sites: string[] = [];
   private readonly places: number[] = [];
+  /** With caps of the bandwidth: what each device fetches, and where. */
+  private readonly bytes: number[] = [];
+  private readonly regions: string[] = [];
   /** 1: critical, and those come last. */
   private readonly last: number[] = [];
   /** With windows: in whose time each device's begin. */
@@ -124,7 +128,12 @@ export class PlanDraft {
     this.sites.push(this.siteNames.get(site) ?? site);
     this.places.push(hash53(this.seed, id));
     this.last.push(device.critical && intent.spec.order === "critical-last" ? 1 : 0);
-    this.downloadBytes += intent.downloadBytesOf?.(device) ?? intent.release.downloadBytes;
+    const downloadBytes = intent.downloadBytesOf?.(device) ?? intent.release.downloadBytes;
+    this.downloadBytes += downloadBytes;
+    if (hasBandwidth(intent.spec.bandwidth)) {
+      this.bytes.push(downloadBytes);
+      this.regions.push(device.region);
+    }
     if (hasWindows(intent.spec.windows)) this.zones.push(this.zoneFor(device));
   }
 
@@ -157,7 +166,17 @@ export class PlanDraft {
     const deviceIds = Array.from(order, (index) => ids[index] ?? "");
     const placed = { deviceIds, sites: Array.from(order, (index) => sites[index] ?? "") };
     const limits = freezeLimits(intent.spec, total, isPlanted);
-    const waves = planWaves(intent, placed, border === -1 ? total : border, limits);
+    const transfers = {
+      sites: placed.sites,
+      bytes: Array.from(order, (index) => of(this.bytes, index)),
+      regions: Array.from(order, (index) => this.regions[index] ?? ""),
+    };
+    const waves = planWaves(
+      intent,
+      { ...placed, transfers },
+      border === -1 ? total : border,
+      limits,
+    );
     const zones = Array.from(order, (index) => this.zones[index]).filter(
       (zone) => zone !== undefined,
     );
@@ -189,13 +208,16 @@ function exclusionOf(device: DeviceFacts, intent: PlanIntent): ExclusionReason |
 
 function planWaves(
   intent: PlanIntent,
-  { deviceIds, sites }: Pick<Plan, "deviceIds" | "sites">,
+  placed: Pick<Plan, "deviceIds" | "sites"> & { readonly transfers: PlannedTransfers },
   border: number,
   limits: PlanLimits,
 ): PlannedWave[] {
   const { spec, expectedAttemptMs } = intent;
+  const { deviceIds, sites, transfers } = placed;
   const waves = cutWaves(spec, deviceIds.length, border);
-  const times = expectTimes(waves, limits, sites, expectedAttemptMs + spec.soakMs);
+  const times = expectTimes(waves, limits, sites, expectedAttemptMs + spec.soakMs, (wave) =>
+    transferTimes(spec.bandwidth, transfers, wave),
+  );
   return waves.map(({ start, end }, index) => ({
     start,
     end,

@@ -13,6 +13,7 @@
  * `rolling-back`: a child rollout puts each exposed device back to what it ran before.
  */
 import type { AdaptiveWindow } from "./adaptive-window.ts";
+import { NO_BANDWIDTH, type Bandwidth } from "./bandwidth.ts";
 import type { LeavePolicy } from "./membership.ts";
 import type { AnalysisPolicy, AnalysisQuestion } from "./analysis.ts";
 import type { PlaceLimits } from "./place-loads.ts";
@@ -135,6 +136,8 @@ export interface RolloutSpec extends PlaceLimits, SubjectFields {
   /** Wall time: nothing is offered from here on, and the rollout ends; 0 = never. */
   readonly expiresAtMs: number;
   readonly windows: WindowPolicy;
+  /** Of what devices fetch. */
+  readonly bandwidth: Bandwidth;
   /** `required`: another operator than the planner must approve the plan before the start. */
   readonly approval: ApprovalPolicy;
   /** Of two rollouts that want the same slot of a device the higher wins; then the newer. */
@@ -179,6 +182,7 @@ export const DEFAULT_SPEC: Omit<RolloutSpec, "release" | "selector"> = {
   notBeforeMs: 0,
   expiresAtMs: 0,
   windows: NO_WINDOWS,
+  bandwidth: NO_BANDWIDTH,
   approval: "none",
   priority: 0,
   compatible: false,

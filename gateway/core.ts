@@ -12,6 +12,7 @@ import { ArtifactCache } from "./artifacts/artifact-cache.ts";
 import { ChunkCache } from "./artifacts/chunk-cache.ts";
 import { ChunkIndexes } from "./artifacts/chunk-indexes.ts";
 import { Pacer } from "./artifacts/pacer.ts";
+import { RolloutCaps } from "./artifacts/rollout-caps.ts";
 import { TrustCache } from "./artifacts/trust-cache.ts";
 import type { Disk } from "./disk.ts";
 import { LeaseJournal } from "./leases/lease-journal.ts";
@@ -63,6 +64,7 @@ export interface GatewayCore {
   readonly cache: ArtifactCache;
   readonly chunks: ChunkCache;
   readonly pacer: Pacer;
+  readonly caps: RolloutCaps;
   readonly trust: TrustCache;
   readonly metrics: GatewayMetrics;
   readonly mqttContext: MqttContext;
@@ -115,7 +117,7 @@ export function buildCore(given: GatewayCoreOptions): GatewayCore {
       heldReports: reports.heldCount,
     }),
   });
-  const heard = { lifecycle, announcer, reports, leases, trust, siblings };
+  const heard = { lifecycle, announcer, reports, leases, trust, siblings, caps: new RolloutCaps() };
   const sessions = { presence, lifecycle, reports };
   return {
     ...shared,
@@ -125,7 +127,8 @@ export function buildCore(given: GatewayCoreOptions): GatewayCore {
     journal,
     cache,
     chunks,
-    pacer: new Pacer(options),
+    caps: heard.caps,
+    pacer: new Pacer({ ...options, ...shared }),
     trust,
     heartbeat,
     siblings,

@@ -5,6 +5,7 @@
  * somebody scrapes; the counters of the hot path are bound once.
  */
 import { Counter, Gauge, type Registry } from "prom-client";
+import type { CapPlace } from "./artifacts/pacer.ts";
 import { UP_CHANNELS, type UpChannel } from "../protocol/device/topics.ts";
 import { IntakeResult } from "./pipeline/intake-result.ts";
 import { CLOSE_CAUSES, type CloseCause } from "./sessions/device-link.ts";
@@ -52,6 +53,7 @@ export class GatewayMetrics {
   readonly #artifactRequests: Counter;
   readonly #artifactFetches: Counter;
   readonly #chunks: Counter;
+  readonly #capped: Counter;
 
   constructor(options: { registry: Registry }) {
     this.#registry = options.registry;
@@ -83,6 +85,11 @@ export class GatewayMetrics {
       "outcome",
     );
     this.#chunks = this.#counter("chunks_total", "Chunks asked for, by outcome.", "outcome");
+    this.#capped = this.#counter(
+      "capped_bytes_total",
+      "Bytes sent under a cap of their rollout, by where it is counted.",
+      "place",
+    );
   }
 
   messageTaken(channel: UpChannel, result: IntakeResult): void {
@@ -125,6 +132,10 @@ export class GatewayMetrics {
 
   chunkServed(outcome: ChunkOutcome): void {
     this.#chunks.inc({ outcome });
+  }
+
+  capPaid(place: CapPlace, byteCount: number): void {
+    this.#capped.inc({ place }, byteCount);
   }
 
   /** Once, when everything that is measured exists. */

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What a gateway is told at its start, and what it is while it runs. */
 import type { Registry } from "prom-client";
+import { LEAST_BYTES_PER_SECOND } from "../domain/bandwidth.ts";
 import { MusterError } from "../domain/errors.ts";
 import { checkName } from "../domain/identity.ts";
 import type { Clock } from "../ports/clock.ts";
-import { LEAST_BYTES_PER_SECOND } from "./artifacts/pacer.ts";
 import type { Logger } from "../ports/logger.ts";
 import type { Random } from "../ports/random.ts";
 import type { Sibling } from "../protocol/gen/muster/v1/gateway_pb.ts";

@@ -19,6 +19,7 @@ import { gatewayName } from "../link/gateway-address.ts";
 import type { DataLayout } from "../slots/slot-layout.ts";
 import type { BlobAnswer, BlobSource } from "./blob-source.ts";
 import { ChunkedDownload } from "./chunked-download.ts";
+import { DownloadPace } from "./download-pace.ts";
 import type { Downloader, DownloadRequest, DownloadResult } from "./downloader.ts";
 import { PartFile } from "./part-file.ts";
 import { dropSeeds } from "./seed-store.ts";
@@ -101,16 +102,20 @@ export class ArtifactDownloader implements Downloader {
     try {
       await files.makeFolder(layout.downloads);
       const partPath = `${path}.part`;
+      const { bytesPerSecond = 0 } = request;
+      const pace = new DownloadPace({ clock: this.#options.clock, bytesPerSecond });
       const chunks = await ChunkedDownload.open({
         ...this.#options,
+        pace,
         request,
         partPath,
         fetchIndex: async (blob) =>
-          (await this.#fetch({ ...blob, signal }, INDEX_TRIES_MAX)).kind === "done",
+          (await this.#fetch({ ...request, ...blob, chunkIndex: undefined }, INDEX_TRIES_MAX))
+            .kind === "done",
       });
       const part = await PartFile.open({ files, path: partPath, signal });
       try {
-        return await this.#fetchInto(part, { request, chunks, triesMax });
+        return await this.#fetchInto(part, { request, chunks, pace, triesMax });
       } finally {
         await part.close();
       }
@@ -122,10 +127,15 @@ export class ArtifactDownloader implements Downloader {
 
   async #fetchInto(
     part: PartFile,
-    given: { request: DownloadRequest; chunks: ChunkedDownload | null; triesMax: number },
+    given: {
+      request: DownloadRequest;
+      chunks: ChunkedDownload | null;
+      pace: DownloadPace;
+      triesMax: number;
+    },
   ): Promise<DownloadResult> {
     const { layout, clock, random } = this.#options;
-    const { request, triesMax } = given;
+    const { request, pace, triesMax } = given;
     const { sha256, lengthBytes, signal } = request;
     const missingBytes = lengthBytes - part.sizeBytes;
     const freeBytes = await this.#makeRoom(missingBytes + RESERVED_BYTES);
@@ -139,7 +149,7 @@ export class ArtifactDownloader implements Downloader {
     let busyCount = 0;
     for (let tryCount = 1; ; tryCount += 1) {
       const before = part.sizeBytes;
-      const result = await this.#tryOnce(part, request, chunks);
+      const result = await this.#tryOnce(part, { request, pace }, chunks);
       if (result.kind === "complete") {
         faultPoint("agent.download.verified");
         await part.publish(layout.download(sha256));
@@ -179,11 +189,12 @@ export class ArtifactDownloader implements Downloader {
 
   async #tryOnce(
     part: PartFile,
-    request: DownloadRequest,
+    given: { request: DownloadRequest; pace: DownloadPace },
     chunks: ChunkedDownload | null,
   ): Promise<TryResult> {
     const { candidates, source, logger } = this.#options;
-    const { sha256, lengthBytes, signal } = request;
+    const { request } = given;
+    const { sha256, lengthBytes, rollout, signal } = request;
     if (part.sizeBytes > lengthBytes) await part.restart();
     // Nothing is missing: there is nothing to ask for, only to verify.
     if (part.sizeBytes === lengthBytes) return this.#verify(part, request);
@@ -196,8 +207,9 @@ export class ArtifactDownloader implements Downloader {
         result = advanced.kind === "full" ? await this.#verify(part, request) : advanced;
       } else {
         const path = `/artifacts/sha256/${sha256}`;
-        const answer = await source.get({ gateway, path, fromByte: part.sizeBytes, signal });
-        result = await this.#take(part, request, answer);
+        const fromByte = part.sizeBytes;
+        const answer = await source.get({ gateway, path, fromByte, rollout, signal });
+        result = await this.#take(part, given, answer);
       }
     } catch (error) {
       signal.throwIfAborted();
@@ -213,10 +225,15 @@ export class ArtifactDownloader implements Downloader {
     return result;
   }
 
-  async #take(part: PartFile, request: DownloadRequest, answer: BlobAnswer): Promise<TryResult> {
+  async #take(
+    part: PartFile,
+    given: { request: DownloadRequest; pace: DownloadPace },
+    answer: BlobAnswer,
+  ): Promise<TryResult> {
+    const { request } = given;
     switch (answer.kind) {
       case "bytes":
-        return this.#append(part, request, answer);
+        return this.#append(part, given, answer);
       case "not-found":
         return incomplete("download-failed", `the gateway has no artifact ${request.sha256}`);
       case "bad-range":
@@ -231,7 +248,7 @@ export class ArtifactDownloader implements Downloader {
 
   async #append(
     part: PartFile,
-    request: DownloadRequest,
+    { request, pace }: { request: DownloadRequest; pace: DownloadPace },
     answer: Extract<BlobAnswer, { readonly kind: "bytes" }>,
   ): Promise<TryResult> {
     const { lengthBytes } = request;
@@ -243,6 +260,7 @@ export class ArtifactDownloader implements Downloader {
       }
       await part.append(chunk);
       this.#options.onBytes(chunk.byteLength);
+      await pace.took(chunk.byteLength, request.signal);
       faultPoint("agent.download.middle");
     }
     if (part.sizeBytes === lengthBytes) return this.#verify(part, request);

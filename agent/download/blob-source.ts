@@ -23,6 +23,8 @@ export interface BlobSource {
     gateway: GatewayAddress;
     path: string;
     fromByte: number;
+    /** Told to the gateway, for its caps of the bandwidth. */
+    rollout?: number | undefined;
     /** Many small answers follow one another: one connection serves them all. */
     reusesConnection?: boolean;
     signal: AbortSignal;

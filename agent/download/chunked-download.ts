@@ -19,6 +19,7 @@ import type { GatewayAddress } from "../link/gateway-address.ts";
 import { indexBeside, type DataLayout } from "../slots/slot-layout.ts";
 import type { BlobSource } from "./blob-source.ts";
 import { readFromSources, readIndex, wholeChunkBytes, type ChunkSource } from "./chunk-sources.ts";
+import type { DownloadPace } from "./download-pace.ts";
 import type { DownloadRequest } from "./downloader.ts";
 import type { PartFile } from "./part-file.ts";
 import { openSeeds } from "./seed-store.ts";
@@ -33,6 +34,7 @@ export interface ChunkedDownloadOptions {
   readonly source: BlobSource;
   readonly logger: Logger;
   readonly onBytes: (byteCount: number) => void;
+  readonly pace: DownloadPace;
 }
 
 /** What the part came to: full, to be verified as a whole, or not. */
@@ -120,16 +122,17 @@ export class ChunkedDownload {
     gateway: GatewayAddress,
     chunk: { readonly id: string; readonly lengthBytes: number },
   ): Promise<{ readonly bytes: Uint8Array } | Incomplete> {
-    const { sha256, chunkIndex, signal } = this.#request;
-    const { source, onBytes } = this.#options;
+    const { sha256, chunkIndex, rollout, signal } = this.#request;
+    const { source, onBytes, pace } = this.#options;
     const path = `/artifacts/sha256/${sha256}/chunks/${chunkIndex?.sha256}/${chunkPath(chunk.id)}`;
-    const asked = { gateway, path, fromByte: 0, reusesConnection: true, signal };
+    const asked = { gateway, path, fromByte: 0, rollout, reusesConnection: true, signal };
     const answer = await source.get(asked);
     switch (answer.kind) {
       case "bytes": {
         const data = await collect(answer.body, chunk.lengthBytes + COMPRESSION_EXCESS_BYTES);
         const byteCount = data?.length ?? 0;
         onBytes(byteCount);
+        await pace.took(byteCount, signal);
         this.#fetchedBytes += byteCount;
         faultPoint("agent.download.middle");
         const bytes = data === null ? null : openChunk(data, chunk.id, chunk.lengthBytes);

@@ -14,6 +14,10 @@ export interface DownloadRequest {
   readonly lengthBytes: number;
   /** The blob that names its chunks; absent = it is fetched whole. */
   readonly chunkIndex?: { readonly sha256: string; readonly lengthBytes: number } | undefined;
+  /** For whose caps of the bandwidth this counts; absent = nobody's. */
+  readonly rollout?: number | undefined;
+  /** No faster than this; absent = as fast as it comes. */
+  readonly bytesPerSecond?: number | undefined;
   readonly signal: AbortSignal;
 }
 

@@ -10,6 +10,7 @@ import type { AgentOptions, ClientRequest, ClientRequestArgs, IncomingMessage } 
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { MusterError } from "../../domain/errors.ts";
+import { ROLLOUT_HEADER } from "../../protocol/device/artifact-request.ts";
 import type { StreamDialer } from "../link/mqtt-dialer.ts";
 import { gatewayName } from "../link/gateway-address.ts";
 import type { GatewayAddress } from "../link/gateway-address.ts";
@@ -21,8 +22,8 @@ const SILENCE_MS = 30_000;
 export function httpsBlobSource(options: { openStream: StreamDialer }): BlobSource {
   const agent = new StreamAgent(options.openStream, { keepAlive: true, maxFreeSockets: 1 });
   return {
-    get: async ({ gateway, path, fromByte, reusesConnection = false, signal }) => {
-      const asked = { gateway, path, fromByte, signal };
+    get: async ({ gateway, path, fromByte, rollout, reusesConnection = false, signal }) => {
+      const asked = { gateway, path, fromByte, rollout, signal };
       if (reusesConnection) return answerOf({ ...asked, response: await viaAgent(agent, asked) });
       const stream = await options.openStream({
         host: gateway.host,
@@ -73,6 +74,7 @@ interface Asked {
   readonly gateway: GatewayAddress;
   readonly path: string;
   readonly fromByte: number;
+  readonly rollout: number | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -96,7 +98,7 @@ function send(
     onRequest?: (outgoing: ClientRequest) => void;
   },
 ): Promise<IncomingMessage> {
-  const { gateway, path, fromByte, signal, agent, createConnection, onRequest } = options;
+  const { gateway, path, fromByte, rollout, signal, agent, createConnection, onRequest } = options;
   return new Promise((resolve, reject) => {
     const outgoing = request({
       host: gateway.host,
@@ -109,6 +111,7 @@ function send(
       headers: {
         ...(agent === undefined ? { connection: "close" } : {}),
         "accept-encoding": "identity",
+        ...(rollout === undefined ? {} : { [ROLLOUT_HEADER]: String(rollout) }),
         ...(fromByte > 0 ? { range: `bytes=${fromByte}-` } : {}),
       },
     });

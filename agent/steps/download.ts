@@ -24,7 +24,8 @@ async function downloadWhileOpen(
   using closing = whenWindowCloses(context, "download");
   const signal = AbortSignal.any([context.interrupt, closing.signal]);
   try {
-    const request = { sha256, lengthBytes, chunkIndex, signal };
+    const { rollout, bytesPerSecond } = context.offer;
+    const request = { sha256, lengthBytes, chunkIndex, rollout, bytesPerSecond, signal };
     const result = await context.downloader.download(request);
     return result.kind === "done" ? DONE : failed(result.reason, result.detail);
   } catch (error) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Opens the API: every method of DeployService and GatewayLink, on their listeners. */
 import type { ServiceImpl } from "@connectrpc/connect";
+import { hasBandwidth } from "../../domain/bandwidth.ts";
 import { DeployService } from "../../protocol/gen/muster/v1/deploy_pb.ts";
 import { GatewayLink, SessionRevokeReason } from "../../protocol/gen/muster/v1/gateway_pb.ts";
 import { freeDiskBytes } from "../../runtime/disk-space.ts";
@@ -10,6 +11,7 @@ import type { CenterCore } from "../core.ts";
 import { HelloKeeper } from "../devices/hello-keeper.ts";
 import { newestTrust } from "../identity-wiring.ts";
 import { gatewayLink } from "../link/gateway-link.ts";
+import type { RolloutBandwidthCaps } from "../link/link-hub.ts";
 import { createRolloutReader } from "../rollouts/rollout-reader.ts";
 import { attemptMethods } from "./attempts.ts";
 import { callInterceptor } from "./call.ts";
@@ -148,6 +150,7 @@ export function linkMethods(base: CenterBase, core: CenterCore): ServiceImpl<typ
     isPlanted,
     hellos: new HelloKeeper({ store, logger, changes: core.changes }),
     stopEpochs: () => stopEpochsOf(core),
+    bandwidths: () => bandwidthsOf(core),
     trustFiles: () => identity.trust.files(),
     logger: logger.child({ component: "gateway-link" }),
     heartbeatIntervalMs: options.heartbeatIntervalMs ?? DEFAULT_HEARTBEAT_MS,
@@ -158,6 +161,13 @@ export function linkMethods(base: CenterBase, core: CenterCore): ServiceImpl<typ
       core.loop.reportsAppended();
     },
   });
+}
+
+function bandwidthsOf(core: CenterCore): RolloutBandwidthCaps[] {
+  return Array.from(core.loop.openRollouts, ({ record }) => ({
+    rollout: record.number,
+    bandwidth: record.spec.bandwidth,
+  })).filter(({ bandwidth }) => hasBandwidth(bandwidth));
 }
 
 function stopEpochsOf(core: CenterCore): { rollout: number; stopEpoch: number }[] {

@@ -19,6 +19,7 @@ import { analysisMessage } from "./analysis-message.ts";
 import { windowsMessage } from "./rollout-schedule-spec.ts";
 import type { PlanRecord, RolloutRecord } from "../rollouts/rollout-record.ts";
 import { rollbackMessage } from "./rollback-message.ts";
+import { bandwidthMessage } from "./bandwidth-message.ts";
 import { commandMessage } from "./command-message.ts";
 import { amountMessage } from "./spec-fields.ts";
 import { strategyMessage } from "./strategy-message.ts";
@@ -205,5 +206,6 @@ function specMessage(
     ...strategyMessage(spec),
     leavers: spec.leavers === "keep" ? LeavePolicy.KEEP : LeavePolicy.WITHDRAW,
     ...windowsMessage(spec.windows),
+    ...bandwidthMessage(spec.bandwidth),
   };
 }

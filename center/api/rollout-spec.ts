@@ -17,6 +17,7 @@ import {
   type RolloutSpec as WireSpec,
 } from "../../protocol/gen/muster/v1/deploy_pb.ts";
 import { readAnalysis } from "./analysis-message.ts";
+import { readBandwidth } from "./bandwidth-message.ts";
 import { readRollback } from "./rollback-message.ts";
 import { readSubject } from "./command-message.ts";
 import { readSchedule } from "./rollout-schedule-spec.ts";
@@ -52,6 +53,7 @@ export function readSpec(wire: WireSpec | undefined): RolloutSpec {
     ...readProof(wire, subject),
     rollback: readRollback(wire),
     ...readSchedule(wire),
+    bandwidth: readBandwidth(wire),
   };
 }
 

@@ -31,7 +31,7 @@ import type { LoopInbox } from "../rollouts/loop-inbox.ts";
 import type { FleetTable } from "../state/fleet-table.ts";
 import { cutChunk } from "./chunk-cutter.ts";
 import type { GatewayRegistry } from "./gateway-registry.ts";
-import type { LinkHub } from "./link-hub.ts";
+import { capsMessage, type LinkHub, type RolloutBandwidthCaps } from "./link-hub.ts";
 import { LinkStream } from "./link-stream.ts";
 import { PEER } from "./peer.ts";
 import type { SessionDesk } from "./session-desk.ts";
@@ -48,6 +48,8 @@ export interface GatewayLinkOptions {
   readonly artifacts: ArtifactStore;
   /** Of open rollouts that have one: a gateway that was away may have missed it. */
   readonly stopEpochs: () => Iterable<{ rollout: number; stopEpoch: number }>;
+  /** Of open rollouts that have caps. */
+  readonly bandwidths: () => Iterable<RolloutBandwidthCaps>;
   readonly trustFiles: () => readonly { name: string; bytes: Uint8Array }[];
   readonly logger: Logger;
   readonly heartbeatIntervalMs: number;
@@ -168,6 +170,8 @@ async function greet(
   for (const { rollout, stopEpoch } of options.stopEpochs()) {
     stream.send({ case: "stopEpoch", value: { rollout, stopEpoch: BigInt(stopEpoch) } });
   }
+  const caps = Array.from(options.bandwidths(), capsMessage);
+  if (caps.length > 0) stream.send({ case: "rolloutBandwidth", value: { caps } });
   options.hub.tellSiblings(options.registry);
   options.logger.info("a gateway connected", { gateway: hello.gateway, region: hello.region });
   return stream;

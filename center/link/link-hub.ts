@@ -9,10 +9,20 @@ import {
   type OfferColumns,
   type SignedHead,
 } from "../../protocol/device/offer-batch.ts";
-import type { OfferBatchSchema } from "../../protocol/gen/muster/v1/gateway_pb.ts";
+import type {
+  BandwidthCapsSchema,
+  OfferBatchSchema,
+} from "../../protocol/gen/muster/v1/gateway_pb.ts";
+import { hasBandwidth, type Bandwidth } from "../../domain/bandwidth.ts";
 import type { LeaseMessage } from "../rollouts/offer-desk.ts";
 import type { GatewayRegistry } from "./gateway-registry.ts";
 import type { LinkStream } from "./link-stream.ts";
+
+/** Of one rollout. */
+export interface RolloutBandwidthCaps {
+  readonly rollout: number;
+  readonly bandwidth: Bandwidth;
+}
 
 function offerBatchMessage(
   columns: OfferColumns,
@@ -25,6 +35,19 @@ function offerBatchMessage(
     nonces,
     templates: templates.map((parts) => ({ parts: [...parts] })),
     templateIndexes: [...templateIndexes],
+  };
+}
+
+/** What a gateway is told of the caps of a rollout. */
+export function capsMessage({
+  rollout,
+  bandwidth,
+}: RolloutBandwidthCaps): MessageInitShape<typeof BandwidthCapsSchema> {
+  return {
+    rollout,
+    deviceBytesPerSecond: BigInt(bandwidth.deviceBytesPerSecond),
+    siteBytesPerSecond: BigInt(bandwidth.siteBytesPerSecond),
+    gatewayBytesPerSecond: BigInt(bandwidth.gatewayBytesPerSecond),
   };
 }
 
@@ -55,7 +78,7 @@ export class LinkHub {
   }
 
   sendLease(message: LeaseMessage): boolean {
-    const { lease, columns, signed, leaves } = message;
+    const { lease, columns, signed, leaves, bandwidth } = message;
     const stream = this.streams.get(lease.gatewayNumber);
     if (stream === undefined) return false;
     return stream.send({
@@ -68,6 +91,9 @@ export class LinkHub {
         positions: [...columns.positions],
         ordinals: message.ordinals,
         generations: [...columns.generations],
+        ...(hasBandwidth(bandwidth)
+          ? { bandwidth: capsMessage({ rollout: lease.rolloutNumber, bandwidth }) }
+          : {}),
         ...(stream.linkVersion === 0
           ? { offers: offerMessages(leaves, signed) }
           : { offerBatch: offerBatchMessage(columns, signed) }),

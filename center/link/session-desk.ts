@@ -9,6 +9,7 @@ import type {
   SessionOpenBatch,
 } from "../../protocol/gen/muster/v1/gateway_pb.ts";
 import { RefusalReason, SessionRevokeReason } from "../../protocol/gen/muster/v1/gateway_pb.ts";
+import { NO_PLACE, siteKey } from "../../domain/place-loads.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Store } from "../../ports/store.ts";
 import { readDevice } from "../devices/device-record.ts";
@@ -73,6 +74,7 @@ export class SessionDesk {
         ordinals: judged.map(({ ordinal }) => ordinal),
         fences,
         refusals: judged.map(({ refusal }) => refusal),
+        sites: judged.map(({ site }) => site),
       },
     });
     if (batch.snapshotEnd) this.endSnapshot(stream);
@@ -82,18 +84,21 @@ export class SessionDesk {
   private async judge(
     announced: readonly Announced[],
     signal: AbortSignal,
-  ): Promise<{ ordinal: number; refusal: RefusalReason }[]> {
+  ): Promise<{ ordinal: number; site: number; refusal: RefusalReason }[]> {
     const [devices, revoked] = await Promise.all([
       this.options.store.getDevices(announced, { signal }),
       this.options.areRevoked(announced, signal),
     ]);
     return devices.map((stored, index) => {
-      if (stored === null) return { ordinal: 0, refusal: RefusalReason.UNKNOWN_DEVICE };
-      if (readDevice(stored).retired) return { ordinal: 0, refusal: RefusalReason.RETIRED };
+      const refused = { ordinal: 0, site: NO_PLACE };
+      if (stored === null) return { ...refused, refusal: RefusalReason.UNKNOWN_DEVICE };
+      const { retired, site } = readDevice(stored);
+      if (retired) return { ...refused, refusal: RefusalReason.RETIRED };
       if (revoked[index] === true) {
-        return { ordinal: 0, refusal: RefusalReason.REVOKED_CERTIFICATE };
+        return { ...refused, refusal: RefusalReason.REVOKED_CERTIFICATE };
       }
-      return { ordinal: stored.ordinal, refusal: RefusalReason.UNSPECIFIED };
+      const place = siteKey(stored.tenant, site);
+      return { ordinal: stored.ordinal, site: place, refusal: RefusalReason.UNSPECIFIED };
     });
   }
 

@@ -300,5 +300,6 @@ function unsigned(rollout: OpenRollout, lease: LeaseMessage["lease"]): LeaseMess
     },
     signed: { head: "", signature: "", keyId: "" },
     leaves: [],
+    bandwidth: rollout.record.spec.bandwidth,
   };
 }

@@ -4,6 +4,7 @@
  * own in columns, and one signature over the tree of them all.
  */
 import { assert } from "../../domain/assert.ts";
+import type { Bandwidth } from "../../domain/bandwidth.ts";
 import { subjectOf } from "../../domain/subject.ts";
 import type { OfferedWindows, OfferPayload } from "../../protocol/device/offer.ts";
 import {
@@ -33,6 +34,8 @@ export interface LeaseMessage {
   readonly signed: SignedHead;
   /** The payloads: what was signed, in order. */
   readonly leaves: readonly Buffer[];
+  /** Caps of the rollout, for the gateway. */
+  readonly bandwidth: Bandwidth;
 }
 
 export class OfferDesk {
@@ -69,7 +72,8 @@ export class OfferDesk {
     };
     const leaves = offerLeaves(columns);
     assert(leaves !== null, "a lease's columns belong together");
-    return { lease, ordinals, columns, leaves, signed: this.sign(leaves, nowMs) };
+    const { bandwidth } = rollout.record.spec;
+    return { lease, ordinals, columns, leaves, bandwidth, signed: this.sign(leaves, nowMs) };
   }
 
   /** One a target and time zone: of a rollback, devices go back to different releases. */
@@ -114,6 +118,7 @@ export class OfferDesk {
       slot: plan.slot,
       ...this.workOf(rollout, position),
       ...offeredWindows(rollout, position),
+      ...offeredRate(rollout),
       nonce: hole,
       issuedAtMs: nowMs,
       expiresAtMs: nowMs + this.offerLifetimeMs,
@@ -145,6 +150,12 @@ export class OfferDesk {
       },
     };
   }
+}
+
+/** Nothing where a device may fetch as fast as it can. */
+function offeredRate({ record }: OpenRollout): Pick<OfferPayload, "bytesPerSecond"> {
+  const { deviceBytesPerSecond } = record.spec.bandwidth;
+  return deviceBytesPerSecond === 0 ? {} : { bytesPerSecond: deviceBytesPerSecond };
 }
 
 /** Nothing where the device may do everything at any time. */

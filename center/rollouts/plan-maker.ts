@@ -7,6 +7,7 @@
 import { compileSelector } from "../../domain/selector/matches.ts";
 import { parseSelector } from "../../domain/selector/parser.ts";
 import type { DeviceFacts } from "../../domain/device.ts";
+import { hasBandwidth } from "../../domain/bandwidth.ts";
 import { MusterError } from "../../domain/errors.ts";
 import { siteKey } from "../../domain/place-loads.ts";
 import { PlanDraft, type Plan } from "../../domain/planner.ts";
@@ -257,9 +258,13 @@ function freeze(
     expectedDurationMs: plan.expectedDurationMs,
     plannedAtMs,
   };
-  // Whom the gate asks is a part of what is reviewed.
-  const { analysis } = record.spec.gate;
-  const reviewed = analysis === null ? frozen : { ...frozen, analysis };
+  // Whom the gate asks, and how fast bytes move, is a part of what is reviewed.
+  const { bandwidth, gate } = record.spec;
+  const reviewed = {
+    ...frozen,
+    ...(gate.analysis === null ? {} : { analysis: gate.analysis }),
+    ...(hasBandwidth(bandwidth) ? { bandwidth } : {}),
+  };
   return { ...frozen, digest: planDigest(reviewed) };
 }
 

@@ -5,6 +5,7 @@
  * an error, not a surprise later.
  */
 import { z } from "zod";
+import { NO_BANDWIDTH } from "../../domain/bandwidth.ts";
 import { QUESTION_STATES } from "../../domain/analysis.ts";
 import type { PlanLimits, RolloutProgress, RolloutSpec } from "../../domain/rollout.ts";
 import {
@@ -186,6 +187,13 @@ const spec: z.ZodType<RolloutSpec> = z.strictObject({
   notBeforeMs: z.number().default(0),
   expiresAtMs: z.number().default(0),
   windows: windowPolicy.default(NO_WINDOWS),
+  bandwidth: z
+    .strictObject({
+      deviceBytesPerSecond: z.int(),
+      siteBytesPerSecond: z.int(),
+      gatewayBytesPerSecond: z.int(),
+    })
+    .default(NO_BANDWIDTH),
   approval: z.enum(APPROVAL_POLICIES).default("none"),
   priority: z.int().default(0),
   compatible: z.boolean().default(false),

@@ -25,6 +25,7 @@ export interface AgentFacts {
   readonly id: string;
   readonly inventory: { readonly [name: string]: string };
   readonly region?: string;
+  readonly site?: string;
   readonly labels?: { readonly [name: string]: string };
   /** Commands of the center that it runs. Default: the agent's. */
   readonly commands?: "off" | "built-in" | "any";
@@ -155,9 +156,9 @@ export class LocalInstallation implements AsyncDisposable {
     }
     if (facts.commands !== undefined) args.push("--commands", facts.commands);
     if (!this.agents.has(facts.id)) {
-      const { id, region = "local", labels = {} } = facts;
+      const { id, region = "local", site = "", labels = {} } = facts;
       const mutation = session.mutation("local installation");
-      await session.client.registerDevices({ mutation, devices: [{ id, region, labels }] });
+      await session.client.registerDevices({ mutation, devices: [{ id, region, site, labels }] });
       const { tokens } = await session.client.enrolDevices({
         mutation: session.mutation("local installation"),
         devices: [id],

@@ -28,6 +28,7 @@
  *       notBefore: 2026-12-01T22:00:00+01:00
  *       expires: 2026-12-08T05:00:00+01:00
  *       windows: (windows-field.ts)
+ *       bandwidth: { device: 1MiB/s, site: 5MiB/s, gateway: 50MiB/s }
  *       approval: required
  *       priority: 10
  *       compatible: true
@@ -54,6 +55,7 @@ import {
   type RolloutSpecSchema,
 } from "../../protocol/gen/muster/v1/deploy_pb.ts";
 import { commandField, toCommand, type CommandFields } from "./command-field.ts";
+import { bandwidthField, toBandwidth, type BandwidthFields } from "./bandwidth-field.ts";
 import { analysisField, toAnalysis, type AnalysisFields } from "./analysis-field.ts";
 import {
   amountField,
@@ -136,6 +138,7 @@ export interface RolloutDocument {
     readonly notBefore?: number | undefined;
     readonly expires?: number | undefined;
     readonly windows?: WindowsFields | undefined;
+    readonly bandwidth?: BandwidthFields | undefined;
     readonly approval?: ApprovalPolicy | undefined;
     readonly priority?: number | undefined;
     readonly compatible?: boolean | undefined;
@@ -217,6 +220,7 @@ export const rolloutDocumentSchema: z.ZodType<RolloutDocument> = z.strictObject(
       notBefore: instantField.optional(),
       expires: instantField.optional(),
       windows: windowsField.optional(),
+      bandwidth: bandwidthField.optional(),
       approval: z.enum(APPROVAL_POLICIES).optional(),
       priority: z.int32().optional(),
       compatible: z.boolean().optional(),
@@ -265,6 +269,7 @@ export function toRolloutSpec(
     ...(spec.notBefore === undefined ? {} : { notBeforeMs: BigInt(spec.notBefore) }),
     ...(spec.expires === undefined ? {} : { expiresAtMs: BigInt(spec.expires) }),
     ...(spec.windows === undefined ? {} : { windows: toWindows(spec.windows) }),
+    ...(spec.bandwidth === undefined ? {} : { bandwidth: toBandwidth(spec.bandwidth) }),
     ...(spec.approval === "required" ? { approval: Approval.REQUIRED } : {}),
     ...(spec.priority === undefined ? {} : { priority: spec.priority }),
     ...(spec.compatible === true ? { compatible: true } : {}),

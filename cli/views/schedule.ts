@@ -4,8 +4,13 @@ import { formatInstant } from "../../domain/civil-time.ts";
 import { DAYS } from "../../domain/window.ts";
 import { formatWindow } from "../../domain/window-text.ts";
 import { DEVICE_ZONE } from "../../domain/zone-windows.ts";
-import type { Plan, RolloutSpec, Window } from "../../protocol/gen/muster/v1/deploy_pb.ts";
-import { countOf, formatCount } from "../output/units.ts";
+import type {
+  Bandwidth,
+  Plan,
+  RolloutSpec,
+  Window,
+} from "../../protocol/gen/muster/v1/deploy_pb.ts";
+import { countOf, formatBytes, formatCount } from "../output/units.ts";
 import type { Fact } from "./fact-lines.ts";
 
 /** Empty where the rollout may do all of it at any time. */
@@ -18,7 +23,22 @@ export function scheduleFacts(spec: RolloutSpec | undefined): Fact[] {
     ["beside others", spec?.compatible === true ? "compatible with other slots" : ""],
     ["after", (spec?.after ?? []).join(", ")],
     ["downloads", windowsText(spec, spec?.windows?.download ?? [])],
+    ["bandwidth", bandwidthText(spec?.bandwidth)],
   ];
+}
+
+/** `1.0 MiB/s a device, 5.0 MiB/s a site`; "" without caps. */
+function bandwidthText(bandwidth: Bandwidth | undefined): string {
+  if (bandwidth === undefined) return "";
+  const caps: readonly (readonly [bigint, string])[] = [
+    [bandwidth.deviceBytesPerSecond, "device"],
+    [bandwidth.siteBytesPerSecond, "site"],
+    [bandwidth.gatewayBytesPerSecond, "gateway"],
+  ];
+  return caps
+    .filter(([rate]) => rate > 0n)
+    .map(([rate, place]) => `${formatBytes(Number(rate))}/s a ${place}`)
+    .join(", ");
 }
 
 /** In which zones the devices of a plan are: `Europe/Berlin 120, UTC 3 (assumed)`. */

@@ -23,15 +23,18 @@ import { errorCodeFacts, isMusterError, MusterError, type ErrorCode } from "../.
 import { SHA256_PATTERN } from "../../ports/artifact-store.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Logger } from "../../ports/logger.ts";
+import { ROLLOUT_HEADER } from "../../protocol/device/artifact-request.ts";
 import { listen } from "../../runtime/listen.ts";
 import { deviceTls } from "../device-tls.ts";
 import type { GatewayIdentity } from "../identity.ts";
 import type { GatewayMetrics } from "../metrics.ts";
 import { readPeerCertificate } from "../peer-certificate.ts";
+import type { SessionTable } from "../sessions/session-table.ts";
 import type { ArtifactCache } from "./artifact-cache.ts";
 import { parseByteRange } from "./byte-range.ts";
 import type { ChunkAddress, ChunkCache } from "./chunk-cache.ts";
-import type { Pacer } from "./pacer.ts";
+import type { Pacer, Taker } from "./pacer.ts";
+import type { RolloutCaps } from "./rollout-caps.ts";
 import type { TrustCache } from "./trust-cache.ts";
 
 const CONNECTIONS_MAX = 2_000;
@@ -60,6 +63,8 @@ export interface ArtifactServerOptions {
   readonly cache: ArtifactCache;
   readonly chunks: ChunkCache;
   readonly pacer: Pacer;
+  readonly caps: RolloutCaps;
+  readonly table: SessionTable;
   readonly trust: TrustCache;
   readonly identity: GatewayIdentity;
   readonly clock: Clock;
@@ -123,6 +128,7 @@ async function route(
   response: ServerResponse,
 ): Promise<void> {
   const device = checkPeer(request, options.clock.wallMs());
+  const taker = takerOf(options, request, device);
   if (request.method !== "GET" && request.method !== "HEAD") {
     response.setHeader("allow", "GET, HEAD");
     return sayText(response, 405, "only GET and HEAD are answered here");
@@ -130,18 +136,18 @@ async function route(
   const path = (request.url ?? "/").split("?")[0] as string;
   const [, room, ...rest] = path.split("/");
   if (room === "tuf" && rest.length === 1) return sendTrust(options, request, response, rest[0]);
-  options.pacer.checkBusy(device);
+  options.pacer.checkBusy(taker);
   const digest = rest[1] ?? "";
   if (room === "artifacts" && rest[0] === "sha256" && rest.length === 2) {
     if (SHA256_PATTERN.test(digest)) {
-      return await sendBlob(options, { request, response, device }, digest);
+      return await sendBlob(options, { request, response, taker }, digest);
     }
     return sayText(response, 400, "a digest is 64 lower-case hex characters");
   }
   const chunk = CHUNK_PATTERN.exec(path)?.groups;
   if (chunk !== undefined) {
     const address = chunk as unknown as ChunkAddress;
-    return await sendChunk(options, { request, response, device }, address);
+    return await sendChunk(options, { request, response, taker }, address);
   }
   sayText(response, 404, "nothing is here: see /artifacts/sha256/{digest} and /tuf/{name}");
 }
@@ -162,7 +168,18 @@ function checkPeer(request: IncomingMessage, wallMs: number): string {
 interface Exchange {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
-  readonly device: string;
+  readonly taker: Taker;
+}
+
+/** Where the device stands, and the caps of the rollout that it says it fetches for. */
+function takerOf(
+  { table, caps }: Pick<ArtifactServerOptions, "table" | "caps">,
+  request: IncomingMessage,
+  device: string,
+): Taker {
+  const slot = table.slotOfDevice(device);
+  const site = slot === -1 ? 0 : (table.site[slot] ?? 0);
+  return { device, site, caps: caps.of(Number(request.headers[ROLLOUT_HEADER] ?? 0)) };
 }
 
 /** Aborted when the device has gone. */
@@ -186,7 +203,7 @@ async function inTime<Value>(
 
 async function sendChunk(
   options: ArtifactServerOptions,
-  { request, response, device }: Exchange,
+  { request, response, taker }: Exchange,
   address: ChunkAddress,
 ): Promise<void> {
   const data = await inTime(options, response, (bound) => options.chunks.get(address, bound));
@@ -194,13 +211,13 @@ async function sendChunk(
   response.setHeader("content-type", "application/octet-stream");
   response.setHeader("content-length", data.length);
   if (request.method === "HEAD") return void response.writeHead(200).end();
-  await options.pacer.take(device, data.length, goneSignal(response));
+  await options.pacer.take(taker, data.length, goneSignal(response));
   response.writeHead(200).end(data);
 }
 
 async function sendBlob(
   options: ArtifactServerOptions,
-  { request, response, device }: Exchange,
+  { request, response, taker }: Exchange,
   sha256: string,
 ): Promise<void> {
   const blob = await inTime(options, response, (bound) => options.cache.get(sha256, bound));
@@ -225,7 +242,7 @@ async function sendBlob(
   response.writeHead(range === "whole" ? 200 : 206);
   if (request.method === "HEAD" || start === end) return void response.end();
   const source = createReadStream(blob.file, { start, end: end - 1 });
-  const paced = options.pacer.pace(device, source, goneSignal(response));
+  const paced = options.pacer.pace(taker, source, goneSignal(response));
   await pipeline(paced, response);
 }
 

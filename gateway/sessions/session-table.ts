@@ -3,7 +3,7 @@
  * Every connection of this gateway, as columns of one table. The row is the slot: a small dense
  * integer from a free list. What changes with each packet (lastSeenMs) and what the uplink and
  * presence scan lies in typed arrays, out of the garbage collector's sight; only the link and the
- * device's name are references. About 45 bytes a slot beside those.
+ * device's name are references. About 49 bytes a slot beside those.
  *
  * Invariants: one session per (tenant, device), `open` says which slot held it before; an ordinal
  * belongs to one open session; a slot's columns are meaningless while its `Taken` bit is off.
@@ -45,6 +45,8 @@ export class SessionTable {
   ordinal: Uint32Array = new Uint32Array(FIRST_CAPACITY);
   /** Meaningful with the `Granted` bit; below 2^53. */
   fence: Float64Array = new Float64Array(FIRST_CAPACITY);
+  /** As the center's grant names it; 0 = none, or not known. */
+  site: Uint32Array = new Uint32Array(FIRST_CAPACITY);
   keepAliveSeconds: Uint16Array = new Uint16Array(FIRST_CAPACITY);
   protocolLevel: Uint8Array = new Uint8Array(FIRST_CAPACITY);
   state: Uint16Array = new Uint16Array(FIRST_CAPACITY);
@@ -87,6 +89,7 @@ export class SessionTable {
     this.state[slot] = SessionState.Taken;
     this.ordinal[slot] = 0;
     this.fence[slot] = 0;
+    this.site[slot] = 0;
     this.keepAliveSeconds[slot] = 0;
     this.protocolLevel[slot] = 0;
     this.#incarnation[slot] = ((this.#incarnation[slot] as number) + 1) & INCARNATION_MASK;
@@ -220,6 +223,7 @@ export class SessionTable {
     this.silenceLimitMs = grown(this.silenceLimitMs, new Uint32Array(capacity));
     this.ordinal = grown(this.ordinal, new Uint32Array(capacity));
     this.fence = grown(this.fence, new Float64Array(capacity));
+    this.site = grown(this.site, new Uint32Array(capacity));
     this.keepAliveSeconds = grown(this.keepAliveSeconds, new Uint16Array(capacity));
     this.protocolLevel = grown(this.protocolLevel, new Uint8Array(capacity));
     this.state = grown(this.state, new Uint16Array(capacity));

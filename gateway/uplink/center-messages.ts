@@ -11,6 +11,7 @@ import {
   type SessionGrantBatch,
   type SessionRevoke,
 } from "../../protocol/gen/muster/v1/gateway_pb.ts";
+import type { RolloutCaps } from "../artifacts/rollout-caps.ts";
 import type { TrustCache } from "../artifacts/trust-cache.ts";
 import type { LeaseService } from "../leases/lease-service.ts";
 import type { ReportBuffer } from "../pipeline/report-buffer.ts";
@@ -34,6 +35,7 @@ export interface CenterMessagesOptions {
   readonly leases: LeaseService;
   readonly trust: TrustCache;
   readonly siblings: Siblings;
+  readonly caps: RolloutCaps;
   readonly logger: Logger;
 }
 
@@ -45,6 +47,7 @@ export class CenterMessages {
   readonly #leases: LeaseService;
   readonly #trust: TrustCache;
   readonly #siblings: Siblings;
+  readonly #caps: RolloutCaps;
   readonly #logger: Logger;
 
   constructor(options: CenterMessagesOptions) {
@@ -55,6 +58,7 @@ export class CenterMessages {
     this.#leases = options.leases;
     this.#trust = options.trust;
     this.#siblings = options.siblings;
+    this.#caps = options.caps;
     this.#logger = options.logger;
   }
 
@@ -65,7 +69,10 @@ export class CenterMessages {
         return this.#grant(kind.value);
       case "sessionRevoke":
         return this.#revoke(kind.value);
+      case "rolloutBandwidth":
+        return kind.value.caps.forEach((caps) => this.#caps.learn(caps));
       case "planLease":
+        this.#caps.learn(kind.value.bandwidth);
         return this.#leases.take(kind.value);
       case "leaseRenewal":
         return this.#leases.renew(kind.value);
@@ -90,7 +97,10 @@ export class CenterMessages {
       const fence = Number(batch.fences[index] ?? 0n);
       if (ordinal === 0) this.#refuse(slot, batch.refusals[index]);
       else if (slot === -1) this.#announcer.grantUnwanted(ordinal, fence);
-      else this.#lifecycle.grant(slot, ordinal, fence);
+      else {
+        this.#table.site[slot] = batch.sites[index] ?? 0;
+        this.#lifecycle.grant(slot, ordinal, fence);
+      }
     }
   }
 

@@ -9,6 +9,7 @@
  * taken-over gateway can drop offers anyway.
  */
 import { z } from "zod";
+import { LEAST_BYTES_PER_SECOND } from "../../domain/bandwidth.ts";
 import { DAYS, type Window } from "../../domain/window.ts";
 import type { Command } from "../../domain/subject.ts";
 import { commandSchema } from "./command.ts";
@@ -57,6 +58,8 @@ export interface OfferPayload {
   readonly release?: OfferedRelease | undefined;
   /** When it may be fetched and when its install may begin; absent: at any time. */
   readonly windows?: OfferedWindows | undefined;
+  /** No faster than this are its artifacts fetched; absent: as fast as they come. */
+  readonly bytesPerSecond?: number | undefined;
   /** Present when the action is `run`. */
   readonly command?: Command | undefined;
   /** 16 random bytes, base64url: makes every offer unique. */
@@ -155,6 +158,7 @@ export const offerPayloadSchema: z.ZodType<OfferPayload> = z.object({
   windows: z
     .object({ timeZone: z.string().max(64), install: windows, download: windows })
     .optional(),
+  bytesPerSecond: z.number().min(LEAST_BYTES_PER_SECOND).optional(),
   command: commandSchema.optional(),
   nonce: z.string().min(16).max(64),
   issuedAtMs: z.int().min(0),

@@ -92,3 +92,15 @@ it("a download that does not fit the disk is not begun", async (context) => {
   assert.equal(result.kind === "failed" && result.reason, "no-space");
   assert.equal(gateway.asked.length, 0);
 });
+
+it("the gateway is told for which rollout it is, so that it keeps to the caps", async (context) => {
+  await using folder = await tempDir("download");
+  const told: unknown[] = [];
+  const gateway = await gatewayOf(context, (asked, response) => {
+    told.push(asked.headers["muster-rollout"]);
+    honest(asked, response);
+  });
+  const target = downloader(folder.path, [gateway.address]);
+  assert.deepEqual(await target.download({ ...request, rollout: 17 }), { kind: "done" });
+  assert.deepEqual(told, ["17"]);
+});

@@ -27,6 +27,7 @@ const REFUSED: readonly (readonly [name: string, spec: Spec, message: RegExp])[]
     { command: { run: ["df"], outputLimitBytes: 65_537 } },
     /is more than 65536 bytes, the most that is kept/,
   ],
+  ["with a cap", { ...DF, bandwidth: {} }, /spec\.bandwidth is set: a command fetches nothing/],
 ];
 
 describe("a command", () => {

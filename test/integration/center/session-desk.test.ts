@@ -9,6 +9,7 @@ import { LinkStream } from "../../../center/link/link-stream.ts";
 import { SessionDesk } from "../../../center/link/session-desk.ts";
 import { DeviceNames } from "../../../center/state/device-names.ts";
 import { FleetTable } from "../../../center/state/fleet-table.ts";
+import { siteKey } from "../../../domain/place-loads.ts";
 import { openDirectSqliteStore } from "../../../engines/sqlite/direct-store.ts";
 import {
   RefusalReason,
@@ -52,7 +53,7 @@ class Bench implements AsyncDisposable {
       expectedRevision: 0,
       value: deviceJson({
         region: "eu",
-        site: "",
+        site: id === "till-1" ? "shop" : "",
         labels: {},
         serviceLevel: "",
         critical: false,
@@ -119,7 +120,8 @@ describe("a session", () => {
     await bench.announce(one.stream, ["till-1", "till-2", "old", "nobody"]);
     const { kind } = await one.read();
     assert(kind.case === "sessionGrant");
-    const { localIds, ordinals, fences, refusals } = kind.value;
+    const { localIds, ordinals, fences, refusals, sites } = kind.value;
+    assert.deepEqual(sites, [siteKey("default", "shop"), 0, 0, 0]);
     assert.deepEqual(localIds, [10, 11, 12, 13]);
     assert.deepEqual(ordinals, [1, 0, 0, 0]);
     assert.deepEqual(fences, [100n, 0n, 0n, 0n]);

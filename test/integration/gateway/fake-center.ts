@@ -38,6 +38,8 @@ export class FakeCenter {
   readonly artifacts: Map<string, Buffer> = new Map();
   trustFiles: { name: string; data: Uint8Array }[] = [];
   /** `tenant/device` → ordinal; whoever is not here is refused. */
+  /** By device id, as grants name it. */
+  readonly sites: Map<string, number> = new Map();
   readonly ordinals: Map<string, number> = new Map();
   /** Acknowledges each report batch at once. */
   acknowledgesReports = true;
@@ -172,6 +174,7 @@ export class FakeCenter {
       ordinals,
       fences: ordinals.map(() => this.#nextFence++),
       refusals: ordinals.map((ordinal) => (ordinal === 0 ? 1 : 0)),
+      sites: batch.devices.map((device) => this.sites.get(device) ?? 0),
     };
     this.send({ case: "sessionGrant", value });
   }

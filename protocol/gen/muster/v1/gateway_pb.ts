@@ -17,7 +17,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file muster/v1/gateway.proto.
  */
 export const file_muster_v1_gateway: GenFile = /*@__PURE__*/
-  fileDesc("ChdtdXN0ZXIvdjEvZ2F0ZXdheS5wcm90bxIJbXVzdGVyLnYxItMECg5Db25uZWN0UmVxdWVzdBIoCgVoZWxsbxgBIAEoCzIXLm11c3Rlci52MS5HYXRld2F5SGVsbG9IABIwCgloZWFydGJlYXQYAiABKAsyGy5tdXN0ZXIudjEuR2F0ZXdheUhlYXJ0YmVhdEgAEjMKDHNlc3Npb25fb3BlbhgDIAEoCzIbLm11c3Rlci52MS5TZXNzaW9uT3BlbkJhdGNoSAASNQoNc2Vzc2lvbl9jbG9zZRgEIAEoCzIcLm11c3Rlci52MS5TZXNzaW9uQ2xvc2VCYXRjaEgAEjMKDGRldmljZV9zdGF0ZRgFIAEoCzIbLm11c3Rlci52MS5EZXZpY2VTdGF0ZUJhdGNoSAASKQoHcmVwb3J0cxgGIAEoCzIWLm11c3Rlci52MS5SZXBvcnRCYXRjaEgAEi4KDGxlYXNlX3JldHVybhgHIAEoCzIWLm11c3Rlci52MS5MZWFzZVJldHVybkgAEj4KFHN0b3BfYWNrbm93bGVkZ2VtZW50GAggASgLMh4ubXVzdGVyLnYxLlN0b3BBY2tub3dsZWRnZW1lbnRIABIzCgxkZXZpY2VfaGVsbG8YCSABKAsyGy5tdXN0ZXIudjEuRGV2aWNlSGVsbG9CYXRjaEgAEjYKDnBhY2tlZF9yZXBvcnRzGEYgASgLMhwubXVzdGVyLnYxLlBhY2tlZFJlcG9ydEJhdGNoSAASNAoNcGFja2VkX3N0YXRlcxhHIAEoCzIbLm11c3Rlci52MS5QYWNrZWRTdGF0ZUJhdGNoSABCBgoEa2luZCLfAwoPQ29ubmVjdFJlc3BvbnNlEiUKB3dlbGNvbWUYASABKAsyEi5tdXN0ZXIudjEuV2VsY29tZUgAEjUKDXNlc3Npb25fZ3JhbnQYAiABKAsyHC5tdXN0ZXIudjEuU2Vzc2lvbkdyYW50QmF0Y2hIABIyCg5zZXNzaW9uX3Jldm9rZRgDIAEoCzIYLm11c3Rlci52MS5TZXNzaW9uUmV2b2tlSAASKgoKcGxhbl9sZWFzZRgEIAEoCzIULm11c3Rlci52MS5QbGFuTGVhc2VIABIwCg1sZWFzZV9yZW5ld2FsGAUgASgLMhcubXVzdGVyLnYxLkxlYXNlUmVuZXdhbEgAEioKCnN0b3BfZXBvY2gYBiABKAsyFC5tdXN0ZXIudjEuU3RvcEVwb2NoSAASQgoWcmVwb3J0X2Fja25vd2xlZGdlbWVudBgHIAEoCzIgLm11c3Rlci52MS5SZXBvcnRBY2tub3dsZWRnZW1lbnRIABIyCg5zaWJsaW5nX3VwZGF0ZRgIIAEoCzIYLm11c3Rlci52MS5TaWJsaW5nVXBkYXRlSAASMAoNdHJ1c3RfY2hhbmdlZBgJIAEoCzIXLm11c3Rlci52MS5UcnVzdENoYW5nZWRIAEIGCgRraW5kItMBCgxHYXRld2F5SGVsbG8SDwoHZ2F0ZXdheRgBIAEoCRIOCgZyZWdpb24YAiABKAkSCgoCaXAYAyABKAkSKwoIc2VydmljZXMYBCADKAsyGS5tdXN0ZXIudjEuR2F0ZXdheVNlcnZpY2USFQoNc3RhcnRlZF9hdF9tcxgFIAEoAxITCgtpbmNhcm5hdGlvbhgGIAEoCRIPCgd2ZXJzaW9uGAcgASgJEhYKDmhlbGRfbGVhc2VfaWRzGAggAygJEhQKDGxpbmtfdmVyc2lvbhhGIAEoDSIsCg5HYXRld2F5U2VydmljZRIMCgRuYW1lGAEgASgJEgwKBHBvcnQYAiABKA0iigEKB1dlbGNvbWUSFgoOZ2F0ZXdheV9udW1iZXIYASABKA0SHQoVaGVhcnRiZWF0X2ludGVydmFsX21zGAIgASgNEhYKDm1pc3Nlc19hbGxvd2VkGAMgASgNEhoKEmNlbnRlcl9pbmNhcm5hdGlvbhgEIAEoCRIUCgxsaW5rX3ZlcnNpb24YRiABKA0icAoQR2F0ZXdheUhlYXJ0YmVhdBIQCghzZXF1ZW5jZRgBIAEoBBIZChFjb25uZWN0ZWRfZGV2aWNlcxgCIAEoDRIZChFldmVudF9sb29wX2xhZ19tcxgDIAEoDRIUCgxoZWxkX3JlcG9ydHMYBCABKA0ikgEKEFNlc3Npb25PcGVuQmF0Y2gSEQoJbG9jYWxfaWRzGAEgAygNEg8KB3RlbmFudHMYAiADKAkSDwoHZGV2aWNlcxgDIAMoCRIbChNjZXJ0aWZpY2F0ZV9zZXJpYWxzGAQgAygJEhYKDnNuYXBzaG90X2JlZ2luGAUgASgIEhQKDHNuYXBzaG90X2VuZBgGIAEoCCJ0ChFTZXNzaW9uR3JhbnRCYXRjaBIRCglsb2NhbF9pZHMYASADKA0SEAoIb3JkaW5hbHMYAiADKA0SDgoGZmVuY2VzGAMgAygEEioKCHJlZnVzYWxzGAQgAygOMhgubXVzdGVyLnYxLlJlZnVzYWxSZWFzb24iYgoNU2Vzc2lvblJldm9rZRIRCglsb2NhbF9pZHMYASADKA0SDgoGZmVuY2VzGAIgAygEEi4KBnJlYXNvbhgDIAEoDjIeLm11c3Rlci52MS5TZXNzaW9uUmV2b2tlUmVhc29uIn4KEVNlc3Npb25DbG9zZUJhdGNoEhAKCG9yZGluYWxzGAEgAygNEg4KBmZlbmNlcxgCIAMoBBIuCgdyZWFzb25zGAMgAygOMh0ubXVzdGVyLnYxLlNlc3Npb25DbG9zZVJlYXNvbhIXCg9sYXN0X3NlZW5fYXRfbXMYBCADKAMiagoQRGV2aWNlU3RhdGVCYXRjaBIQCghvcmRpbmFscxgBIAMoDRINCgVzbG90cxgCIAMoCRIPCgdkaWdlc3RzGAMgAygJEhMKC2dlbmVyYXRpb25zGAQgAygFEg8KB2hlYWx0aHkYBSADKAgiYAoQRGV2aWNlSGVsbG9CYXRjaBIQCghvcmRpbmFscxgBIAMoDRIOCgZhZ2VudHMYAiADKAkSGAoQaW52ZW50b3JpZXNfanNvbhgDIAMoCRIQCghmZWF0dXJlcxgeIAMoCSLXAQoLUmVwb3J0QmF0Y2gSFgoOYmF0Y2hfc2VxdWVuY2UYASABKAQSEAoIb3JkaW5hbHMYAiADKA0SEAoIcm9sbG91dHMYAyADKA0SEQoJcG9zaXRpb25zGAQgAygNEhMKC2dlbmVyYXRpb25zGAUgAygFEhEKCXNlcXVlbmNlcxgGIAMoDRIOCgZwaGFzZXMYByADKA0SFwoPZGV2aWNlX3RpbWVzX21zGAggAygDEigKB2RldGFpbHMYCSADKAsyFy5tdXN0ZXIudjEuUmVwb3J0RGV0YWlsImYKEVBhY2tlZFJlcG9ydEJhdGNoEhYKDmJhdGNoX3NlcXVlbmNlGEYgASgEEg8KB2NvbHVtbnMYRyABKAwSKAoHZGV0YWlscxhIIAMoCzIXLm11c3Rlci52MS5SZXBvcnREZXRhaWwiNAoQUGFja2VkU3RhdGVCYXRjaBIPCgdkaWdlc3RzGAEgAygJEg8KB2NvbHVtbnMYAiABKAwihwEKDFJlcG9ydERldGFpbBINCgVpbmRleBgBIAEoDRIOCgZyZWFzb24YAiABKAkSDAoEdGV4dBgDIAEoCRIOCgZkaWdlc3QYBCABKAkSFgoJZXhpdF9jb2RlGDIgASgFSACIAQESFAoMb3V0cHV0X2J5dGVzGDMgASgEQgwKCl9leGl0X2NvZGUiLwoVUmVwb3J0QWNrbm93bGVkZ2VtZW50EhYKDmJhdGNoX3NlcXVlbmNlGAEgASgEItEBCglQbGFuTGVhc2USEAoIbGVhc2VfaWQYASABKAkSDwoHcm9sbG91dBgCIAEoDRISCgpzdG9wX2Vwb2NoGAMgASgEEhcKD3RpbWVfdG9fbGl2ZV9tcxgEIAEoDRIRCglwb3NpdGlvbnMYBSADKA0SEAoIb3JkaW5hbHMYBiADKA0SEwoLZ2VuZXJhdGlvbnMYByADKAUSDgoGb2ZmZXJzGAggAygMEioKC29mZmVyX2JhdGNoGEYgASgLMhUubXVzdGVyLnYxLk9mZmVyQmF0Y2gipQEKCk9mZmVyQmF0Y2gSKwoJdGVtcGxhdGVzGAEgAygLMhgubXVzdGVyLnYxLk9mZmVyVGVtcGxhdGUSGAoQdGVtcGxhdGVfaW5kZXhlcxgCIAMoDRIPCgdkZXZpY2VzGAMgASgMEg4KBm5vbmNlcxgEIAEoDBIMCgRoZWFkGAUgASgJEhEKCXNpZ25hdHVyZRgGIAEoCRIOCgZrZXlfaWQYByABKAkiHgoNT2ZmZXJUZW1wbGF0ZRINCgVwYXJ0cxgBIAMoCSJVCgxMZWFzZVJlbmV3YWwSEQoJbGVhc2VfaWRzGAEgAygJEhcKD3RpbWVfdG9fbGl2ZV9tcxgCIAEoDRIZChFyZXZva2VkX2xlYXNlX2lkcxgDIAMoCSJmCgtMZWFzZVJldHVybhIQCghsZWFzZV9pZBgBIAEoCRIPCgdyb2xsb3V0GAIgASgNEhEKCXBvc2l0aW9ucxgDIAMoDRITCgtnZW5lcmF0aW9ucxgEIAMoBRIMCgRzZW50GAUgAygIIjAKCVN0b3BFcG9jaBIPCgdyb2xsb3V0GAEgASgNEhIKCnN0b3BfZXBvY2gYAiABKAQiOgoTU3RvcEFja25vd2xlZGdlbWVudBIPCgdyb2xsb3V0GAEgASgNEhIKCnN0b3BfZXBvY2gYAiABKAQiNQoNU2libGluZ1VwZGF0ZRIkCghzaWJsaW5ncxgBIAMoCzISLm11c3Rlci52MS5TaWJsaW5nIooBCgdTaWJsaW5nEg8KB2dhdGV3YXkYASABKAkSDgoGcmVnaW9uGAIgASgJEgoKAmlwGAMgASgJEisKCHNlcnZpY2VzGAQgAygLMhkubXVzdGVyLnYxLkdhdGV3YXlTZXJ2aWNlEg4KBm9ubGluZRgFIAEoCBIVCg1jaGFuZ2VkX2F0X21zGAYgASgDIicKDFRydXN0Q2hhbmdlZBIXCg90YXJnZXRzX3ZlcnNpb24YASABKA0iPAoURmV0Y2hBcnRpZmFjdFJlcXVlc3QSDgoGc2hhMjU2GAEgASgJEhQKDHN0YXJ0X29mZnNldBgCIAEoBCI6ChVGZXRjaEFydGlmYWN0UmVzcG9uc2USEwoLdG90YWxfYnl0ZXMYASABKAQSDAoEZGF0YRgCIAEoDCJPChFGZXRjaENodW5rUmVxdWVzdBIOCgZzaGEyNTYYASABKAkSFAoMc3RhcnRfb2Zmc2V0GAIgASgEEhQKDGxlbmd0aF9ieXRlcxgDIAEoDSIiChJGZXRjaENodW5rUmVzcG9uc2USDAoEZGF0YRgBIAEoDCITChFGZXRjaFRydXN0UmVxdWVzdCI5ChJGZXRjaFRydXN0UmVzcG9uc2USIwoFZmlsZXMYASADKAsyFC5tdXN0ZXIudjEuVHJ1c3RGaWxlIicKCVRydXN0RmlsZRIMCgRuYW1lGAEgASgJEgwKBGRhdGEYAiABKAwqlgEKDVJlZnVzYWxSZWFzb24SHgoaUkVGVVNBTF9SRUFTT05fVU5TUEVDSUZJRUQQABIhCh1SRUZVU0FMX1JFQVNPTl9VTktOT1dOX0RFVklDRRABEhoKFlJFRlVTQUxfUkVBU09OX1JFVElSRUQQAhImCiJSRUZVU0FMX1JFQVNPTl9SRVZPS0VEX0NFUlRJRklDQVRFEAMqhQEKE1Nlc3Npb25SZXZva2VSZWFzb24SJQohU0VTU0lPTl9SRVZPS0VfUkVBU09OX1VOU1BFQ0lGSUVEEAASJAogU0VTU0lPTl9SRVZPS0VfUkVBU09OX1RBS0VOX09WRVIQARIhCh1TRVNTSU9OX1JFVk9LRV9SRUFTT05fUkVUSVJFRBACKqgBChJTZXNzaW9uQ2xvc2VSZWFzb24SJAogU0VTU0lPTl9DTE9TRV9SRUFTT05fVU5TUEVDSUZJRUQQABIfChtTRVNTSU9OX0NMT1NFX1JFQVNPTl9DTE9TRUQQARIqCiZTRVNTSU9OX0NMT1NFX1JFQVNPTl9NSVNTRURfSEVBUlRCRUFUUxACEh8KG1NFU1NJT05fQ0xPU0VfUkVBU09OX0tJQ0tFRBADMr8CCgtHYXRld2F5TGluaxJECgdDb25uZWN0EhkubXVzdGVyLnYxLkNvbm5lY3RSZXF1ZXN0GhoubXVzdGVyLnYxLkNvbm5lY3RSZXNwb25zZSgBMAESVAoNRmV0Y2hBcnRpZmFjdBIfLm11c3Rlci52MS5GZXRjaEFydGlmYWN0UmVxdWVzdBogLm11c3Rlci52MS5GZXRjaEFydGlmYWN0UmVzcG9uc2UwARJJCgpGZXRjaENodW5rEhwubXVzdGVyLnYxLkZldGNoQ2h1bmtSZXF1ZXN0Gh0ubXVzdGVyLnYxLkZldGNoQ2h1bmtSZXNwb25zZRJJCgpGZXRjaFRydXN0EhwubXVzdGVyLnYxLkZldGNoVHJ1c3RSZXF1ZXN0Gh0ubXVzdGVyLnYxLkZldGNoVHJ1c3RSZXNwb25zZWIGcHJvdG8z");
+  fileDesc("ChdtdXN0ZXIvdjEvZ2F0ZXdheS5wcm90bxIJbXVzdGVyLnYxItMECg5Db25uZWN0UmVxdWVzdBIoCgVoZWxsbxgBIAEoCzIXLm11c3Rlci52MS5HYXRld2F5SGVsbG9IABIwCgloZWFydGJlYXQYAiABKAsyGy5tdXN0ZXIudjEuR2F0ZXdheUhlYXJ0YmVhdEgAEjMKDHNlc3Npb25fb3BlbhgDIAEoCzIbLm11c3Rlci52MS5TZXNzaW9uT3BlbkJhdGNoSAASNQoNc2Vzc2lvbl9jbG9zZRgEIAEoCzIcLm11c3Rlci52MS5TZXNzaW9uQ2xvc2VCYXRjaEgAEjMKDGRldmljZV9zdGF0ZRgFIAEoCzIbLm11c3Rlci52MS5EZXZpY2VTdGF0ZUJhdGNoSAASKQoHcmVwb3J0cxgGIAEoCzIWLm11c3Rlci52MS5SZXBvcnRCYXRjaEgAEi4KDGxlYXNlX3JldHVybhgHIAEoCzIWLm11c3Rlci52MS5MZWFzZVJldHVybkgAEj4KFHN0b3BfYWNrbm93bGVkZ2VtZW50GAggASgLMh4ubXVzdGVyLnYxLlN0b3BBY2tub3dsZWRnZW1lbnRIABIzCgxkZXZpY2VfaGVsbG8YCSABKAsyGy5tdXN0ZXIudjEuRGV2aWNlSGVsbG9CYXRjaEgAEjYKDnBhY2tlZF9yZXBvcnRzGEYgASgLMhwubXVzdGVyLnYxLlBhY2tlZFJlcG9ydEJhdGNoSAASNAoNcGFja2VkX3N0YXRlcxhHIAEoCzIbLm11c3Rlci52MS5QYWNrZWRTdGF0ZUJhdGNoSABCBgoEa2luZCKZBAoPQ29ubmVjdFJlc3BvbnNlEiUKB3dlbGNvbWUYASABKAsyEi5tdXN0ZXIudjEuV2VsY29tZUgAEjUKDXNlc3Npb25fZ3JhbnQYAiABKAsyHC5tdXN0ZXIudjEuU2Vzc2lvbkdyYW50QmF0Y2hIABIyCg5zZXNzaW9uX3Jldm9rZRgDIAEoCzIYLm11c3Rlci52MS5TZXNzaW9uUmV2b2tlSAASKgoKcGxhbl9sZWFzZRgEIAEoCzIULm11c3Rlci52MS5QbGFuTGVhc2VIABIwCg1sZWFzZV9yZW5ld2FsGAUgASgLMhcubXVzdGVyLnYxLkxlYXNlUmVuZXdhbEgAEioKCnN0b3BfZXBvY2gYBiABKAsyFC5tdXN0ZXIudjEuU3RvcEVwb2NoSAASQgoWcmVwb3J0X2Fja25vd2xlZGdlbWVudBgHIAEoCzIgLm11c3Rlci52MS5SZXBvcnRBY2tub3dsZWRnZW1lbnRIABIyCg5zaWJsaW5nX3VwZGF0ZRgIIAEoCzIYLm11c3Rlci52MS5TaWJsaW5nVXBkYXRlSAASMAoNdHJ1c3RfY2hhbmdlZBgJIAEoCzIXLm11c3Rlci52MS5UcnVzdENoYW5nZWRIABI4ChFyb2xsb3V0X2JhbmR3aWR0aBg8IAEoCzIbLm11c3Rlci52MS5Sb2xsb3V0QmFuZHdpZHRoSABCBgoEa2luZCLTAQoMR2F0ZXdheUhlbGxvEg8KB2dhdGV3YXkYASABKAkSDgoGcmVnaW9uGAIgASgJEgoKAmlwGAMgASgJEisKCHNlcnZpY2VzGAQgAygLMhkubXVzdGVyLnYxLkdhdGV3YXlTZXJ2aWNlEhUKDXN0YXJ0ZWRfYXRfbXMYBSABKAMSEwoLaW5jYXJuYXRpb24YBiABKAkSDwoHdmVyc2lvbhgHIAEoCRIWCg5oZWxkX2xlYXNlX2lkcxgIIAMoCRIUCgxsaW5rX3ZlcnNpb24YRiABKA0iLAoOR2F0ZXdheVNlcnZpY2USDAoEbmFtZRgBIAEoCRIMCgRwb3J0GAIgASgNIooBCgdXZWxjb21lEhYKDmdhdGV3YXlfbnVtYmVyGAEgASgNEh0KFWhlYXJ0YmVhdF9pbnRlcnZhbF9tcxgCIAEoDRIWCg5taXNzZXNfYWxsb3dlZBgDIAEoDRIaChJjZW50ZXJfaW5jYXJuYXRpb24YBCABKAkSFAoMbGlua192ZXJzaW9uGEYgASgNInAKEEdhdGV3YXlIZWFydGJlYXQSEAoIc2VxdWVuY2UYASABKAQSGQoRY29ubmVjdGVkX2RldmljZXMYAiABKA0SGQoRZXZlbnRfbG9vcF9sYWdfbXMYAyABKA0SFAoMaGVsZF9yZXBvcnRzGAQgASgNIpIBChBTZXNzaW9uT3BlbkJhdGNoEhEKCWxvY2FsX2lkcxgBIAMoDRIPCgd0ZW5hbnRzGAIgAygJEg8KB2RldmljZXMYAyADKAkSGwoTY2VydGlmaWNhdGVfc2VyaWFscxgEIAMoCRIWCg5zbmFwc2hvdF9iZWdpbhgFIAEoCBIUCgxzbmFwc2hvdF9lbmQYBiABKAgigwEKEVNlc3Npb25HcmFudEJhdGNoEhEKCWxvY2FsX2lkcxgBIAMoDRIQCghvcmRpbmFscxgCIAMoDRIOCgZmZW5jZXMYAyADKAQSKgoIcmVmdXNhbHMYBCADKA4yGC5tdXN0ZXIudjEuUmVmdXNhbFJlYXNvbhINCgVzaXRlcxg8IAMoDSJiCg1TZXNzaW9uUmV2b2tlEhEKCWxvY2FsX2lkcxgBIAMoDRIOCgZmZW5jZXMYAiADKAQSLgoGcmVhc29uGAMgASgOMh4ubXVzdGVyLnYxLlNlc3Npb25SZXZva2VSZWFzb24ifgoRU2Vzc2lvbkNsb3NlQmF0Y2gSEAoIb3JkaW5hbHMYASADKA0SDgoGZmVuY2VzGAIgAygEEi4KB3JlYXNvbnMYAyADKA4yHS5tdXN0ZXIudjEuU2Vzc2lvbkNsb3NlUmVhc29uEhcKD2xhc3Rfc2Vlbl9hdF9tcxgEIAMoAyJqChBEZXZpY2VTdGF0ZUJhdGNoEhAKCG9yZGluYWxzGAEgAygNEg0KBXNsb3RzGAIgAygJEg8KB2RpZ2VzdHMYAyADKAkSEwoLZ2VuZXJhdGlvbnMYBCADKAUSDwoHaGVhbHRoeRgFIAMoCCJgChBEZXZpY2VIZWxsb0JhdGNoEhAKCG9yZGluYWxzGAEgAygNEg4KBmFnZW50cxgCIAMoCRIYChBpbnZlbnRvcmllc19qc29uGAMgAygJEhAKCGZlYXR1cmVzGB4gAygJItcBCgtSZXBvcnRCYXRjaBIWCg5iYXRjaF9zZXF1ZW5jZRgBIAEoBBIQCghvcmRpbmFscxgCIAMoDRIQCghyb2xsb3V0cxgDIAMoDRIRCglwb3NpdGlvbnMYBCADKA0SEwoLZ2VuZXJhdGlvbnMYBSADKAUSEQoJc2VxdWVuY2VzGAYgAygNEg4KBnBoYXNlcxgHIAMoDRIXCg9kZXZpY2VfdGltZXNfbXMYCCADKAMSKAoHZGV0YWlscxgJIAMoCzIXLm11c3Rlci52MS5SZXBvcnREZXRhaWwiZgoRUGFja2VkUmVwb3J0QmF0Y2gSFgoOYmF0Y2hfc2VxdWVuY2UYRiABKAQSDwoHY29sdW1ucxhHIAEoDBIoCgdkZXRhaWxzGEggAygLMhcubXVzdGVyLnYxLlJlcG9ydERldGFpbCI0ChBQYWNrZWRTdGF0ZUJhdGNoEg8KB2RpZ2VzdHMYASADKAkSDwoHY29sdW1ucxgCIAEoDCKHAQoMUmVwb3J0RGV0YWlsEg0KBWluZGV4GAEgASgNEg4KBnJlYXNvbhgCIAEoCRIMCgR0ZXh0GAMgASgJEg4KBmRpZ2VzdBgEIAEoCRIWCglleGl0X2NvZGUYMiABKAVIAIgBARIUCgxvdXRwdXRfYnl0ZXMYMyABKARCDAoKX2V4aXRfY29kZSIvChVSZXBvcnRBY2tub3dsZWRnZW1lbnQSFgoOYmF0Y2hfc2VxdWVuY2UYASABKAQi/gEKCVBsYW5MZWFzZRIQCghsZWFzZV9pZBgBIAEoCRIPCgdyb2xsb3V0GAIgASgNEhIKCnN0b3BfZXBvY2gYAyABKAQSFwoPdGltZV90b19saXZlX21zGAQgASgNEhEKCXBvc2l0aW9ucxgFIAMoDRIQCghvcmRpbmFscxgGIAMoDRITCgtnZW5lcmF0aW9ucxgHIAMoBRIOCgZvZmZlcnMYCCADKAwSKgoLb2ZmZXJfYmF0Y2gYRiABKAsyFS5tdXN0ZXIudjEuT2ZmZXJCYXRjaBIrCgliYW5kd2lkdGgYPCABKAsyGC5tdXN0ZXIudjEuQmFuZHdpZHRoQ2FwcyKCAQoNQmFuZHdpZHRoQ2FwcxIPCgdyb2xsb3V0GAEgASgNEh8KF2RldmljZV9ieXRlc19wZXJfc2Vjb25kGAIgASgEEh0KFXNpdGVfYnl0ZXNfcGVyX3NlY29uZBgDIAEoBBIgChhnYXRld2F5X2J5dGVzX3Blcl9zZWNvbmQYBCABKAQiOgoQUm9sbG91dEJhbmR3aWR0aBImCgRjYXBzGAEgAygLMhgubXVzdGVyLnYxLkJhbmR3aWR0aENhcHMipQEKCk9mZmVyQmF0Y2gSKwoJdGVtcGxhdGVzGAEgAygLMhgubXVzdGVyLnYxLk9mZmVyVGVtcGxhdGUSGAoQdGVtcGxhdGVfaW5kZXhlcxgCIAMoDRIPCgdkZXZpY2VzGAMgASgMEg4KBm5vbmNlcxgEIAEoDBIMCgRoZWFkGAUgASgJEhEKCXNpZ25hdHVyZRgGIAEoCRIOCgZrZXlfaWQYByABKAkiHgoNT2ZmZXJUZW1wbGF0ZRINCgVwYXJ0cxgBIAMoCSJVCgxMZWFzZVJlbmV3YWwSEQoJbGVhc2VfaWRzGAEgAygJEhcKD3RpbWVfdG9fbGl2ZV9tcxgCIAEoDRIZChFyZXZva2VkX2xlYXNlX2lkcxgDIAMoCSJmCgtMZWFzZVJldHVybhIQCghsZWFzZV9pZBgBIAEoCRIPCgdyb2xsb3V0GAIgASgNEhEKCXBvc2l0aW9ucxgDIAMoDRITCgtnZW5lcmF0aW9ucxgEIAMoBRIMCgRzZW50GAUgAygIIjAKCVN0b3BFcG9jaBIPCgdyb2xsb3V0GAEgASgNEhIKCnN0b3BfZXBvY2gYAiABKAQiOgoTU3RvcEFja25vd2xlZGdlbWVudBIPCgdyb2xsb3V0GAEgASgNEhIKCnN0b3BfZXBvY2gYAiABKAQiNQoNU2libGluZ1VwZGF0ZRIkCghzaWJsaW5ncxgBIAMoCzISLm11c3Rlci52MS5TaWJsaW5nIooBCgdTaWJsaW5nEg8KB2dhdGV3YXkYASABKAkSDgoGcmVnaW9uGAIgASgJEgoKAmlwGAMgASgJEisKCHNlcnZpY2VzGAQgAygLMhkubXVzdGVyLnYxLkdhdGV3YXlTZXJ2aWNlEg4KBm9ubGluZRgFIAEoCBIVCg1jaGFuZ2VkX2F0X21zGAYgASgDIicKDFRydXN0Q2hhbmdlZBIXCg90YXJnZXRzX3ZlcnNpb24YASABKA0iPAoURmV0Y2hBcnRpZmFjdFJlcXVlc3QSDgoGc2hhMjU2GAEgASgJEhQKDHN0YXJ0X29mZnNldBgCIAEoBCI6ChVGZXRjaEFydGlmYWN0UmVzcG9uc2USEwoLdG90YWxfYnl0ZXMYASABKAQSDAoEZGF0YRgCIAEoDCJPChFGZXRjaENodW5rUmVxdWVzdBIOCgZzaGEyNTYYASABKAkSFAoMc3RhcnRfb2Zmc2V0GAIgASgEEhQKDGxlbmd0aF9ieXRlcxgDIAEoDSIiChJGZXRjaENodW5rUmVzcG9uc2USDAoEZGF0YRgBIAEoDCITChFGZXRjaFRydXN0UmVxdWVzdCI5ChJGZXRjaFRydXN0UmVzcG9uc2USIwoFZmlsZXMYASADKAsyFC5tdXN0ZXIudjEuVHJ1c3RGaWxlIicKCVRydXN0RmlsZRIMCgRuYW1lGAEgASgJEgwKBGRhdGEYAiABKAwqlgEKDVJlZnVzYWxSZWFzb24SHgoaUkVGVVNBTF9SRUFTT05fVU5TUEVDSUZJRUQQABIhCh1SRUZVU0FMX1JFQVNPTl9VTktOT1dOX0RFVklDRRABEhoKFlJFRlVTQUxfUkVBU09OX1JFVElSRUQQAhImCiJSRUZVU0FMX1JFQVNPTl9SRVZPS0VEX0NFUlRJRklDQVRFEAMqhQEKE1Nlc3Npb25SZXZva2VSZWFzb24SJQohU0VTU0lPTl9SRVZPS0VfUkVBU09OX1VOU1BFQ0lGSUVEEAASJAogU0VTU0lPTl9SRVZPS0VfUkVBU09OX1RBS0VOX09WRVIQARIhCh1TRVNTSU9OX1JFVk9LRV9SRUFTT05fUkVUSVJFRBACKqgBChJTZXNzaW9uQ2xvc2VSZWFzb24SJAogU0VTU0lPTl9DTE9TRV9SRUFTT05fVU5TUEVDSUZJRUQQABIfChtTRVNTSU9OX0NMT1NFX1JFQVNPTl9DTE9TRUQQARIqCiZTRVNTSU9OX0NMT1NFX1JFQVNPTl9NSVNTRURfSEVBUlRCRUFUUxACEh8KG1NFU1NJT05fQ0xPU0VfUkVBU09OX0tJQ0tFRBADMr8CCgtHYXRld2F5TGluaxJECgdDb25uZWN0EhkubXVzdGVyLnYxLkNvbm5lY3RSZXF1ZXN0GhoubXVzdGVyLnYxLkNvbm5lY3RSZXNwb25zZSgBMAESVAoNRmV0Y2hBcnRpZmFjdBIfLm11c3Rlci52MS5GZXRjaEFydGlmYWN0UmVxdWVzdBogLm11c3Rlci52MS5GZXRjaEFydGlmYWN0UmVzcG9uc2UwARJJCgpGZXRjaENodW5rEhwubXVzdGVyLnYxLkZldGNoQ2h1bmtSZXF1ZXN0Gh0ubXVzdGVyLnYxLkZldGNoQ2h1bmtSZXNwb25zZRJJCgpGZXRjaFRydXN0EhwubXVzdGVyLnYxLkZldGNoVHJ1c3RSZXF1ZXN0Gh0ubXVzdGVyLnYxLkZldGNoVHJ1c3RSZXNwb25zZWIGcHJvdG8z");
 
 /**
  * @generated from message muster.v1.ConnectRequest
@@ -171,6 +171,12 @@ export type ConnectResponse = Message<"muster.v1.ConnectResponse"> & {
      */
     value: TrustChanged;
     case: "trustChanged";
+  } | {
+    /**
+     * @generated from field: muster.v1.RolloutBandwidth rollout_bandwidth = 60;
+     */
+    value: RolloutBandwidth;
+    case: "rolloutBandwidth";
   } | { case: undefined; value?: undefined };
 };
 
@@ -426,6 +432,13 @@ export type SessionGrantBatch = Message<"muster.v1.SessionGrantBatch"> & {
    * @generated from field: repeated muster.v1.RefusalReason refusals = 4;
    */
   refusals: RefusalReason[];
+
+  /**
+   * by which caps of a site's bandwidth are counted; 0 = none
+   *
+   * @generated from field: repeated uint32 sites = 60;
+   */
+  sites: number[];
 };
 
 /**
@@ -836,6 +849,13 @@ export type PlanLease = Message<"muster.v1.PlanLease"> & {
    * @generated from field: muster.v1.OfferBatch offer_batch = 70;
    */
   offerBatch?: OfferBatch | undefined;
+
+  /**
+   * unset: no caps
+   *
+   * @generated from field: muster.v1.BandwidthCaps bandwidth = 60;
+   */
+  bandwidth?: BandwidthCaps | undefined;
 };
 
 /**
@@ -844,6 +864,59 @@ export type PlanLease = Message<"muster.v1.PlanLease"> & {
  */
 export const PlanLeaseSchema: GenMessage<PlanLease> = /*@__PURE__*/
   messageDesc(file_muster_v1_gateway, 17);
+
+/**
+ * Of one rollout: bytes a second, 0 = no cap.
+ *
+ * @generated from message muster.v1.BandwidthCaps
+ */
+export type BandwidthCaps = Message<"muster.v1.BandwidthCaps"> & {
+  /**
+   * @generated from field: uint32 rollout = 1;
+   */
+  rollout: number;
+
+  /**
+   * @generated from field: uint64 device_bytes_per_second = 2;
+   */
+  deviceBytesPerSecond: bigint;
+
+  /**
+   * @generated from field: uint64 site_bytes_per_second = 3;
+   */
+  siteBytesPerSecond: bigint;
+
+  /**
+   * @generated from field: uint64 gateway_bytes_per_second = 4;
+   */
+  gatewayBytesPerSecond: bigint;
+};
+
+/**
+ * Describes the message muster.v1.BandwidthCaps.
+ * Use `create(BandwidthCapsSchema)` to create a new message.
+ */
+export const BandwidthCapsSchema: GenMessage<BandwidthCaps> = /*@__PURE__*/
+  messageDesc(file_muster_v1_gateway, 18);
+
+/**
+ * Of every open rollout that has caps: sent once after the hello.
+ *
+ * @generated from message muster.v1.RolloutBandwidth
+ */
+export type RolloutBandwidth = Message<"muster.v1.RolloutBandwidth"> & {
+  /**
+   * @generated from field: repeated muster.v1.BandwidthCaps caps = 1;
+   */
+  caps: BandwidthCaps[];
+};
+
+/**
+ * Describes the message muster.v1.RolloutBandwidth.
+ * Use `create(RolloutBandwidthSchema)` to create a new message.
+ */
+export const RolloutBandwidthSchema: GenMessage<RolloutBandwidth> = /*@__PURE__*/
+  messageDesc(file_muster_v1_gateway, 19);
 
 /**
  * What the gateway makes the messages of `PlanLease.offers` from: see
@@ -903,7 +976,7 @@ export type OfferBatch = Message<"muster.v1.OfferBatch"> & {
  * Use `create(OfferBatchSchema)` to create a new message.
  */
 export const OfferBatchSchema: GenMessage<OfferBatch> = /*@__PURE__*/
-  messageDesc(file_muster_v1_gateway, 18);
+  messageDesc(file_muster_v1_gateway, 20);
 
 /**
  * The payload's JSON around its holes: device, position, generation, nonce.
@@ -924,7 +997,7 @@ export type OfferTemplate = Message<"muster.v1.OfferTemplate"> & {
  * Use `create(OfferTemplateSchema)` to create a new message.
  */
 export const OfferTemplateSchema: GenMessage<OfferTemplate> = /*@__PURE__*/
-  messageDesc(file_muster_v1_gateway, 19);
+  messageDesc(file_muster_v1_gateway, 21);
 
 /**
  * @generated from message muster.v1.LeaseRenewal
@@ -953,7 +1026,7 @@ export type LeaseRenewal = Message<"muster.v1.LeaseRenewal"> & {
  * Use `create(LeaseRenewalSchema)` to create a new message.
  */
 export const LeaseRenewalSchema: GenMessage<LeaseRenewal> = /*@__PURE__*/
-  messageDesc(file_muster_v1_gateway, 20);
+  messageDesc(file_muster_v1_gateway, 22);
 
 /**
  * Entries that come back: the device is not connected here any more, or the lease was revoked.
@@ -994,7 +1067,7 @@ export type LeaseReturn = Message<"muster.v1.LeaseReturn"> & {
  * Use `create(LeaseReturnSchema)` to create a new message.
  */
 export const LeaseReturnSchema: GenMessage<LeaseReturn> = /*@__PURE__*/
-  messageDesc(file_muster_v1_gateway, 21);
+  messageDesc(file_muster_v1_gateway, 23);
 
 /**
  * From now on offer nothing of this rollout under an older epoch; tell devices that were offered
@@ -1019,7 +1092,7 @@ export type StopEpoch = Message<"muster.v1.StopEpoch"> & {
  * Use `create(StopEpochSchema)` to create a new message.
  */
 export const StopEpochSchema: GenMessage<StopEpoch> = /*@__PURE__*/
-  messageDesc(file_muster_v1_gateway, 22);
+  messageDesc(file_muster_v1_gateway, 24);
 
 /**
  * @generated from message muster.v1.StopAcknowledgement
@@ -1041,7 +1114,7 @@ export type StopAcknowledgement = Message<"muster.v1.StopAcknowledgement"> & {
  * Use `create(StopAcknowledgementSchema)` to create a new message.
  */
 export const StopAcknowledgementSchema: GenMessage<StopAcknowledgement> = /*@__PURE__*/
-  messageDesc(file_muster_v1_gateway, 23);
+  messageDesc(file_muster_v1_gateway, 25);
 
 /**
  * The other gateways, whole list on change: a gateway that went is told to the others.
@@ -1060,7 +1133,7 @@ export type SiblingUpdate = Message<"muster.v1.SiblingUpdate"> & {
  * Use `create(SiblingUpdateSchema)` to create a new message.
  */
 export const SiblingUpdateSchema: GenMessage<SiblingUpdate> = /*@__PURE__*/
-  messageDesc(file_muster_v1_gateway, 24);
+  messageDesc(file_muster_v1_gateway, 26);
 
 /**
  * @generated from message muster.v1.Sibling
@@ -1102,7 +1175,7 @@ export type Sibling = Message<"muster.v1.Sibling"> & {
  * Use `create(SiblingSchema)` to create a new message.
  */
 export const SiblingSchema: GenMessage<Sibling> = /*@__PURE__*/
-  messageDesc(file_muster_v1_gateway, 25);
+  messageDesc(file_muster_v1_gateway, 27);
 
 /**
  * @generated from message muster.v1.TrustChanged
@@ -1119,7 +1192,7 @@ export type TrustChanged = Message<"muster.v1.TrustChanged"> & {
  * Use `create(TrustChangedSchema)` to create a new message.
  */
 export const TrustChangedSchema: GenMessage<TrustChanged> = /*@__PURE__*/
-  messageDesc(file_muster_v1_gateway, 26);
+  messageDesc(file_muster_v1_gateway, 28);
 
 /**
  * @generated from message muster.v1.FetchArtifactRequest
@@ -1141,7 +1214,7 @@ export type FetchArtifactRequest = Message<"muster.v1.FetchArtifactRequest"> & {
  * Use `create(FetchArtifactRequestSchema)` to create a new message.
  */
 export const FetchArtifactRequestSchema: GenMessage<FetchArtifactRequest> = /*@__PURE__*/
-  messageDesc(file_muster_v1_gateway, 27);
+  messageDesc(file_muster_v1_gateway, 29);
 
 /**
  * @generated from message muster.v1.FetchArtifactResponse
@@ -1165,7 +1238,7 @@ export type FetchArtifactResponse = Message<"muster.v1.FetchArtifactResponse"> &
  * Use `create(FetchArtifactResponseSchema)` to create a new message.
  */
 export const FetchArtifactResponseSchema: GenMessage<FetchArtifactResponse> = /*@__PURE__*/
-  messageDesc(file_muster_v1_gateway, 28);
+  messageDesc(file_muster_v1_gateway, 30);
 
 /**
  * @generated from message muster.v1.FetchChunkRequest
@@ -1196,7 +1269,7 @@ export type FetchChunkRequest = Message<"muster.v1.FetchChunkRequest"> & {
  * Use `create(FetchChunkRequestSchema)` to create a new message.
  */
 export const FetchChunkRequestSchema: GenMessage<FetchChunkRequest> = /*@__PURE__*/
-  messageDesc(file_muster_v1_gateway, 29);
+  messageDesc(file_muster_v1_gateway, 31);
 
 /**
  * @generated from message muster.v1.FetchChunkResponse
@@ -1215,7 +1288,7 @@ export type FetchChunkResponse = Message<"muster.v1.FetchChunkResponse"> & {
  * Use `create(FetchChunkResponseSchema)` to create a new message.
  */
 export const FetchChunkResponseSchema: GenMessage<FetchChunkResponse> = /*@__PURE__*/
-  messageDesc(file_muster_v1_gateway, 30);
+  messageDesc(file_muster_v1_gateway, 32);
 
 /**
  * @generated from message muster.v1.FetchTrustRequest
@@ -1228,7 +1301,7 @@ export type FetchTrustRequest = Message<"muster.v1.FetchTrustRequest"> & {
  * Use `create(FetchTrustRequestSchema)` to create a new message.
  */
 export const FetchTrustRequestSchema: GenMessage<FetchTrustRequest> = /*@__PURE__*/
-  messageDesc(file_muster_v1_gateway, 31);
+  messageDesc(file_muster_v1_gateway, 33);
 
 /**
  * @generated from message muster.v1.FetchTrustResponse
@@ -1245,7 +1318,7 @@ export type FetchTrustResponse = Message<"muster.v1.FetchTrustResponse"> & {
  * Use `create(FetchTrustResponseSchema)` to create a new message.
  */
 export const FetchTrustResponseSchema: GenMessage<FetchTrustResponse> = /*@__PURE__*/
-  messageDesc(file_muster_v1_gateway, 32);
+  messageDesc(file_muster_v1_gateway, 34);
 
 /**
  * @generated from message muster.v1.TrustFile
@@ -1269,7 +1342,7 @@ export type TrustFile = Message<"muster.v1.TrustFile"> & {
  * Use `create(TrustFileSchema)` to create a new message.
  */
 export const TrustFileSchema: GenMessage<TrustFile> = /*@__PURE__*/
-  messageDesc(file_muster_v1_gateway, 33);
+  messageDesc(file_muster_v1_gateway, 35);
 
 /**
  * @generated from enum muster.v1.RefusalReason
