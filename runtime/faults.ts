@@ -43,8 +43,22 @@ function readPlan(environment: NodeJS.ProcessEnv): FaultPlan | null {
 const plan = readPlan(process.env);
 const passed = new Map<string, number>();
 
+/** Faults within one process: simulation says what becomes of whoever passes a point. */
+export interface FaultHandler {
+  passed(name: string): void;
+  isPlanted(name: string): boolean;
+}
+
+let handler: FaultHandler | null = null;
+
+/** For simulation; null = as the environment says. */
+export function handleFaults(by: FaultHandler | null): void {
+  handler = by;
+}
+
 /** Marks a moment. Costs one comparison when no faults are armed. */
 export function faultPoint(name: string): void {
+  if (handler !== null) return handler.passed(name);
   if (plan === null) return;
   const count = (passed.get(name) ?? 0) + 1;
   passed.set(name, count);
@@ -60,5 +74,6 @@ export function faultPoint(name: string): void {
 
 /** True only in a test that planted this bug. */
 export function isPlanted(name: string): boolean {
+  if (handler !== null) return handler.isPlanted(name);
   return plan !== null && plan.planted.has(name);
 }

@@ -8,13 +8,17 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { ALL_FAULTS, type FaultKind } from "../simulator/world/fault-kinds.ts";
 import { runWorld, type WorldOptions, type WorldResult } from "../simulator/world/world.ts";
 
 const PROGRESS_EVERY_MS = 3_600_000;
 /** Of a history whose invariant broke: what came before. */
 const STORY_LINES = 40;
 
-interface Asked extends Pick<WorldOptions, "seed" | "minutes" | "devices" | "gateways"> {
+interface Asked extends Pick<
+  WorldOptions,
+  "seed" | "minutes" | "devices" | "gateways" | "faults" | "planted"
+> {
   readonly history: boolean;
 }
 
@@ -38,6 +42,8 @@ function readArguments(): Asked {
       minutes: { type: "string", default: "240" },
       devices: { type: "string", default: "50" },
       gateways: { type: "string", default: "2" },
+      faults: { type: "string", default: ALL_FAULTS.join(",") },
+      plant: { type: "string", default: "" },
       history: { type: "boolean", default: false },
     },
   });
@@ -55,8 +61,20 @@ function readArguments(): Asked {
     minutes,
     devices: count("devices", 1_000),
     gateways: count("gateways", 20),
+    faults: faultsOf(values.faults),
+    planted: values.plant,
     history,
   };
+}
+
+/** Some kinds, apart by commas; "none" = none. */
+function faultsOf(text: string): readonly FaultKind[] {
+  const names = text === "none" ? [] : text.split(",");
+  return names.map((name) => {
+    const kind = ALL_FAULTS.find((known) => known === name);
+    if (kind !== undefined) return kind;
+    throw new Error(`--faults names ${JSON.stringify(name)}; known are ${ALL_FAULTS.join(", ")}`);
+  });
 }
 
 async function simulate({ history, ...asked }: Asked): Promise<number> {
@@ -85,18 +103,31 @@ async function simulate({ history, ...asked }: Asked): Promise<number> {
 }
 
 function show(result: WorldResult, tookMs: number): void {
-  const { simulatedMs, steps, rollouts, cuts, violations } = result;
-  for (const { name, state, tookMs: ran, maxInFlight, maxUnproven } of rollouts) {
-    const limits = `at most ${maxInFlight} in flight, ${maxUnproven} unproven`;
-    console.log(`${name} ${state} after ${minutesOf(ran)} min; ${limits}`);
-  }
+  const { simulatedMs, steps, rollouts, faults, deaths, violations } = result;
   const seconds = (tookMs / 1_000).toFixed(1);
   const factor = Math.round(simulatedMs / tookMs);
-  console.log(`simulated ${minutesOf(simulatedMs)} min in ${seconds} s (${factor} times as fast)`);
-  console.log(`${steps} steps; ${rollouts.length} rollouts ended`);
-  console.log(`cuts: ${cuts.devices} device to gateway, ${cuts.centers} gateway to center`);
+  const ended = countBy(rollouts.map(({ state }) => state));
+  console.log(`simulated ${hoursOf(simulatedMs)} h in ${seconds} s (${factor} times as fast)`);
+  console.log(`steps: ${steps}`);
+  console.log(`rollouts: ${rollouts.length} (${listOf(ended)})`);
+  console.log(`faults: ${listOf(Object.entries(faults))}`);
+  console.log(`points at which somebody died: ${deaths.size}`);
   console.log(`violations: ${violations.length}`);
   for (const violation of violations) console.log(`  ${violation}`);
+}
+
+function countBy(words: readonly string[]): [string, number][] {
+  const counts = new Map<string, number>();
+  for (const word of words) counts.set(word, (counts.get(word) ?? 0) + 1);
+  return [...counts].toSorted(([one], [other]) => (one < other ? -1 : 1));
+}
+
+function listOf(counts: readonly [string, number][]): string {
+  return counts.map(([name, count]) => `${count} ${name}`).join(", ");
+}
+
+function hoursOf(durationMs: number): string {
+  return (durationMs / 3_600_000).toFixed(1);
 }
 
 /** What came before the end, and how to see it again. */

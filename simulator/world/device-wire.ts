@@ -6,12 +6,17 @@
  *     open → (an end closes, or the wire is cut) → cut or closed → both ends know → closed
  *
  * While it is cut nothing passes and nobody knows; the ends find out by their own timers, or when
- * the wire is mended, which resets it.
+ * the wire is mended, which resets it. When a process dies the other end is told; when a machine
+ * does, it is not.
+ *
+ * A PUBLISH may arrive twice (`isTwice`), as after a connection that broke between it and its
+ * acknowledgement, but at once.
  */
 import { Buffer } from "node:buffer";
 import { Duplex } from "node:stream";
 import type { MqttTransport } from "../../gateway/listeners/mqtt/transport.ts";
-import type { Clock } from "../../ports/clock.ts";
+import type { Life } from "./life.ts";
+import { OneWay } from "./one-way.ts";
 
 /** The gateway's side: whoever reads what the device writes. */
 export interface WireReader {
@@ -19,46 +24,71 @@ export interface WireReader {
   ended(): void;
 }
 
+/** Null = the sender has closed it. */
+type Sent = Buffer | null;
+
+const PUBLISH_TYPE = 3;
+
 export class DeviceWire {
   readonly device: Duplex;
   readonly gateway: MqttTransport;
-  private readonly clock: Clock;
-  private readonly delayMs: number;
+  private readonly lives: { readonly device: Life; readonly gateway: Life };
   private reader: WireReader | null = null;
   private isCut = false;
   private isGatewayGone = false;
 
-  constructor(options: { clock: Clock; delayMs: number }) {
-    this.clock = options.clock;
-    this.delayMs = options.delayMs;
+  constructor(options: {
+    device: Life;
+    gateway: Life;
+    delayMs: () => number;
+    isTwice: () => boolean;
+  }) {
+    const { device, gateway, delayMs, isTwice } = options;
+    this.lives = { device, gateway };
+    const common = { delayMs, isCut: (): boolean => this.isCut };
+    const up = new OneWay<Sent>({
+      ...common,
+      from: device,
+      to: gateway,
+      deliver: (bytes) => (bytes === null ? this.endGateway() : this.reader?.receive(bytes)),
+    });
+    const down = new OneWay<Sent>({
+      ...common,
+      from: gateway,
+      to: device,
+      deliver: (bytes) => this.arriveAtDevice(bytes),
+    });
+    const send = (way: OneWay<Sent>, bytes: Uint8Array): void => {
+      const copy = Buffer.from(bytes);
+      way.send(copy);
+      if (isPublish(copy) && isTwice()) way.send(copy);
+    };
     this.device = new Duplex({
       autoDestroy: true,
       read: () => {},
       write: (chunk: Buffer, _encoding, done) => {
-        const bytes = Buffer.from(chunk);
-        this.later(() => this.reader?.receive(bytes));
+        send(up, chunk);
         done();
       },
       destroy: (error, done) => {
-        this.later(() => this.endGateway());
+        up.send(null);
         done(error);
       },
     });
     // A reset is no event of its own: `close` follows.
     this.device.on("error", () => {});
+    const close = (): void => {
+      down.send(null);
+      gateway.setTimer(0, () => this.endGateway());
+    };
     this.gateway = {
-      write: (bytes) => {
-        const copy = Buffer.from(bytes);
-        this.later(() => {
-          if (!this.device.destroyed) this.device.push(copy);
-        });
-      },
+      write: (bytes) => send(down, bytes),
       writableLength: 0,
       cork: () => {},
       uncork: () => {},
       setTimeout: () => {},
-      destroySoon: () => this.closeFromGateway(),
-      destroy: () => this.closeFromGateway(),
+      destroySoon: close,
+      destroy: close,
     };
   }
 
@@ -70,15 +100,16 @@ export class DeviceWire {
     this.isCut = true;
   }
 
-  /** After a cut: neither end has what the other sent meanwhile, so both begin again. */
+  /** After a cut, or a death: neither end has what the other sent meanwhile; both begin again. */
   reset(): void {
-    this.endGateway();
-    this.device.destroy();
+    this.lives.gateway.setTimer(0, () => this.endGateway());
+    this.lives.device.setTimer(0, () => this.device.destroy());
   }
 
-  private closeFromGateway(): void {
-    this.later(() => this.device.destroy());
-    this.clock.setTimer(0, () => this.endGateway());
+  private arriveAtDevice(bytes: Sent): void {
+    if (this.device.destroyed) return;
+    if (bytes === null) this.device.destroy();
+    else this.device.push(bytes);
   }
 
   private endGateway(): void {
@@ -86,10 +117,12 @@ export class DeviceWire {
     this.isGatewayGone = true;
     this.reader?.ended();
   }
+}
 
-  private later(action: () => void): void {
-    this.clock.setTimer(this.delayMs, () => {
-      if (!this.isCut) action();
-    });
-  }
+/** One whole MQTT packet of that type, short enough for two bytes of length. */
+function isPublish(bytes: Buffer): boolean {
+  if (bytes.length < 3 || (bytes[0] ?? 0) >> 4 !== PUBLISH_TYPE) return false;
+  const [, low = 0, high = 0] = bytes;
+  const length = low < 128 ? low + 2 : (low & 127) + high * 128 + 3;
+  return high < 128 && length === bytes.length;
 }

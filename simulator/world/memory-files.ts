@@ -26,6 +26,18 @@ type Entry =
 
 export class MemoryFiles implements Files {
   private readonly entries = new Map<string, Entry>([["/", { kind: "folder", mode: 0o755 }]]);
+  private watcher: (path: string) => void = () => {};
+
+  /** Told of each path that is there from now on, is another than before, or is gone. */
+  watch(watcher: (path: string) => void): void {
+    this.watcher = watcher;
+  }
+
+  /** The text of a file, for whoever looks from outside; null = there is none. */
+  peek(path: string): string | null {
+    const entry = this.resolved(path);
+    return entry?.kind === "file" ? entry.content.bytes.toString("utf8") : null;
+  }
 
   async readText(path: string, bytesMax: number): Promise<string | null> {
     if (this.resolved(path) === undefined) return null;
@@ -59,9 +71,11 @@ export class MemoryFiles implements Files {
 
   async remove(path: string): Promise<void> {
     const place = this.place(path);
+    const wasThere = this.entries.delete(place);
     for (const name of this.entries.keys()) {
-      if (name === place || name.startsWith(`${place}/`)) this.entries.delete(name);
+      if (name.startsWith(`${place}/`)) this.entries.delete(name);
     }
+    if (wasThere) this.watcher(place);
   }
 
   async rename(from: string, to: string): Promise<void> {
@@ -180,7 +194,11 @@ export class MemoryFiles implements Files {
     if (parent === undefined) throw failure("ENOENT", attempted, path);
     if (parent.kind !== "folder") throw failure("ENOTDIR", attempted, path);
     if (this.entries.get(place)?.kind === "folder") throw failure("EISDIR", attempted, path);
+    const before = this.entries.get(place);
     this.entries.set(place, entry);
+    const isSame =
+      before?.kind === "link" && entry.kind === "link" && before.target === entry.target;
+    if (!isSame) this.watcher(place);
   }
 }
 

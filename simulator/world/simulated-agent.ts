@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * A device of a simulated world: the whole agent on a disk in memory. Its programs take a drawn
- * time and end well; blobs come from a table after a drawn time, and again and again after that
- * until a gateway can be reached.
+ * One life of a device of a simulated world: the whole agent on a disk in memory that outlives it.
+ * Blobs come from a table after a drawn time, and again and again after that until a gateway can be
+ * reached.
  */
 import type { Buffer } from "node:buffer";
 import { assembleAgent, type AssembledAgent } from "../../agent/assemble.ts";
 import type { Downloader } from "../../agent/download/downloader.ts";
+import type { Files } from "../../agent/files/files.ts";
 import { Backoff } from "../../agent/link/backoff.ts";
 import { DeviceSession } from "../../agent/link/device-session.ts";
 import { GatewayCandidates } from "../../agent/link/gateway-candidates.ts";
@@ -17,22 +18,26 @@ import type { ProcessRunner } from "../../agent/process/process-runner.ts";
 import { dataLayout, type DataLayout } from "../../agent/slots/slot-layout.ts";
 import { OfferVerifier } from "../../agent/trust/offer-verifier.ts";
 import { assert } from "../../domain/assert.ts";
-import { delay, type Clock } from "../../ports/clock.ts";
+import { delay } from "../../ports/clock.ts";
 import type { Logger } from "../../ports/logger.ts";
 import type { Random } from "../../ports/random.ts";
-import { SeededRandom } from "../swarm/seeded-random.ts";
-import { MemoryFiles } from "./memory-files.ts";
+import type { Life } from "./life.ts";
 import { HEARTBEAT_MS } from "./simulated-center.ts";
 import { TENANT } from "./simulated-releases.ts";
 
-const PROGRAM_MS = 5_000;
 const DOWNLOAD_MS = 20_000;
 const EVIDENCE_INTERVAL_MS = 3_600_000;
 
+export const LAYOUT: DataLayout = dataLayout("/muster");
+
 export interface SimulatedAgentOptions {
-  readonly id: string;
-  readonly clock: Clock;
-  readonly seed: string;
+  readonly life: Life;
+  /** As this life sees its disk. */
+  readonly files: Files;
+  readonly processes: ProcessRunner;
+  readonly random: Random;
+  /** New with every start of the machine. */
+  readonly bootId: string;
   readonly logger: Logger;
   readonly offerKey: Buffer;
   readonly blobs: ReadonlyMap<string, Buffer>;
@@ -43,29 +48,17 @@ export interface SimulatedAgentOptions {
   readonly isReachable: () => boolean;
   /** What the device did, for the history. */
   readonly record: (what: string) => void;
+  readonly onFailure: (error: unknown) => void;
 }
 
-export interface SimulatedAgent {
-  readonly id: string;
-  /** Digest of the release that runs in the app slot; "" = none. */
-  runningDigest(): string;
-  /** The file that the release put there, as it is on disk; null = there is none. */
-  runningFile(): Promise<string | null>;
-  isConnected(): boolean;
-  stop(): Promise<void>;
-}
-
-export async function startSimulatedAgent(given: SimulatedAgentOptions): Promise<SimulatedAgent> {
-  const { id, clock, logger, record } = given;
-  const files = new MemoryFiles();
-  const layout = dataLayout("/muster");
-  const random = new SeededRandom({ seed: given.seed, name: id });
-  const stop = new AbortController();
-  const halt = new AbortController();
-  await files.makeFolder(layout.slots);
+/** Runs from now on, to the end of its life. */
+export async function startSimulatedAgent(given: SimulatedAgentOptions): Promise<void> {
+  const { life: clock, files, random, logger, record } = given;
+  const halt = new AbortController().signal;
+  await files.makeFolder(LAYOUT.slots);
   const candidates = new GatewayCandidates({
     files,
-    path: layout.directory,
+    path: LAYOUT.directory,
     random,
     logger,
     gateways: given.gateways.map((host) => ({ host, mqttsPort: 8_883, artifactsPort: 7_444 })),
@@ -76,18 +69,18 @@ export async function startSimulatedAgent(given: SimulatedAgentOptions): Promise
     random,
     logger,
     files,
-    layout,
-    processes: pretendedPrograms(clock, random),
-    downloader: tableDownloader(given, { files, layout, random }),
+    layout: LAYOUT,
+    processes: given.processes,
+    downloader: tableDownloader(given),
     trust: { check: () => Promise.resolve({ kind: "ok" }) },
     gate: offerGate(given),
     tenant: TENANT,
-    device: id,
+    device: clock.who,
     workingTimeMs: () => clock.wallMs(),
     inventory: {},
     hookPrograms: { busy: null, service: null, exhausted: null, reboot: null },
     commands: "built-in",
-    bootId: () => Promise.resolve(id),
+    bootId: () => Promise.resolve(given.bootId),
     agentName: "muster-agent/simulated",
     evidenceIntervalMs: EVIDENCE_INTERVAL_MS,
     observer: {
@@ -95,32 +88,22 @@ export async function startSimulatedAgent(given: SimulatedAgentOptions): Promise
       stepEnded: () => {},
       attemptEnded: (slot, { phase }) => record(`ends ${slot} ${phase}`),
     },
-    halt: halt.signal,
+    halt,
   });
   await assembled.agent.measure();
-  const link = linkOf(given, assembled, { random, candidates, halt: halt.signal });
-  const ended = Promise.all([assembled.agent.run(stop.signal), link.run(stop.signal)]);
-  return {
-    id,
-    runningDigest: () => assembled.evidence.statuses().app?.digest ?? "",
-    runningFile: () => files.readText(`${layout.current("app")}/app.txt`, 1_000_000),
-    isConnected: () => link.isConnected,
-    stop: async () => {
-      stop.abort();
-      halt.abort();
-      await Promise.allSettled([ended]);
-    },
-  };
+  const link = linkOf(given, assembled, { candidates, halt });
+  assembled.agent.run(halt).catch(given.onFailure);
+  link.run(halt).catch(given.onFailure);
 }
 
 function linkOf(
   given: SimulatedAgentOptions,
   assembled: AssembledAgent,
-  parts: { random: Random; candidates: GatewayCandidates; halt: AbortSignal },
+  parts: { candidates: GatewayCandidates; halt: AbortSignal },
 ): LinkManager {
-  const { id, clock, logger, openStream, record } = given;
+  const { life: clock, random, logger, openStream, record } = given;
   const { agent, outbox } = assembled;
-  const { random, candidates, halt } = parts;
+  const { candidates, halt } = parts;
   return new LinkManager({
     clock,
     logger,
@@ -129,7 +112,7 @@ function linkOf(
     dialer: mqttDialer({
       clock,
       tenant: TENANT,
-      device: id,
+      device: clock.who,
       keepAliveMs: 3 * HEARTBEAT_MS,
       openStream,
     }),
@@ -155,50 +138,34 @@ function linkOf(
 }
 
 /** Verifies as in production; the key is pinned here, where production has it from TUF. */
-function offerGate({ id, clock, offerKey }: SimulatedAgentOptions): OfferGate {
+function offerGate({ life, offerKey }: SimulatedAgentOptions): OfferGate {
   const keys = { schema: "muster.offer-keys/v1", keys: [offerKey.toString("base64")] } as const;
   const verifier = new OfferVerifier({ keys });
   return {
     verify: async (message) => {
-      const workingTimeMs = clock.wallMs();
-      const verdict = verifier.verify({ message, tenant: TENANT, device: id, workingTimeMs });
+      const own = { tenant: TENANT, device: life.who, workingTimeMs: life.wallMs() };
+      const verdict = verifier.verify({ message, ...own });
       if (verdict.offer !== null) return { kind: "signed", offer: verdict.offer };
       return { kind: "untrusted", detail: verdict.ok ? "" : verdict.detail };
     },
   };
 }
 
-function pretendedPrograms(clock: Clock, random: Random): ProcessRunner {
-  return {
-    run: async ({ signal }) => {
-      try {
-        await delay(clock, random.next() * PROGRAM_MS, signal);
-        return { kind: "exited", exitCode: 0, output: "" };
-      } catch {
-        return { kind: "aborted" };
-      }
-    },
-  };
-}
-
-function tableDownloader(
-  { clock, blobs, isReachable }: SimulatedAgentOptions,
-  own: { files: MemoryFiles; layout: DataLayout; random: Random },
-): Downloader {
-  const { files, layout, random } = own;
+function tableDownloader(given: SimulatedAgentOptions): Downloader {
+  const { life, files, random, blobs, isReachable } = given;
   let active: string | null = null;
   return {
     activeDigest: () => active,
     download: async ({ sha256, signal }) => {
       active = sha256;
       try {
-        do await delay(clock, random.next() * DOWNLOAD_MS, signal);
+        do await delay(life, random.next() * DOWNLOAD_MS, signal);
         while (!isReachable());
         const bytes = blobs.get(sha256);
         assert(bytes !== undefined, "what is offered was published");
-        await files.makeFolder(layout.downloads);
-        await files.remove(layout.download(sha256));
-        const file = await files.createFile(layout.download(sha256), 0o600);
+        await files.makeFolder(LAYOUT.downloads);
+        await files.remove(LAYOUT.download(sha256));
+        const file = await files.createFile(LAYOUT.download(sha256), 0o600);
         await file.write(bytes);
         await file.close();
         return { kind: "done" };

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * The center of a simulated world: everything behind its listeners, on the direct engines in
- * memory and virtual time. Keys and trust metadata are made by the real code in a folder before
- * time begins; from then on nothing touches a disk.
+ * memory, which outlive a crash, as a disk does. Keys and trust metadata are made by the real code
+ * in a folder before time begins; from then on nothing touches a real disk.
  */
 import { join } from "node:path";
 import {
@@ -17,50 +17,63 @@ import { OperatorTokens } from "../../center/api/operator-tokens.ts";
 import type { CenterBase } from "../../center/base.ts";
 import { openCore, type CenterCore } from "../../center/core.ts";
 import { deviceJson } from "../../center/devices/device-record.ts";
-import { openCenterIdentity } from "../../center/identity-wiring.ts";
+import { openCenterIdentity, type CenterIdentity } from "../../center/identity-wiring.ts";
+import type { CenterOptions } from "../../center/options.ts";
 import { assert } from "../../domain/assert.ts";
 import { openDirectEventLog } from "../../engines/embedded/event-log.ts";
 import { openFilesystemArtifactStore } from "../../engines/filesystem/artifact-store.ts";
 import { openDirectSqliteStore } from "../../engines/sqlite/direct-store.ts";
-import { delay } from "../../ports/clock.ts";
+import type { ArtifactStore } from "../../ports/artifact-store.ts";
+import { delay, type Clock } from "../../ports/clock.ts";
+import type { EventLog } from "../../ports/event-log.ts";
 import type { Logger } from "../../ports/logger.ts";
+import type { Random } from "../../ports/random.ts";
 import type { Store } from "../../ports/store.ts";
 import { DeployService } from "../../protocol/gen/muster/v1/deploy_pb.ts";
 import type { GatewayLink } from "../../protocol/gen/muster/v1/gateway_pb.ts";
 import { SeededRandom } from "../swarm/seeded-random.ts";
 import { memoryArtifacts } from "./memory-artifacts.ts";
 import { TENANT, type SimulatedReleases } from "./simulated-releases.ts";
-import type { VirtualTime } from "./virtual-time.ts";
+import type { Life } from "./life.ts";
+import { mortal } from "./mortal.ts";
 
 /** Of gateways and devices. */
 export const HEARTBEAT_MS = 60_000;
 /** The rollout loop's rest: at its 200 ms most of a simulated day would be rest. */
 const LOOP_TICK_MS = 2_000;
+/** How long an offer may be accepted. */
+export const OFFER_LIFETIME_MS = 60_000;
 const SILENCE_CHECK_MS = 10_000;
 
-export interface SimulatedCenter extends AsyncDisposable {
-  readonly core: CenterCore;
+/** What outlives a center: its disk, and the keys that are on it. */
+export interface CenterGround extends AsyncDisposable {
   readonly store: Store;
-  readonly api: Client<typeof DeployService>;
-  readonly link: ServiceImpl<typeof GatewayLink>;
-  readonly offerKey: Buffer;
-  /** Rejects when the center cannot go on. */
-  readonly failed: Promise<never>;
+  readonly log: EventLog;
+  readonly artifacts: ArtifactStore;
+  readonly identity: CenterIdentity;
+  readonly options: CenterOptions;
 }
 
-/** `folder`: for keys and trust metadata. `devices`: ids to register. */
-export async function startSimulatedCenter(given: {
+export interface SimulatedCenter {
+  readonly life: Life;
+  readonly core: CenterCore;
+  readonly api: Client<typeof DeployService>;
+  readonly link: ServiceImpl<typeof GatewayLink>;
+}
+
+/** Before time begins. `folder`: for keys and trust metadata. `devices`: ids to register. */
+export async function prepareCenter(given: {
   folder: string;
-  time: VirtualTime;
+  /** For what is stored; true time. */
+  clock: Clock;
   seed: string;
   devices: readonly { readonly id: string; readonly region: string }[];
   releases: SimulatedReleases;
   logger: Logger;
-}): Promise<SimulatedCenter> {
-  const { folder, time: clock, seed, logger } = given;
-  const stop = new AbortController();
-  const { signal } = stop;
-  const random = new SeededRandom({ seed, name: "center" });
+}): Promise<CenterGround> {
+  const { folder, clock, seed, logger } = given;
+  const { signal } = new AbortController();
+  const random = new SeededRandom({ seed, name: "keys of the center" });
   const store = openDirectSqliteStore({ path: ":memory:", clock });
   const log = openDirectEventLog({ path: ":memory:" });
   const trustBlobs = await openFilesystemArtifactStore({
@@ -75,38 +88,26 @@ export async function startSimulatedCenter(given: {
     hosts: ["center"],
     heartbeatIntervalMs: HEARTBEAT_MS,
     loopTickMs: LOOP_TICK_MS,
+    offerLifetimeMs: OFFER_LIFETIME_MS,
     version: "simulated",
     logger,
   };
-  const common = { clock, random, logger, signal };
   const identity = await openCenterIdentity({
     ...options,
-    ...common,
+    clock,
+    random,
+    signal,
     operatorDirectory,
     artifacts: trustBlobs,
   });
   await register(store, given, signal);
-  const artifacts = memoryArtifacts(given.releases.blobs);
-  const base: CenterBase = { ...common, options, store, log, identity, artifacts };
-  const core = await openCore(base);
-  const tokens = new OperatorTokens({ store, clock, random, key: random.bytes(32) });
-  const loop = core.loop.run(signal);
-  const silence = watchSilence(core, clock, signal);
-  const failed = new Promise<never>((_, reject) => {
-    loop.catch(reject);
-  });
-  failed.catch(() => undefined); // whoever holds the center looks at it
   return {
-    core,
     store,
-    api: apiClient(deployMethods(base, core, tokens, { enrolment: 0, link: 0 })),
-    link: linkMethods(base, core),
-    offerKey: identity.offerSigner.publicKeyRaw,
-    failed,
+    log,
+    artifacts: memoryArtifacts(given.releases.blobs),
+    identity,
+    options,
     [Symbol.asyncDispose]: async () => {
-      stop.abort();
-      core.inbox.wake();
-      await Promise.allSettled([loop, silence]);
       identity.certificate[Symbol.dispose]();
       await log.close();
       await store.close();
@@ -114,10 +115,40 @@ export async function startSimulatedCenter(given: {
   };
 }
 
+const STORE_CHANGES: ReadonlySet<string> = new Set(["commit"]);
+const LOG_CHANGES: ReadonlySet<string> = new Set(["append", "trim"]);
+
+/** One life of a center: runs from now on, to its end. */
+export async function startSimulatedCenter(given: {
+  life: Life;
+  ground: CenterGround;
+  random: Random;
+  onFailure: (error: unknown) => void;
+}): Promise<SimulatedCenter> {
+  const { life, ground, random, onFailure } = given;
+  const { signal } = new AbortController();
+  const { options, identity, artifacts } = ground;
+  const { logger } = options;
+  const store = mortal(ground.store, { life, port: "store", changes: STORE_CHANGES });
+  const log = mortal(ground.log, { life, port: "log", changes: LOG_CHANGES });
+  const common = { clock: life, random, logger, signal };
+  const base: CenterBase = { ...common, options, store, log, identity, artifacts };
+  const core = await openCore(base);
+  const tokens = new OperatorTokens({ store, clock: life, random, key: random.bytes(32) });
+  core.loop.run(signal).catch(onFailure);
+  void watchSilence(core, life, signal);
+  return {
+    life,
+    core,
+    api: apiClient(deployMethods(base, core, tokens, { enrolment: 0, link: 0 })),
+    link: linkMethods(base, core),
+  };
+}
+
 /** What enrolment and publishing would have written. */
 async function register(
   store: Store,
-  given: Parameters<typeof startSimulatedCenter>[0],
+  given: Parameters<typeof prepareCenter>[0],
   signal: AbortSignal,
 ): Promise<void> {
   const result = await store.commit(
@@ -137,7 +168,7 @@ async function register(
           retired: false,
           inventory: {},
           agent: "",
-          registeredAtMs: given.time.wallMs(),
+          registeredAtMs: given.clock.wallMs(),
         }),
       })),
     },
@@ -167,11 +198,7 @@ function apiClient(methods: ServiceImpl<typeof DeployService>): Client<typeof De
   return createClient(DeployService, transport);
 }
 
-async function watchSilence(
-  core: CenterCore,
-  clock: VirtualTime,
-  signal: AbortSignal,
-): Promise<void> {
+async function watchSilence(core: CenterCore, clock: Clock, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
     core.registry.checkSilence();
     await delay(clock, SILENCE_CHECK_MS, signal).catch(() => undefined); // ended: the loop ends

@@ -1,47 +1,51 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * A gateway of a simulated world: everything behind its listeners. Its files are in memory; its
- * artifact cache is not asked, for devices have their blobs from a table.
+ * One life of a gateway of a simulated world: everything behind its listeners. Its artifact cache
+ * is not asked, for devices have their blobs from a table.
  */
 import { Buffer } from "node:buffer";
 import { create } from "@bufbuild/protobuf";
 import { Registry } from "prom-client";
 import { buildCore, type GatewayCore } from "../../gateway/core.ts";
+import type { Disk } from "../../gateway/disk.ts";
 import { MqttConnection } from "../../gateway/listeners/mqtt/connection.ts";
 import { resolveOptions, type ResolvedGatewayOptions } from "../../gateway/options.ts";
+import type { CenterConnection } from "../../gateway/uplink/center-client.ts";
 import { Uplink } from "../../gateway/uplink/uplink.ts";
-import type { Clock } from "../../ports/clock.ts";
 import type { Logger } from "../../ports/logger.ts";
+import type { Random } from "../../ports/random.ts";
 import { GatewayHelloSchema } from "../../protocol/gen/muster/v1/gateway_pb.ts";
 import { LINK_VERSION } from "../../protocol/link/link-version.ts";
-import { SeededRandom } from "../swarm/seeded-random.ts";
 import type { CenterWire } from "./center-wire.ts";
 import type { DeviceWire } from "./device-wire.ts";
-import { memoryDisk } from "./memory-disk.ts";
+import type { Life } from "./life.ts";
 import { HEARTBEAT_MS } from "./simulated-center.ts";
 import { TENANT } from "./simulated-releases.ts";
 
 export interface SimulatedGateway {
+  readonly life: Life;
   /** A device's TLS handshake is done. */
   accept(device: string, wire: DeviceWire): void;
-  stop(): Promise<void>;
 }
 
+/** Runs from now on, to the end of its life. */
 export async function startSimulatedGateway(given: {
-  id: string;
+  life: Life;
   region: string;
   wire: CenterWire;
-  clock: Clock;
-  seed: string;
+  /** As this life sees its disk. */
+  disk: Disk;
+  random: Random;
+  /** New with every start of the machine. */
+  bootId: string;
   logger: Logger;
 }): Promise<SimulatedGateway> {
-  const { id, region, wire, clock, logger } = given;
-  const random = new SeededRandom({ seed: given.seed, name: id });
+  const { life, region, wire, disk, random, bootId, logger } = given;
   const options = resolveOptions(
     {
-      dataDirectory: `/${id}`,
-      identityDirectory: `/${id}/identity`,
-      gatewayId: id,
+      dataDirectory: `/${life.who}`,
+      identityDirectory: `/${life.who}/identity`,
+      gatewayId: life.who,
       region,
       ip: "127.0.0.1",
       centerAddress: "center:50051",
@@ -49,33 +53,25 @@ export async function startSimulatedGateway(given: {
       version: "simulated",
       logger,
     },
-    { clock, random },
+    { clock: life, random },
   );
-  const core = buildCore({
-    options,
-    registry: new Registry(),
-    bootId: id,
-    disk: memoryDisk(),
-    connectCenter: () => wire.connect(),
-  });
-  await core.journal.restore(clock.monotonicMs());
+  const registry = new Registry();
+  const connectCenter = (): CenterConnection => wire.connect();
+  const core = buildCore({ options, registry, bootId, disk, connectCenter });
+  await core.journal.restore(life.monotonicMs());
   await core.trust.open();
   const uplink = uplinkOf(core, options);
   core.presence.start(core.lifecycle);
   core.leases.start();
-  const stop = new AbortController();
-  const ended = uplink.run(stop.signal);
+  void uplink.run(new AbortController().signal);
   return {
+    life,
     accept: (device, deviceWire) => {
       const identity = { role: "device", tenant: TENANT, device } as const;
       const peer = { identity, serial: `serial-${device}` };
       const { gateway: transport } = deviceWire;
       const connection = new MqttConnection({ context: core.mqttContext, transport, peer });
       if (connection.begin()) deviceWire.open(connection);
-    },
-    stop: async () => {
-      stop.abort();
-      await ended;
     },
   };
 }

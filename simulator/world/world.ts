@@ -1,39 +1,57 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * A whole installation in one process, on virtual time, from a seed: the real center, gateways and
- * agents over pretended wires, disks and programs. Rollouts follow one another while wires are cut;
- * in the last part of the time nothing is cut any more, and everything must come to its end.
+ * agents over pretended wires, disks and programs. Rollouts follow one another in a storm of
+ * faults; then it is calm, and everything must come to its end. What devices truly did is judged by
+ * the checkers that judge runs with real processes, too.
  *
- * One seed gives one history, to the last line: its digest says whether two runs were the same.
+ * One seed gives one history, to the last line: its digest says whether two runs were the same. One
+ * world at a time in a process: the named points in product code are the process's.
  */
 import { createHash } from "node:crypto";
-import { MusterError } from "../../domain/errors.ts";
 import { delay } from "../../ports/clock.ts";
 import { SILENT_LOGGER, type Logger } from "../../ports/logger.ts";
+import { handleFaults } from "../../runtime/faults.ts";
+import { checkAll } from "../checkers/checkers.ts";
+import type { History } from "../checkers/history.ts";
+import { readAudit, readRollouts, type ApiClient } from "../checkers/read-rollouts.ts";
+import type { Operation } from "../swarm/model-effects.ts";
+import type { JournalEntry } from "../swarm/operation-journal.ts";
 import { SeededRandom } from "../swarm/seeded-random.ts";
-import { CenterWire } from "./center-wire.ts";
-import { Cuts, type CutCounts } from "./cuts.ts";
-import { DeviceWire } from "./device-wire.ts";
+import { ALL_FAULTS, type FaultCounts, type FaultKind } from "./fault-kinds.ts";
+import { Life, passPoint, type Role } from "./life.ts";
 import { Operator, type RolloutEnd } from "./operator.ts";
-import { startSimulatedAgent, type SimulatedAgent } from "./simulated-agent.ts";
-import { startSimulatedCenter, type SimulatedCenter } from "./simulated-center.ts";
-import { startSimulatedGateway, type SimulatedGateway } from "./simulated-gateway.ts";
+import {
+  OFFER_LIFETIME_MS,
+  prepareCenter,
+  startSimulatedCenter,
+  type CenterGround,
+  type SimulatedCenter,
+} from "./simulated-center.ts";
 import { simulatedReleases, type SimulatedReleases } from "./simulated-releases.ts";
+import { BRICKED, REGION, Site } from "./site.ts";
+import { isDiskFailure, Storm } from "./storm.ts";
 import { VirtualTime } from "./virtual-time.ts";
 
-const REGION = "eu";
-/** Longer than any rollout of one day may take; one that is open then does not end. */
+/** A rollout that is open for so long after the last fault does not end. */
 const CALM_MS = 12 * 3_600_000;
-const MAX_WIRE_DELAY_MS = 80;
-const DIAL_TIMEOUT_MS = 3_000;
-const MAX_RELEASES = 1_000;
+const MAX_RELEASES = 500;
+const MAX_PAUSE_MS = 1_800_000;
+const API_DELAY_MS = 5;
+/** A process that has crashed is started again after so long. */
+const MAX_DOWN_MS = 60_000;
+const MAX_BRICKED_MS = 7_200_000;
 
 export interface WorldOptions {
   readonly seed: string;
-  /** In which wires are cut and rollouts are started. */
+  /** In which things go wrong and rollouts are started. */
   readonly minutes: number;
   readonly devices: number;
   readonly gateways: number;
+  /** What goes wrong; default: everything. */
+  readonly faults?: readonly FaultKind[];
+  /** A bug in product code that is switched on (`isPlanted`). */
+  readonly planted?: string;
   /** An empty folder for keys and trust metadata. */
   readonly folder: string;
   /** Told of every line of the history. */
@@ -47,105 +65,193 @@ export interface WorldResult {
   readonly steps: number;
   readonly lines: number;
   readonly rollouts: readonly RolloutEnd[];
-  readonly cuts: CutCounts;
+  readonly faults: FaultCounts;
+  /** By named point. */
+  readonly deaths: ReadonlyMap<string, number>;
   /** Sentences; none = every invariant held. */
   readonly violations: readonly string[];
   /** SHA-256 of the history. */
   readonly digest: string;
 }
 
-/** Throws what the center fails with, and `internal` when the world stands still. */
 export async function runWorld(options: WorldOptions): Promise<WorldResult> {
-  const world = await World.start(options);
+  const isPlanted = (name: string): boolean => name === options.planted;
+  handleFaults({ passed: passPoint, isPlanted });
   try {
+    await using world = await World.prepare(options);
     return await world.run();
   } finally {
-    await world.stop();
+    handleFaults(null);
   }
 }
 
-class World {
+class World implements AsyncDisposable {
   private readonly options: WorldOptions;
-  private readonly time = new VirtualTime();
+  private readonly time: VirtualTime;
+  private readonly ground: CenterGround;
+  private readonly outside: Life;
+  private readonly storm: Storm;
+  private readonly site: Site;
   private readonly hash = createHash("sha256");
-  private readonly releases: SimulatedReleases;
-  private readonly cuts: Cuts;
-  private readonly gateways = new Map<string, SimulatedGateway>();
-  private readonly centerWires = new Map<string, CenterWire>();
-  private readonly agents: SimulatedAgent[] = [];
-  private readonly calm = new AbortController();
+  private readonly journal: JournalEntry[] = [];
+  private readonly violations: string[] = [];
+  private readonly lives = new Map<string, number>();
   private center: SimulatedCenter | null = null;
   private lineCount = 0;
   private stepCount = 0;
 
-  private constructor(options: WorldOptions) {
+  private constructor(
+    options: WorldOptions,
+    time: VirtualTime,
+    ground: CenterGround,
+    releases: SimulatedReleases,
+  ) {
     this.options = options;
+    this.time = time;
+    this.ground = ground;
+    this.outside = new Life({
+      time,
+      who: "operator",
+      role: "operator",
+      aheadMs: () => 0,
+      diesAt: () => false,
+      onDeath: () => {},
+    });
+    const { seed, faults: kinds = ALL_FAULTS, logger = SILENT_LOGGER } = options;
     const record = (who: string, what: string): void => this.record(who, what);
-    this.cuts = new Cuts({ clock: this.time, seed: options.seed, record });
-    this.releases = simulatedReleases(MAX_RELEASES, this.time.wallMs());
+    this.storm = new Storm({ life: this.outside, seed, kinds, record });
+    this.site = new Site({
+      seed,
+      logger,
+      storm: this.storm,
+      releases,
+      outside: this.outside,
+      offerKey: ground.identity.offerSigner.publicKeyRaw,
+      center: () => this.center,
+      boot: (who, role, start) => this.boot(who, role, start),
+      record,
+      did: (device, operation) => {
+        this.journal.push({ at: time.wallMs(), device, ...operation });
+        this.record(device, deedOf(operation));
+      },
+      gaveUp: (life, error) => this.gaveUp(life, error),
+    });
   }
 
-  static async start(options: WorldOptions): Promise<World> {
-    const world = new World(options);
-    const { seed, folder, logger = SILENT_LOGGER } = options;
-    const { time, releases } = world;
-    const count = (length: number, name: string): string[] =>
-      Array.from({ length }, (_, index) => `${name}-${index + 1}`);
-    const devices = count(options.devices, "device");
-    const gateways = count(options.gateways, "gateway");
-    const registered = devices.map((id) => ({ id, region: REGION }));
-    const center = await startSimulatedCenter({
-      folder,
-      time,
-      seed,
-      releases,
-      logger,
-      devices: registered,
-    });
-    world.center = center;
-    for (const id of gateways) await world.addGateway(id, center, logger);
-    for (const id of devices) await world.addAgent(id, gateways, center, logger);
-    return world;
+  static async prepare(options: WorldOptions): Promise<World> {
+    const { seed, folder, logger = SILENT_LOGGER, devices } = options;
+    const time = new VirtualTime();
+    const releases = simulatedReleases({ count: MAX_RELEASES, seed, nowMs: time.wallMs() });
+    const registered = names("device", devices).map((id) => ({ id, region: REGION }));
+    const center = { folder, clock: time, seed, releases, logger, devices: registered };
+    return new World(options, time, await prepareCenter(center), releases);
   }
 
   async run(): Promise<WorldResult> {
-    const { time, center, calm, cuts, options } = this;
-    if (center === null) throw new MusterError({ code: "internal", message: "no center" });
+    const { time, storm, site, options } = this;
     const stormMs = options.minutes * 60_000;
-    time.setTimer(stormMs, () => calm.abort());
+    const gateways = names("gateway", options.gateways);
+    this.bootCenter();
+    for (const id of gateways) site.addGateway(id);
+    for (const id of names("device", options.devices)) site.addDevice(id, gateways);
+    this.outside.setTimer(stormMs, () => {
+      this.record("world", "is calm");
+      storm.end();
+    });
     const operator = new Operator({
-      clock: time,
-      center,
-      agents: this.agents,
-      releases: this.releases,
+      clock: this.outside,
+      ask: (question) => this.ask(question),
+      releaseCount: MAX_RELEASES,
+      maxPauseMs: MAX_PAUSE_MS,
       random: new SeededRandom({ seed: options.seed, name: "operator" }),
       record: (what) => this.record("operator", what),
-      calm: calm.signal,
+      calm: storm.calm,
     });
-    const operated = Promise.race([operator.run(), center.failed]);
-    if (!(await this.pass(operated, stormMs + CALM_MS))) {
-      operator.violate("a rollout is still open long after the last cut");
+    if (!(await this.pass(operator.run(), stormMs + CALM_MS))) {
+      this.violate("a rollout is still open long after the last fault");
     }
+    await this.judge(operator);
     return {
       simulatedMs: time.monotonicMs(),
       steps: this.stepCount,
       lines: this.lineCount,
       rollouts: operator.ended,
-      cuts: cuts.counts,
-      violations: operator.violations,
+      faults: storm.counts,
+      deaths: storm.deathsByPoint,
+      violations: this.violations,
       digest: this.hash.digest("hex"),
     };
   }
 
-  /** Everything ends; time goes on as long as something waits for it. */
-  async stop(): Promise<void> {
-    this.calm.abort();
-    const parts = [
-      ...this.agents.map((agent) => agent.stop()),
-      ...[...this.gateways.values()].map((gateway) => gateway.stop()),
-    ];
-    const stopped = Promise.all(parts).then(() => this.center?.[Symbol.asyncDispose]());
-    await this.pass(stopped, Infinity);
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.ground[Symbol.asyncDispose]();
+  }
+
+  private async judge(operator: Operator): Promise<void> {
+    let history: History | null = null;
+    const reading = this.ask(async (api) => {
+      const [audit, rollouts] = [await readAudit(api), await readRollouts(api)];
+      const { journal } = this;
+      const { observations } = operator;
+      history = { journal, audit, rollouts, observations, offerLifetimeMs: OFFER_LIFETIME_MS };
+    });
+    await this.pass(reading, Infinity);
+    if (history === null) return;
+    for (const { invariant, story } of checkAll(history)) this.violate(`${invariant}: ${story}`);
+  }
+
+  private bootCenter(): void {
+    this.boot("center", "center", async (life, random) => {
+      const onFailure = (error: unknown): void => this.gaveUp(life, error);
+      this.center = await startSimulatedCenter({ life, ground: this.ground, random, onFailure });
+      this.record("center", "is up");
+    });
+  }
+
+  /** Now, and again after each death. */
+  private boot(
+    who: string,
+    role: Role,
+    start: (life: Life, random: SeededRandom) => Promise<void>,
+  ): void {
+    const { seed } = this.options;
+    const count = (this.lives.get(who) ?? 0) + 1;
+    this.lives.set(who, count);
+    const random = new SeededRandom({ seed, name: `${who}, life ${count}` });
+    const life = new Life({
+      time: this.time,
+      who,
+      role,
+      aheadMs: () => this.storm.aheadMs(who),
+      diesAt: (point) => this.storm.diesAt(point),
+      onDeath: (point) => {
+        this.record(who, `dies at ${point}`);
+        const downMs = random.next() * (point === BRICKED ? MAX_BRICKED_MS : MAX_DOWN_MS);
+        this.outside.setTimer(downMs, () => this.boot(who, role, start));
+      },
+    });
+    life.setTimer(0, () => {
+      start(life, random).catch((error: unknown) => this.gaveUp(life, error));
+    });
+  }
+
+  /** A process may end when its disk is spoilt; it is started again. */
+  private gaveUp(life: Life, error: unknown): void {
+    if (!isDiskFailure(error)) this.violate(`${life.who} gave up: ${said(error)}`);
+    life.die(error instanceof Error ? error.message : "an error");
+  }
+
+  private async ask<Answer>(question: (api: ApiClient) => Promise<Answer>): Promise<Answer> {
+    const { center, outside } = this;
+    if (center === null || !center.life.isAlive) throw new Error("the center is down");
+    const { signal } = new AbortController();
+    const answer = await new Promise<Answer>((resolve, reject) => {
+      const forget = center.life.atDeath(() => reject(new Error("the center died")));
+      const asked = delay(center.life, API_DELAY_MS, signal).then(() => question(center.api));
+      void asked.then(resolve, reject).finally(forget);
+    });
+    await delay(outside, API_DELAY_MS, signal);
+    return answer;
   }
 
   /** Lets time pass until the promise settles; false when the time given was over before. */
@@ -161,53 +267,10 @@ class World {
     return true;
   }
 
-  private async addGateway(id: string, center: SimulatedCenter, logger: Logger): Promise<void> {
-    const { time: clock, options, calm } = this;
-    const random = new SeededRandom({ seed: options.seed, name: `wire of ${id}` });
-    const delayMs = 1 + random.next() * MAX_WIRE_DELAY_MS;
-    const { link } = center;
-    const wire = new CenterWire({ clock, delayMs, region: REGION, gateway: id, link });
-    const { seed } = options;
-    const gateway = await startSimulatedGateway({ id, region: REGION, wire, clock, seed, logger });
-    this.gateways.set(id, gateway);
-    this.centerWires.set(id, wire);
-    void this.cuts.cutGateway(id, wire, calm.signal);
-  }
-
-  private async addAgent(
-    id: string,
-    gateways: readonly string[],
-    center: SimulatedCenter,
-    logger: Logger,
-  ): Promise<void> {
-    const { time: clock, options, calm, cuts } = this;
-    const random = new SeededRandom({ seed: options.seed, name: `wire of ${id}` });
-    const delayMs = 1 + random.next() * MAX_WIRE_DELAY_MS;
-    const agent = await startSimulatedAgent({
-      id,
-      clock,
-      seed: options.seed,
-      logger,
-      offerKey: center.offerKey,
-      blobs: this.releases.blobs,
-      gateways,
-      openStream: async ({ host, signal }) => {
-        const isCut = cuts.isCut(id, host);
-        await delay(clock, isCut ? DIAL_TIMEOUT_MS : 4 * delayMs, signal);
-        const gateway = this.gateways.get(host);
-        if (isCut || cuts.isCut(id, host) || gateway === undefined) {
-          throw new MusterError({ code: "unavailable", message: `${host} does not answer` });
-        }
-        const wire = new DeviceWire({ clock, delayMs });
-        cuts.add(id, host, wire);
-        gateway.accept(id, wire);
-        return wire.device;
-      },
-      isReachable: () => gateways.some((gateway) => !cuts.isCut(id, gateway)),
-      record: (what) => this.record(id, what),
-    });
-    this.agents.push(agent);
-    void cuts.cutDevice(id, gateways, calm.signal);
+  private violate(sentence: string): void {
+    if (this.violations.includes(sentence)) return;
+    this.violations.push(sentence);
+    this.record("world", `is broken: ${sentence}`);
   }
 
   private record(who: string, what: string): void {
@@ -216,4 +279,18 @@ class World {
     this.hash.update(`${line}\n`);
     this.options.onLine?.(line);
   }
+}
+
+function deedOf(operation: Operation): string {
+  const { op, rollout, generation } = operation;
+  const what = op === "report" ? operation.report.phase : op === "ack" ? operation.sequence : "";
+  return `does ${op} ${what} in generation ${generation} of rollout number ${rollout}`;
+}
+
+function names(kind: string, length: number): string[] {
+  return Array.from({ length }, (_, index) => `${kind}-${index + 1}`);
+}
+
+function said(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }

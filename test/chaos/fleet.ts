@@ -32,7 +32,8 @@ import type {
 import { testShell } from "../helpers/shell.ts";
 import { tempDir, type TempDir } from "../helpers/temp-dir.ts";
 import { until } from "../helpers/until.ts";
-import { collectHistory, stateOf } from "./collect-history.ts";
+import { stateOf } from "../../simulator/checkers/read-rollouts.ts";
+import { collectHistory } from "./collect-history.ts";
 import { patiently } from "./patience.ts";
 
 export interface FleetOptions {

@@ -15,7 +15,7 @@ import { systemClock } from "../../runtime/system-clock.ts";
 import { checkAll } from "../../simulator/checkers/checkers.ts";
 import type { History } from "../../simulator/checkers/history.ts";
 import { SeededRandom } from "../../simulator/swarm/seeded-random.ts";
-import { stateOf } from "./collect-history.ts";
+import { stateOf } from "../../simulator/checkers/read-rollouts.ts";
 import { Fleet, mixedDevices, RELEASE, type Spec } from "./fleet.ts";
 import { coverageLines, Killer, type Window } from "./killer.ts";
 

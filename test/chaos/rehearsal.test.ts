@@ -9,7 +9,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { RolloutState, type RehearsalPlay } from "../../protocol/gen/muster/v1/deploy_pb.ts";
-import { stateOf } from "./collect-history.ts";
+import { stateOf } from "../../simulator/checkers/read-rollouts.ts";
 import { Fleet, mixedDevices, RELEASE, type Spec } from "./fleet.ts";
 
 const DEVICES = 200;
