@@ -29,6 +29,7 @@ import { ensureFirstToken, loadTokenKey } from "./secrets.ts";
 import { DEFAULT_RETENTION, runAttemptPruner } from "./tasks/attempt-pruner.ts";
 import { runAvailabilityRecorder } from "./tasks/availability-recorder.ts";
 import { runDiskSampler } from "./tasks/disk-sampler.ts";
+import { runJoinerWatch } from "./tasks/joiner-watch.ts";
 import { runLeaverWatch } from "./tasks/leaver-watch.ts";
 import { runRecordPruner } from "./tasks/record-pruner.ts";
 
@@ -148,6 +149,18 @@ function runTasks(
     logger,
     signal,
   });
+  const joiners = runJoinerWatch({
+    store: base.store,
+    changes: core.changes,
+    releases: core.releases,
+    running: () => core.loop.running,
+    digests: () => core.loop.digests,
+    openRollouts: () => core.loop.openRollouts,
+    inbox: core.inbox,
+    clock,
+    logger,
+    signal,
+  });
   const failed = new Promise<never>((_, reject) => {
     loop.catch(reject);
   });
@@ -155,7 +168,8 @@ function runTasks(
   stack.defer(async () => {
     stop.abort();
     core.inbox.wake();
-    const tasks = [loop, renewal, silence, pruning, retention, sampling, availability, leavers];
+    const watches = [silence, leavers, joiners];
+    const tasks = [loop, renewal, pruning, retention, sampling, availability, ...watches];
     await Promise.allSettled(tasks);
   });
   return failed;

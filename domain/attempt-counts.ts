@@ -12,6 +12,7 @@ import {
   isUnderWay,
 } from "./attempt.ts";
 import { CELLS_PER_PAGE, type AttemptPage } from "./attempt-page.ts";
+import type { JoinedRange } from "./membership.ts";
 import type { WaveRange } from "./rollout.ts";
 
 /** Sums of one wave (or of everything). */
@@ -60,34 +61,47 @@ export function isUnproven(state: number, flags: number): boolean {
 }
 
 /**
- * Counts of one page, one entry a wave (waves that the page does not touch stay empty).
+ * Counts of one page, one entry a wave (waves that the page does not touch stay empty). `joined`:
+ * positions after the plan, which belong to a wave of it.
  * `isPlanted`: test-only switches for planted bugs; false in production.
  */
 export function countPage(
   page: AttemptPage,
   waves: readonly WaveRange[],
   isPlanted: (name: string) => boolean = () => false,
+  joined: readonly JoinedRange[] = [],
 ): AttemptCounts[] {
+  const byWave = waves.map((wave) => countRange(page, wave, isPlanted));
+  for (const range of joined) {
+    const counts = byWave[range.wave];
+    if (counts !== undefined) addCounts(counts, countRange(page, range, isPlanted));
+  }
+  return byWave;
+}
+
+function countRange(
+  page: AttemptPage,
+  range: WaveRange,
+  isPlanted: (name: string) => boolean,
+): AttemptCounts {
   // The planted bugs: who fell silent counts as proven; who waits for its moment holds no place.
   const forgetsLost = isPlanted("counts.forget-lost");
   const forgetsWaiting = isPlanted("counts.forget-waiting");
   const base = page.number * CELLS_PER_PAGE;
-  return waves.map((wave) => {
-    const counts = emptyCounts();
-    const first = Math.max(wave.start - base, 0);
-    const end = Math.min(wave.end - base, page.cellCount);
-    for (let cell = first; cell < end; cell++) {
-      const state = page.state[cell] ?? 0;
-      const flags = page.flags[cell] ?? 0;
-      counts.byState[state] = (counts.byState[state] ?? 0) + 1;
-      if ((flags & CELL_FLAGS.exposed) !== 0) counts.exposed++;
-      if ((flags & CELL_FLAGS.failed) !== 0) counts.failures++;
-      if (isUnproven(state, flags) && !(forgetsLost && state === ATTEMPT.lost)) counts.unproven++;
-      if (forgetsWaiting && state === ATTEMPT.waiting) continue;
-      if (state === ATTEMPT.offered || isUnderWay(state)) counts.inFlight++;
-    }
-    return counts;
-  });
+  const counts = emptyCounts();
+  const first = Math.max(range.start - base, 0);
+  const end = Math.min(range.end - base, page.cellCount);
+  for (let cell = first; cell < end; cell++) {
+    const state = page.state[cell] ?? 0;
+    const flags = page.flags[cell] ?? 0;
+    counts.byState[state] = (counts.byState[state] ?? 0) + 1;
+    if ((flags & CELL_FLAGS.exposed) !== 0) counts.exposed++;
+    if ((flags & CELL_FLAGS.failed) !== 0) counts.failures++;
+    if (isUnproven(state, flags) && !(forgetsLost && state === ATTEMPT.lost)) counts.unproven++;
+    if (forgetsWaiting && state === ATTEMPT.waiting) continue;
+    if (state === ATTEMPT.offered || isUnderWay(state)) counts.inFlight++;
+  }
+  return counts;
 }
 
 /** The sum of some counts. */

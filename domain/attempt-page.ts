@@ -53,6 +53,27 @@ export function createAttemptPage(number: number, cellCount: number): AttemptPag
   return page;
 }
 
+/** A copy with more cells; the new ones are pending. */
+export function growAttemptPage(page: AttemptPage, cellCount: number): AttemptPage {
+  assert(cellCount >= page.cellCount, "a page of attempts never shrinks");
+  const grown = createAttemptPage(page.number, cellCount);
+  for (const name of COLUMNS) grown[name].set(page[name]);
+  return grown;
+}
+
+const COLUMNS = [
+  "generation",
+  "enteredAt",
+  "soakingSince",
+  "acceptedAt",
+  "previous",
+  "sequence",
+  "state",
+  "flags",
+  "reason",
+  "tries",
+] as const;
+
 /** Reads stored bytes; asserts the layout (the Store has checked the bytes). */
 export function decodeAttemptPage(number: number, bytes: Uint8Array): AttemptPage {
   return viewPage(number, bytes.slice());

@@ -84,6 +84,7 @@ export function evidenceOf(
       forgiven: { ...forgiven, failures: Math.min(forgiven.failures, failures) },
     },
     planned: total.byState.reduce((sum, count) => sum + count, 0),
+    isGrowing: progress.joined.length > 0,
     sight,
     forgivenFailedSites: progress.forgivenFailedSites,
     forgivenSlices: progress.forgivenSlices,

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The time zones of a plan, frozen with it: by position, as an index; null without windows. */
+import type { DeviceFacts } from "./device.ts";
 import type { WaveRange } from "./rollout.ts";
-import { createZoneWindows, type WindowPolicy, type ZoneWindows } from "./zone-windows.ts";
+import { createZoneWindows, zoneOf, type WindowPolicy, type ZoneWindows } from "./zone-windows.ts";
 
 export interface PlanZone {
   readonly name: string;
@@ -41,6 +42,17 @@ export function planZones(chosen: readonly DeviceZone[]): PlanZones {
     if (isAssumed) zone.assumedCount++;
   });
   return { zones, byPosition };
+}
+
+/** Of a device that joins: the index of its zone; −1 = the plan has windows, none in its zone. */
+export function zoneIndexOf(
+  policy: WindowPolicy,
+  zones: readonly PlanZone[],
+  device: DeviceFacts,
+): number {
+  if (zones.length === 0) return 0;
+  const { name } = zoneOf(policy, device);
+  return zones.findIndex((zone) => zone.name === name);
 }
 
 /** The windows of a plan; null where it has none. */

@@ -197,7 +197,14 @@ export class PlanDraft {
   }
 }
 
-function exclusionOf(device: DeviceFacts, intent: PlanIntent): ExclusionReason | null {
+/** Why a device that the selector names is left out; null = it is not. */
+export function exclusionOf(
+  device: DeviceFacts,
+  intent: {
+    readonly release: Pick<PlannedRelease, "fits">;
+    readonly runsRelease: (device: DeviceFacts) => boolean;
+  },
+): ExclusionReason | null {
   if (device.retired) return "retired";
   for (const [fact, values] of Object.entries(intent.release.fits)) {
     if (!Object.hasOwn(device.inventory, fact)) return "fit-unknown";

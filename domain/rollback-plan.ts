@@ -23,6 +23,7 @@ export function planRollback(parent: RolloutSpec, deviceCount: number): PlannedR
   const spec: RolloutSpec = {
     ...parent,
     strategy: { kind: "fixed" },
+    joiners: "never",
     leavers: "keep",
     waves,
     maxInFlight,

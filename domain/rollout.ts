@@ -14,8 +14,8 @@
  */
 import type { AdaptiveWindow } from "./adaptive-window.ts";
 import { NO_BANDWIDTH, type Bandwidth } from "./bandwidth.ts";
-import type { LeavePolicy } from "./membership.ts";
 import type { AnalysisPolicy, AnalysisQuestion } from "./analysis.ts";
+import type { JoinedRange, JoinPolicy, LeavePolicy } from "./membership.ts";
 import type { PlaceLimits } from "./place-loads.ts";
 import type { Strategy, WindowLimits } from "./strategy.ts";
 import type { SubjectFields } from "./subject.ts";
@@ -120,6 +120,7 @@ export interface RolloutSpec extends PlaceLimits, SubjectFields {
   readonly selector: string;
   readonly strategy: Strategy;
   readonly order: WaveOrder;
+  readonly joiners: JoinPolicy;
   readonly leavers: LeavePolicy;
   /** Sizes in order; what is left over is a last wave of its own. */
   readonly waves: readonly Amount[];
@@ -152,6 +153,7 @@ export const DEFAULT_SPEC: Omit<RolloutSpec, "release" | "selector"> = {
   command: null,
   strategy: { kind: "fixed" },
   order: "critical-last",
+  joiners: "tail",
   leavers: "withdraw",
   waves: [{ percent: 1 }, { percent: 10 }],
   maxInFlight: { percent: 10 },
@@ -246,6 +248,8 @@ export interface RolloutProgress {
   readonly forgivenSlices: readonly SliceForgiven[];
   /** Nothing more is offered to these until an operator resumes. */
   readonly heldSlices: readonly HeldSlice[];
+  /** Devices that came after the plan was frozen; their positions follow those of the plan. */
+  readonly joined: readonly JoinedRange[];
   /** The blast radius so far: most unproven devices at any moment. */
   readonly maxUnproven: number;
   /** After `stopping`: roll exposed devices back. */
@@ -276,6 +280,7 @@ export const INITIAL_PROGRESS: RolloutProgress = {
   forgivenFailedSites: 0,
   forgivenSlices: [],
   heldSlices: [],
+  joined: [],
   maxUnproven: 0,
   rollbackWanted: false,
   hasExpired: false,

@@ -10,8 +10,9 @@
 import { assert } from "./assert.ts";
 import { ATTEMPT, CELL_FLAGS, isUnderWay } from "./attempt.ts";
 import { CELLS_PER_PAGE, type AttemptPage } from "./attempt-page.ts";
+import { waveAt, type JoinedRange } from "./membership.ts";
 import type { WaveRange } from "./rollout.ts";
-import type { SlicedPlan } from "./slices.ts";
+import { NO_SLICE, type SlicedPlan } from "./slices.ts";
 
 const SEEN = CELL_FLAGS.exposed | CELL_FLAGS.failed;
 
@@ -120,7 +121,8 @@ export class SliceTally implements Tally {
     if ((newOfSite & CELL_FLAGS.exposed) !== 0) this.allSitesAccepted++;
     if ((newOfSite & CELL_FLAGS.failed) !== 0) this.allSitesFailed++;
     for (const column of plan.columns) {
-      const slice = column[position] ?? 0;
+      const slice = column[position] ?? NO_SLICE;
+      if (slice === NO_SLICE) continue;
       if ((news & CELL_FLAGS.exposed) !== 0) {
         this.accepted[slice] = (this.accepted[slice] ?? 0) + 1;
         if (this.acceptedIn.add(site, slice)) grow(this.sitesAccepted, slice);
@@ -155,10 +157,11 @@ export class SliceTally implements Tally {
     pages: () => Iterable<AttemptPage>,
     waves: readonly WaveRange[],
     heldSlices: readonly number[],
+    joined: readonly JoinedRange[] = [],
   ): GateSight {
     return {
       tally: this,
-      held: heldSlices.length === 0 ? null : this.countHeld(pages(), waves, heldSlices),
+      held: heldSlices.length === 0 ? null : this.countHeld(pages(), waves, heldSlices, joined),
       underWay: () => this.underWay(pages()),
     };
   }
@@ -171,7 +174,8 @@ export class SliceTally implements Tally {
       for (let cell = 0; cell < page.cellCount; cell++) {
         if (!isUnderWay(page.state[cell] ?? 0)) continue;
         for (const column of this.plan.columns) {
-          const slice = column[base + cell] ?? 0;
+          const slice = column[base + cell] ?? NO_SLICE;
+          if (slice === NO_SLICE) continue;
           counts[slice] = (counts[slice] ?? 0) + 1;
         }
       }
@@ -184,6 +188,7 @@ export class SliceTally implements Tally {
     pages: Iterable<AttemptPage>,
     waves: readonly WaveRange[],
     slices: readonly number[],
+    joined: readonly JoinedRange[],
   ): HeldCounts {
     const pending = waves.map(() => 0);
     const restFlags = new Uint8Array(this.plan.siteCount);
@@ -191,10 +196,8 @@ export class SliceTally implements Tally {
     let failures = 0;
     for (const page of pages) {
       const base = page.number * CELLS_PER_PAGE;
-      let wave = 0;
       for (let cell = 0; cell < page.cellCount; cell++) {
         const position = base + cell;
-        while (position >= (waves[wave]?.end ?? Number.POSITIVE_INFINITY)) wave++;
         const flags = page.flags[cell] ?? 0;
         if (!slices.some((slice) => this.isIn(position, slice))) {
           const site = this.plan.sites[position] ?? 0;
@@ -203,7 +206,9 @@ export class SliceTally implements Tally {
         }
         if ((flags & CELL_FLAGS.exposed) !== 0) accepted++;
         if ((flags & CELL_FLAGS.failed) !== 0) failures++;
-        if (page.state[cell] === ATTEMPT.pending) pending[wave] = (pending[wave] ?? 0) + 1;
+        if (page.state[cell] !== ATTEMPT.pending) continue;
+        const wave = waveAt(waves, joined, position);
+        pending[wave] = (pending[wave] ?? 0) + 1;
       }
     }
     return { accepted, failures, pending, restSites: countSites(restFlags) };

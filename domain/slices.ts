@@ -9,6 +9,7 @@
  */
 import type { DeviceFacts } from "./device.ts";
 import { MusterError } from "./errors.ts";
+import { NO_PLACE } from "./place-loads.ts";
 
 /** One more halves nobody's work, and each costs a byte a device and a look at each report. */
 export const MAX_SLICED_FACTS = 4;
@@ -42,6 +43,75 @@ export const UNSLICED: SlicedPlan = {
   sites: new Uint32Array(0),
   siteCount: 0,
 };
+
+/** In a column: a device that joined later, and is of no slice that the plan has. */
+export const NO_SLICE = 255;
+
+/** A device that joins. */
+export interface SlicedJoiner {
+  /** `siteKey`. */
+  readonly site: number;
+  /** By column of the plan. */
+  readonly slices: readonly number[];
+}
+
+/** With more devices; `keys`: `siteKey` by position before them. Nothing told apart stays so. */
+export function extendSlices(
+  plan: SlicedPlan,
+  keys: ArrayLike<number>,
+  joiners: readonly SlicedJoiner[],
+): SlicedPlan {
+  if (plan.siteCount === 0) return plan;
+  const start = plan.sites.length;
+  const sites = new Uint32Array(start + joiners.length);
+  sites.set(plan.sites);
+  const known = knownSites(plan, keys, joiners);
+  let { siteCount } = plan;
+  for (const [index, { site: key }] of joiners.entries()) {
+    const site = known.get(key) ?? siteCount++;
+    // Whoever has no site is a site of its own.
+    if (key !== NO_PLACE) known.set(key, site);
+    sites[start + index] = site;
+  }
+  const more = plan.slices.map(() => 0);
+  const columns = plan.columns.map((column, fact) => {
+    const longer = new Uint8Array(start + joiners.length);
+    longer.set(column);
+    for (const [index, { slices }] of joiners.entries()) {
+      const slice = slices[fact] ?? NO_SLICE;
+      longer[start + index] = slice;
+      if (slice !== NO_SLICE) more[slice] = (more[slice] ?? 0) + 1;
+    }
+    return longer;
+  });
+  return { slices: growSlices(plan.slices, more), columns, sites, siteCount };
+}
+
+/** The sites of joiners that somebody stood at before: index by `siteKey`. */
+function knownSites(
+  plan: SlicedPlan,
+  keys: ArrayLike<number>,
+  joiners: readonly SlicedJoiner[],
+): Map<number, number> {
+  const wanted = new Set(joiners.map(({ site }) => site));
+  wanted.delete(NO_PLACE);
+  const known = new Map<number, number>();
+  for (let position = 0; position < plan.sites.length && wanted.size > 0; position++) {
+    const key = keys[position] ?? NO_PLACE;
+    if (wanted.delete(key)) known.set(key, plan.sites[position] ?? 0);
+  }
+  return known;
+}
+
+/** `more`: devices that joined, by slice. */
+export function growSlices(slices: readonly Slice[], more: readonly number[]): Slice[] {
+  return slices.map((slice, index) => {
+    const joined = more[index] ?? 0;
+    const { deviceCount, siteCount } = slice;
+    // More sites than it has, perhaps, and never fewer: the thresholds stay on the safe side.
+    return { ...slice, deviceCount: deviceCount + joined, siteCount: siteCount + joined };
+  });
+}
 
 /** A fact by which devices may be sliced. */
 export interface SliceFact {
@@ -97,7 +167,7 @@ export function slicePlan(
   const perFact = Math.floor(MAX_SLICES / Math.max(facts.length, 1));
   for (const fact of facts) {
     const names = devices.map((device) => nameIn(fact, device));
-    const kept = frequent(names, perFact, `${fact.name}: any other`);
+    const kept = frequent(names, perFact, restOf(fact));
     // All alike: the slice would be the plan, and cost its tests a share for nothing.
     if (kept.size < 2) continue;
     const column = Uint8Array.from(
@@ -109,6 +179,28 @@ export function slicePlan(
   }
   if (slices.length === 0 && siteCount < 2) return UNSLICED;
   return { slices, columns, sites, siteCount };
+}
+
+/** By column of the plan: the slice of a device that joins; NO_SLICE where it has none of it. */
+export function slicesOf(
+  plan: Pick<SlicedPlan, "slices">,
+  device: DeviceFacts,
+  facts: readonly SliceFact[],
+): number[] {
+  const indexOf = (name: string): number => plan.slices.findIndex((slice) => slice.name === name);
+  const isOf = ({ name }: Slice, fact: SliceFact): boolean =>
+    name.startsWith(`${fact.name} `) || name === restOf(fact);
+  return facts
+    .filter((fact) => plan.slices.some((slice) => isOf(slice, fact)))
+    .map((fact) => {
+      const own = indexOf(nameIn(fact, device));
+      const index = own === -1 ? indexOf(restOf(fact)) : own;
+      return index === -1 ? NO_SLICE : index;
+    });
+}
+
+function restOf(fact: SliceFact): string {
+  return `${fact.name}: any other`;
 }
 
 function nameIn(fact: SliceFact, device: DeviceFacts): string {

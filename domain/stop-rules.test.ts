@@ -203,6 +203,17 @@ describe("sites beside devices", () => {
   });
 });
 
+describe("a plan that devices join", () => {
+  test("needs the evidence of one without end, since nobody knows how many more will come", () => {
+    const among = (accepted: number, more: Partial<GateInput>): string => {
+      const failures = evidentFailures(frameOf(), 0, [accepted])[0] ?? 0;
+      return gateVerdict(frameOf(), inputOf(failures, accepted, more)).kind;
+    };
+    assert.equal(among(100, { planned: 100 }), "stop");
+    assert.equal(among(100, { planned: 101, isGrowing: true }), "go");
+  });
+});
+
 describe("slices", () => {
   const none = { accepted: 0, failures: 0, sitesAccepted: 0, sitesFailed: 0 };
   const good = { ...none, accepted: 900, failures: 3 };

@@ -25,8 +25,10 @@ export interface GateFrame {
 export interface GateInput {
   /** Without the devices of slices that are held. */
   readonly whole: GateEvidence;
-  /** Devices in the plan: more can never accept. */
+  /** Devices in the plan: more can never accept, unless some have joined. */
   readonly planned: number;
+  /** Devices have joined since the plan was frozen, and more may: only the bound for any holds. */
+  readonly isGrowing?: boolean;
   /** null = nothing is told apart. */
   readonly sight: GateSight | null;
   readonly forgivenFailedSites: number;
@@ -94,17 +96,19 @@ interface BothCounts {
     readonly failed: number;
     readonly forgiven: number;
     readonly planned: number;
+    readonly isGrowing: boolean;
   };
 }
 
-function wholeCounts({ whole, planned, sight, forgivenFailedSites }: GateInput): BothCounts {
+function wholeCounts(input: GateInput): BothCounts {
+  const { whole, planned, sight, forgivenFailedSites, isGrowing = false } = input;
   const sites = sight?.held?.restSites ?? sight?.tally.sites ?? { accepted: 0, failed: 0 };
   const siteCount = sight?.tally.plan.siteCount ?? 0;
   // Of the sites that were forgiven some may have failed in a slice that is held now.
   const forgiven = Math.min(forgivenFailedSites, sites.failed);
   return {
-    devices: { ...whole, planned },
-    sites: { ...sites, forgiven, planned: siteCount },
+    devices: { ...whole, planned: isGrowing ? Number.POSITIVE_INFINITY : planned },
+    sites: { ...sites, forgiven, planned: siteCount, isGrowing },
   };
 }
 
@@ -123,18 +127,25 @@ function failingSlices(
   const failing: HeldSlice[] = [];
   if (input.sight === null) return failing;
   const { tally } = input.sight;
+  const { isGrowing = false } = input;
   for (const [slice, { name, deviceCount, siteCount }] of tally.plan.slices.entries()) {
     if (failing.length >= most) break;
     if (input.heldSlices.some((held) => held.slice === slice)) continue;
     const forgiven = input.forgivenSlices[slice] ?? NOT_FORGIVEN;
     const { accepted, failures, sitesAccepted, sitesFailed } = tally.slice(slice);
     const counts: BothCounts = {
-      devices: { accepted, failures, forgiven, planned: deviceCount },
+      devices: {
+        accepted,
+        failures,
+        forgiven,
+        planned: isGrowing ? Number.POSITIVE_INFINITY : deviceCount,
+      },
       sites: {
         accepted: sitesAccepted,
         failed: sitesFailed,
         forgiven: forgiven.failedSites,
         planned: siteCount,
+        isGrowing,
       },
     };
     if (!isEvidentByBoth(test, counts)) continue;
@@ -156,9 +167,12 @@ function countsSites(test: SequentialTest, sites: BothCounts["sites"]): boolean 
   return isEvidentWithin(test, unitsOf(sites), left, left);
 }
 
-/** After a resume the paths that led there are not those of a plan's: the bound holds for any. */
-function unitsOf(counts: { readonly planned: number; readonly forgiven: number }): number {
-  return counts.forgiven === 0 ? counts.planned : Number.POSITIVE_INFINITY;
+/**
+ * After a resume the paths that led there are not those of a plan's, and where devices join nobody
+ * knows how long they become: the bound holds for any.
+ */
+function unitsOf({ planned, forgiven, isGrowing }: BothCounts["sites"]): number {
+  return forgiven === 0 && !isGrowing ? planned : Number.POSITIVE_INFINITY;
 }
 
 /**

@@ -2,6 +2,7 @@
 /** A rollout as the wire shows it. */
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { countsByState, sumCounts, type AttemptCounts } from "../../domain/attempt-counts.ts";
+import { countJoined } from "../../domain/membership.ts";
 import type { RolloutSpec, RolloutState as State } from "../../domain/rollout.ts";
 import type { Tally } from "../../domain/slice-tally.ts";
 import { evidentFailures } from "../../domain/stop-rules.ts";
@@ -22,6 +23,7 @@ import { rollbackMessage } from "./rollback-message.ts";
 import { bandwidthMessage } from "./bandwidth-message.ts";
 import { commandMessage } from "./command-message.ts";
 import { amountMessage } from "./spec-fields.ts";
+import { joinPolicyMessage } from "./join-policy.ts";
 import { strategyMessage } from "./strategy-message.ts";
 
 export const WIRE_STATE: { readonly [state in State]: RolloutState } = {
@@ -96,6 +98,7 @@ function progressOf(
     clockMs: BigInt(Math.round(record.progress.clockMs)),
     window: record.progress.window?.size ?? 0,
     waits: [...waits],
+    joined: countJoined(record.progress.joined),
     outputKeptBytes: BigInt(record.outputKept),
     outputLeftOut: record.outputLeftOut,
     waves: counts.map((wave, index) => ({ number: index + 1, byState: countsByState(wave) })),
@@ -204,6 +207,7 @@ function specMessage(
     compatible: spec.compatible,
     after: [...spec.after],
     ...strategyMessage(spec),
+    joiners: joinPolicyMessage(spec.joiners),
     leavers: spec.leavers === "keep" ? LeavePolicy.KEEP : LeavePolicy.WITHDRAW,
     ...windowsMessage(spec.windows),
     ...bandwidthMessage(spec.bandwidth),

@@ -22,6 +22,7 @@ import { readRollback } from "./rollback-message.ts";
 import { readSubject } from "./command-message.ts";
 import { readSchedule } from "./rollout-schedule-spec.ts";
 import { invalid, optionalAmount, readAmount } from "./spec-fields.ts";
+import { readJoinPolicy } from "./join-policy.ts";
 import { readStrategy } from "./strategy-message.ts";
 
 const LEAST_PERCENT = 0.000_001;
@@ -39,6 +40,7 @@ export function readSpec(wire: WireSpec | undefined): RolloutSpec {
     ...subject,
     selector: wire.selector,
     strategy,
+    joiners: readJoinPolicy(wire.joiners),
     leavers: wire.leavers === LeavePolicy.KEEP ? "keep" : "withdraw",
     order: wire.order === WaveOrder.HASH ? "hash" : "critical-last",
     waves:

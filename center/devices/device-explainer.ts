@@ -3,6 +3,8 @@
 import { ATTEMPT_STATES, CELL_REASONS, type AttemptState } from "../../domain/attempt.ts";
 import { offerBudget } from "../../domain/offer-budget.ts";
 import { formatInstant } from "../../domain/civil-time.ts";
+import { mayJoin } from "../../domain/membership.ts";
+import { zoneIndexOf } from "../../domain/plan-zones.ts";
 import { nextChangeAfter } from "../../domain/window.ts";
 import type { WindowKind } from "../../domain/zone-windows.ts";
 import type { Store, StoredDevice } from "../../ports/store.ts";
@@ -17,7 +19,7 @@ import { readRollout, rolloutKey } from "../rollouts/rollout-record.ts";
 import type { DigestDictionary } from "../state/digest-dictionary.ts";
 import type { FleetTable } from "../state/fleet-table.ts";
 import type { RunningTable } from "../state/running-table.ts";
-import { readDevice } from "./device-record.ts";
+import { factsOf, readDevice } from "./device-record.ts";
 
 export interface ExplainOptions {
   readonly store: Store;
@@ -78,11 +80,19 @@ function notPlanned(device: StoredDevice, rollout: OpenRollout, presence: string
     sentence: `${device.id} is not in the plan of rollout ${rollout.record.name}.`,
     facts: [
       presence,
+      ...strangerFact(device, rollout),
       ...rollout.plan.exclusions.map(
         ({ reason, deviceCount }) => `${deviceCount} devices were left out: ${reason}`,
       ),
     ],
   };
+}
+
+/** Of one that would have joined. */
+function strangerFact(device: StoredDevice, { record, plan }: OpenRollout): string[] {
+  if (!mayJoin(record.spec.joiners, record.progress.state)) return [];
+  if (zoneIndexOf(record.spec.windows, plan.zones, factsOf(device)) !== -1) return [];
+  return ["its time zone is none of those that the plan has windows in: it does not join"];
 }
 
 function presenceSentence(options: ExplainOptions, device: StoredDevice): string {
@@ -207,7 +217,7 @@ function pendingSentence(
     return `waits because rollout ${name} is ${progress.state}: ${progress.stateReason}`;
   }
   const wave = rollout.waveAt(position) + 1;
-  if (position >= rollout.releasedEnd) {
+  if (!rollout.isReleased(position)) {
     return `waits for wave ${wave}; wave ${progress.waveCount} is not through its gate`;
   }
   const held = rollout.heldBecause(position);

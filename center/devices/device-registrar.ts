@@ -71,7 +71,10 @@ export async function registerDevices(
     });
   });
   if (writes.length > 0) await commit(store, writes, "device.register", who, signal);
-  options.changes.note(writes.map(({ ordinal }) => ordinal).filter((ordinal) => ordinal !== 0));
+  // The Store has given the new ones their ordinals.
+  const changed = writes.map(({ id }) => ({ tenant: who.tenant, id }));
+  const stored = changed.length === 0 ? [] : await store.getDevices(changed, { signal });
+  options.changes.note(stored.flatMap((device) => (device === null ? [] : [device.ordinal])));
   const updated = writes.length - created;
   return { created, updated, unchanged: registrations.length - writes.length };
 }

@@ -5,11 +5,12 @@ import {
   CELLS_PER_PAGE,
   createAttemptPage,
   decodeAttemptPage,
+  growAttemptPage,
   type AttemptPage,
 } from "../../domain/attempt-page.ts";
 
 export interface HeldPage {
-  readonly page: AttemptPage;
+  page: AttemptPage;
   version: number;
   dirty: boolean;
   /** By wave; null when the page changed since it was counted. */
@@ -35,7 +36,7 @@ export function holdPages(
       page:
         found === undefined
           ? createAttemptPage(number, cells)
-          : decodeAttemptPage(number, found.bytes),
+          : growAttemptPage(decodeAttemptPage(number, found.bytes), cells),
       version: found?.version ?? 0,
       dirty: false,
       counts: null,
@@ -44,4 +45,16 @@ export function holdPages(
     });
   }
   return pages;
+}
+
+/** Devices joined: the last page grows, others follow; new cells are pending. */
+export function growPages(pages: HeldPage[], deviceCount: number, nowTicks: number): void {
+  const last = pages.at(-1);
+  if (last !== undefined) {
+    const cells = Math.min(CELLS_PER_PAGE, deviceCount - last.page.number * CELLS_PER_PAGE);
+    last.page = growAttemptPage(last.page, cells);
+    last.counts = null;
+    last.total = null;
+  }
+  pages.push(...holdPages(deviceCount, [], nowTicks).slice(pages.length));
 }

@@ -6,6 +6,7 @@
  */
 import type { AnalysisAnswered } from "../../domain/analysis-step.ts";
 import { createStateColumns, type StateColumns } from "../../protocol/link/state-columns.ts";
+import type { Joiner } from "./planned-devices.ts";
 import type { RolloutRecord } from "./rollout-record.ts";
 
 /** What devices run, as one gateway said it. */
@@ -73,13 +74,23 @@ export interface LeaversItem {
   readonly ordinals: readonly number[];
 }
 
+/** Devices that an open rollout's selector names only since its plan was frozen. */
+export interface JoinersItem {
+  readonly kind: "joiners";
+  readonly rollout: number;
+  readonly joiners: readonly Joiner[];
+  /** Ordinals of those who stay out, because the plan has windows and none in their time zone. */
+  readonly strangers: readonly number[];
+}
+
 export type InboxItem =
   | StatesItem
   | HelloItem
   | ReturnItem
   | AnswerItem
   | CommandItem
-  | LeaversItem;
+  | LeaversItem
+  | JoinersItem;
 
 /** A reconnect of a gateway's 20,000 devices with two slots each fits twice. */
 const MAX_ITEMS = 100_000;

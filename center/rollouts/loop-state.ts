@@ -6,6 +6,7 @@
 import type { Clock } from "../../ports/clock.ts";
 import type { EventLog } from "../../ports/event-log.ts";
 import type { Store, StoredDocument } from "../../ports/store.ts";
+import { countJoined } from "../../domain/membership.ts";
 import { isOpen } from "../../domain/rollout.ts";
 import { UNSLICED, type SlicedPlan } from "../../domain/slices.ts";
 import { ReportConsumer } from "../ingest/report-consumer.ts";
@@ -80,13 +81,17 @@ export async function* allRollouts(
 /** By what the plan tells its devices apart. */
 export async function loadSlices(
   store: Store,
-  record: Pick<RolloutRecord, "number">,
+  record: RolloutRecord,
   plan: PlanRecord,
   signal: AbortSignal,
-): Promise<SlicedPlan> {
-  const ids = slicePageIds(record.number, plan);
-  if (ids.length === 0) return UNSLICED;
-  return decodeSlicePages(plan, await store.loadPages(ids, { signal }));
+): Promise<{ sliced: SlicedPlan; versions: number[] }> {
+  const joinedCount = countJoined(record.progress.joined);
+  const ids = slicePageIds(record.number, plan, joinedCount);
+  const versions: number[] = [];
+  if (ids.length === 0) return { sliced: UNSLICED, versions };
+  const pages = await store.loadPages(ids, { signal });
+  for (const page of pages) versions[page.number] = page.version;
+  return { sliced: decodeSlicePages(plan, pages, joinedCount), versions };
 }
 
 /** Reads the plan and the attempt pages of a rollout that has been planned. */
@@ -96,14 +101,16 @@ export async function loadRollout(
   revision: number,
 ): Promise<OpenRollout> {
   const { store, signal } = options;
-  const { plan, columns } = await loadPlan(store, record, signal);
+  const { plan, columns, versions } = await loadPlan(store, record, signal);
+  const slices = await loadSlices(store, record, plan, signal);
   return new OpenRollout({
     record,
     revision,
     plan,
     columns,
+    versions: { plan: versions, slices: slices.versions },
     pages: await store.loadPages(pageIds("attempt", record, plan), { signal }),
-    sliced: await loadSlices(store, record, plan, signal),
+    sliced: slices.sliced,
     offerLifetimeMs: options.offerLifetimeMs,
   });
 }

@@ -29,25 +29,23 @@ import {
   type StepOutcome,
 } from "../../domain/attempt-step.ts";
 import { sweepPage, type SweepContext } from "../../domain/attempt-sweep.ts";
-import { takesPlace } from "../../domain/place-loads.ts";
+import { addJoined, waveAt } from "../../domain/membership.ts";
 import type { RolloutFrame } from "../../domain/rollout-engine.ts";
 import { SLOT_NAMES } from "../../domain/running-page.ts";
 import { windowsOf } from "../../domain/plan-zones.ts";
 import type { GateSight } from "../../domain/slice-tally.ts";
-import { UNSLICED, type SlicedPlan } from "../../domain/slices.ts";
+import type { SlicedPlan } from "../../domain/slices.ts";
 import { skipClosedTime } from "../../domain/window-deadlines.ts";
 import { isClosed, type WindowOpened } from "../../domain/zone-progress.ts";
 import type { WindowKind } from "../../domain/zone-windows.ts";
 import { needsEvidence } from "../../domain/subject.ts";
 import type { DocumentWrite, PageWrite } from "../../ports/store.ts";
-import { holdPages, type HeldPage } from "./held-page.ts";
-import type { PlanColumns } from "./plan-pages.ts";
-import { PlannedDevices } from "./planned-devices.ts";
+import { growPages, holdPages, type HeldPage } from "./held-page.ts";
+import type { PlanColumns, PlanVersions } from "./plan-pages.ts";
+import { PlannedDevices, type Joiner } from "./planned-devices.ts";
+import { hasChanged } from "./record-change.ts";
 import { rolloutKey, toJson, type PlanRecord, type RolloutRecord } from "./rollout-record.ts";
 import { RolloutSlices } from "./rollout-slices.ts";
-
-/** How often the clock of a rollout in which nothing else happens is saved. */
-const CLOCK_SAVE_MS = 1_000;
 
 /** What the sweep needs of the world. */
 export type SweepView = Pick<SweepContext, "evidence" | "isOnline" | "isPlanted">;
@@ -56,8 +54,8 @@ export class OpenRollout extends PlannedDevices {
   record: RolloutRecord;
   readonly frame: RolloutFrame;
   readonly slotIndex: number;
-  private readonly pages: readonly HeldPage[];
-  private readonly slices: RolloutSlices;
+  private readonly pages: HeldPage[];
+  private slices: RolloutSlices;
   private revision: number;
   private savedRecord: RolloutRecord;
   private totals: AttemptCounts[] | null = null;
@@ -69,6 +67,8 @@ export class OpenRollout extends PlannedDevices {
     revision: number;
     plan: PlanRecord;
     columns: PlanColumns;
+    /** Versions of the pages of the plan and of its slices; default: not stored yet. */
+    versions?: PlanVersions;
     pages: readonly { number: number; version: number; bytes: Uint8Array }[];
     offerLifetimeMs: number;
     /** Default: nothing is told apart. */
@@ -90,7 +90,7 @@ export class OpenRollout extends PlannedDevices {
     };
     this.pages = holdPages(this.ordinals.length, options.pages, this.nowTicks);
     const pages = this.pages.map(({ page }) => page);
-    this.slices = new RolloutSlices(options.sliced ?? UNSLICED, pages, options.plan.waves);
+    this.slices = new RolloutSlices(this.sliced, pages, options.plan.waves);
   }
 
   get key(): string {
@@ -111,9 +111,34 @@ export class OpenRollout extends PlannedDevices {
     return needsEvidence(this.record.spec);
   }
 
-  /** Positions that may be offered: those of the waves that are open. */
+  /** Positions of the plan that may be offered; with all waves open, whoever joined, too. */
   get releasedEnd(): number {
-    return this.plan.waves[this.record.progress.waveCount - 1]?.end ?? 0;
+    const { waves } = this.plan;
+    const { waveCount } = this.record.progress;
+    return waveCount >= waves.length ? this.ordinals.length : (waves[waveCount - 1]?.end ?? 0);
+  }
+
+  /** Its wave is open. */
+  isReleased(position: number): boolean {
+    return this.waveAt(position) < this.record.progress.waveCount;
+  }
+
+  /** The wave (index) of a position, planned or joined. */
+  waveAt(position: number): number {
+    return waveAt(this.plan.waves, this.record.progress.joined, position);
+  }
+
+  /** Appends devices that came after the plan was frozen; `wave` is an index. */
+  join(joiners: readonly Joiner[], wave: number): void {
+    const start = this.ordinals.length;
+    this.append(joiners);
+    growPages(this.pages, this.ordinals.length, this.nowTicks);
+    this.totals = null;
+    const pages = this.pages.map(({ page }) => page);
+    this.slices = new RolloutSlices(this.sliced, pages, this.plan.waves);
+    const { progress } = this.record;
+    const joined = addJoined(progress.joined, start, joiners.length, wave);
+    this.record = { ...this.record, progress: { ...progress, joined } };
   }
 
   cell(position: number): { page: AttemptPage; index: number } {
@@ -248,7 +273,7 @@ export class OpenRollout extends PlannedDevices {
 
   /** By slice and site, current. */
   get sight(): GateSight {
-    return this.slices.sight(this.record.progress.heldSlices);
+    return this.slices.sight(this.record.progress.heldSlices, this.record.progress.joined);
   }
 
   /** Why nothing is offered to it; null = its slice is not held. */
@@ -269,7 +294,7 @@ export class OpenRollout extends PlannedDevices {
   }
 
   private countsOf(held: HeldPage): readonly AttemptCounts[] {
-    held.counts ??= countPage(held.page, this.plan.waves);
+    held.counts ??= countPage(held.page, this.plan.waves, undefined, this.record.progress.joined);
     return held.counts;
   }
 
@@ -287,53 +312,37 @@ export class OpenRollout extends PlannedDevices {
   }
 
   /**
-   * Positions before `end` that are offered, or pending while `wantsPending`; in order. Pages
-   * without any are not looked into.
+   * Positions before `end`, and of who joined an open wave, that are offered, or pending while
+   * `wantsPending`; in order. Pages without any are not looked into.
    */
   *candidates(end: number, wantsPending: () => boolean): Generator<number> {
     for (const held of this.pages) {
       const base = held.page.number * CELLS_PER_PAGE;
-      const cells = Math.min(held.page.cellCount, end - base);
-      if (cells <= 0) return;
+      const { cellCount } = held.page;
+      if (base >= end && base + cellCount <= this.plan.deviceCount) continue;
       const { byState } = this.totalOf(held);
       const { offered, pending } = ATTEMPT;
       if (byState[offered] === 0 && (byState[pending] === 0 || !wantsPending())) continue;
-      for (let index = 0; index < cells; index++) {
+      for (let index = 0; index < cellCount; index++) {
+        const position = base + index;
+        const isJoined = position >= this.plan.deviceCount;
+        if (position >= end && !(isJoined && this.isReleased(position))) continue;
         const state = held.page.state[index];
-        if (state === offered || (state === pending && wantsPending())) yield base + index;
+        if (state === offered || (state === pending && wantsPending())) yield position;
       }
     }
   }
 
-  /** Does its attempt take up a place at its gateway and site? */
-  isInPlace(position: number): boolean {
-    const { page, index } = this.cell(position);
-    const enteredMsAgo = (this.nowTicks - (page.enteredAt[index] ?? 0)) * PAGE_TICK_MS;
-    const { offerLifetimeMs, spec } = this.frame;
-    return takesPlace(page.state[index] ?? 0, enteredMsAgo, {
-      offerLifetimeMs,
-      downloadMs: spec.deadlines.downloadMs,
-    });
-  }
-
-  /** Positions of which that is true. */
-  *inPlace(): Generator<number> {
-    for (const { page, counts } of this.pages) {
-      if (counts?.every(({ inFlight }) => inFlight === 0) === true) continue;
-      const base = page.number * CELLS_PER_PAGE;
-      for (let index = 0; index < page.cellCount; index++) {
-        if (page.state[index] !== ATTEMPT.pending && this.isInPlace(base + index)) {
-          yield base + index;
-        }
-      }
-    }
+  /** Pages in which something is in flight. */
+  *pagesInFlight(): Generator<AttemptPage> {
+    for (const held of this.pages) if (this.totalOf(held).inFlight > 0) yield held.page;
   }
 
   /** What must be committed: the record when it changed, and the pages that changed. */
   pendingWrites(): { documents: DocumentWrite[]; pages: PageWrite[] } {
     const documents: DocumentWrite[] = [];
-    const pages = this.dirtyPages();
-    if (this.recordChanged() || pages.length > 0) {
+    const pages = [...this.dirtyPages(), ...this.planWrites(this.record.number)];
+    if (this.isNew || hasChanged(this.record, this.savedRecord) || pages.length > 0) {
       documents.push({
         kind: "rollout",
         key: this.key,
@@ -356,19 +365,6 @@ export class OpenRollout extends PlannedDevices {
       }));
   }
 
-  /** The clock alone is saved once a second: a crash sets it back by that much at most. */
-  private recordChanged(): boolean {
-    if (this.isNew) return true;
-    if (this.record === this.savedRecord) return false;
-    const { progress } = this.record;
-    const saved = this.savedRecord.progress;
-    if (progress.clockMs - saved.clockMs >= CLOCK_SAVE_MS) return true;
-    const sameClock = { ...progress, clockMs: saved.clockMs };
-    return (
-      JSON.stringify({ ...this.record, progress: sameClock }) !== JSON.stringify(this.savedRecord)
-    );
-  }
-
   /** The commit that held `writes` succeeded. */
   committed(writes: { documents: readonly DocumentWrite[]; pages: readonly PageWrite[] }): void {
     if (writes.documents.length > 0) {
@@ -376,7 +372,9 @@ export class OpenRollout extends PlannedDevices {
       this.savedRecord = this.record;
       this.isNew = false;
     }
+    this.planCommitted(writes.pages);
     for (const write of writes.pages) {
+      if (write.kind !== "attempt") continue;
       const held = this.pages[write.number];
       assert(held !== undefined, "a committed page is held");
       held.version++;

@@ -3,7 +3,9 @@
  * Keeps the limits of gateways and sites while offers are given out: what is in flight is read from
  * the attempts of all open rollouts once a cycle, and only when some rollout has such a limit.
  */
-import { PlaceLoads } from "../../domain/place-loads.ts";
+import { ATTEMPT } from "../../domain/attempt.ts";
+import { CELLS_PER_PAGE, PAGE_TICK_MS } from "../../domain/attempt-page.ts";
+import { PlaceLoads, takesPlace } from "../../domain/place-loads.ts";
 import type { FleetTable } from "../state/fleet-table.ts";
 import type { OpenRollout } from "./open-rollout.ts";
 
@@ -35,7 +37,7 @@ export function createPlaceGuard(
     // A gateway's limit is a rollout's own: it binds no other.
     gateways.add(fleet.gatewayOf(ordinal), ordinal, 0);
   };
-  for (const rollout of open) for (const position of rollout.inPlace()) take(rollout, position);
+  for (const rollout of open) for (const position of inPlace(rollout)) take(rollout, position);
   const admits = (rollout: OpenRollout, position: number): boolean => {
     const ordinal = rollout.ordinalAt(position);
     const { maxInFlightPerGateway, maxInFlightPerSite } = rollout.frame.limits;
@@ -46,10 +48,30 @@ export function createPlaceGuard(
   };
   return {
     claim: (rollout, position) => {
-      if (rollout.isInPlace(position)) return true;
+      if (isInPlace(rollout, position)) return true;
       if (!admits(rollout, position)) return false;
       take(rollout, position);
       return true;
     },
   };
+}
+
+/** Does its attempt take up a place at its gateway and site? */
+function isInPlace(rollout: OpenRollout, position: number): boolean {
+  const { page, index } = rollout.cell(position);
+  const enteredMsAgo = (rollout.nowTicks - (page.enteredAt[index] ?? 0)) * PAGE_TICK_MS;
+  const { offerLifetimeMs, spec } = rollout.frame;
+  const { downloadMs } = spec.deadlines;
+  return takesPlace(page.state[index] ?? 0, enteredMsAgo, { offerLifetimeMs, downloadMs });
+}
+
+/** Positions of which that is true. */
+function* inPlace(rollout: OpenRollout): Generator<number> {
+  for (const page of rollout.pagesInFlight()) {
+    const base = page.number * CELLS_PER_PAGE;
+    for (let index = 0; index < page.cellCount; index++) {
+      if (page.state[index] === ATTEMPT.pending) continue;
+      if (isInPlace(rollout, base + index)) yield base + index;
+    }
+  }
 }

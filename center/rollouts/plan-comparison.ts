@@ -5,7 +5,7 @@
  */
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { MusterError } from "../../domain/errors.ts";
-import { DIFF_GROUPS, diffPlans } from "../../domain/plan-diff.ts";
+import { DIFF_GROUPS, diffPlans, type ComparedPlan } from "../../domain/plan-diff.ts";
 import { formatAmount, formatDuration, type Amount } from "../../domain/units.ts";
 import type { Store } from "../../ports/store.ts";
 import type { ComparePlansResponseSchema } from "../../protocol/gen/muster/v1/deploy_pb.ts";
@@ -29,10 +29,7 @@ export async function comparePlans(options: {
       : await findPlanned(store, tenant, other, signal);
   const left = await loadPlan(store, before, signal);
   const right = await loadPlan(store, after, signal);
-  const diff = diffPlans(
-    { ordinals: left.columns.ordinals, waves: left.plan.waves },
-    { ordinals: right.columns.ordinals, waves: right.plan.waves },
-  );
+  const diff = diffPlans(frozenOf(left), frozenOf(right));
   const groups = DIFF_GROUPS.map(async (group) => {
     const { deviceCount, ordinals } = diff[group];
     const devices = await store.getDevicesByOrdinal(ordinals, { signal });
@@ -44,6 +41,11 @@ export async function comparePlans(options: {
     groups: await Promise.all(groups),
     settings: diffSettings(settingsOf(before, left.plan), settingsOf(after, right.plan)),
   };
+}
+
+/** Without those who joined later. */
+function frozenOf({ plan, columns }: Awaited<ReturnType<typeof loadPlan>>): ComparedPlan {
+  return { ordinals: columns.ordinals.subarray(0, plan.deviceCount), waves: plan.waves };
 }
 
 async function findPlanned(

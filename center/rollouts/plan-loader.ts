@@ -2,14 +2,20 @@
 /** Reads the frozen plan of a rollout: its document and the columns of its pages. */
 import { CELLS_PER_PAGE } from "../../domain/attempt-page.ts";
 import { formatInstant } from "../../domain/civil-time.ts";
+import { countJoined } from "../../domain/membership.ts";
 import { MusterError } from "../../domain/errors.ts";
 import type { PageId, Store } from "../../ports/store.ts";
 import { createPlanColumns, decodePlanPage, type PlanColumns } from "./plan-pages.ts";
 import { readPlan, rolloutKey, type PlanRecord, type RolloutRecord } from "./rollout-record.ts";
 
+/** Of those who were planned and those who joined. */
+export function positionCount(record: RolloutRecord, plan: PlanRecord): number {
+  return plan.deviceCount + countJoined(record.progress.joined);
+}
+
 /** Ids of a kind of page that a plan has one of for every 4,096 positions. */
 export function pageIds(kind: PageId["kind"], record: RolloutRecord, plan: PlanRecord): PageId[] {
-  const length = Math.ceil(plan.deviceCount / CELLS_PER_PAGE);
+  const length = Math.ceil(positionCount(record, plan) / CELLS_PER_PAGE);
   return Array.from({ length }, (_, number) => ({ kind, owner: String(record.number), number }));
 }
 
@@ -21,7 +27,7 @@ export async function loadPlan(
   store: Store,
   record: RolloutRecord,
   signal: AbortSignal,
-): Promise<{ plan: PlanRecord; columns: PlanColumns }> {
+): Promise<{ plan: PlanRecord; columns: PlanColumns; versions: number[] }> {
   const key = rolloutKey(record.tenant, record.name);
   const document = await store.getDocument("plan", key, { signal });
   if (document === null) {
@@ -41,9 +47,11 @@ export async function loadPlan(
     });
   }
   const plan = readPlan(document);
-  const columns = createPlanColumns(plan.deviceCount, plan.zones.length > 0);
+  const columns = createPlanColumns(positionCount(record, plan), plan.zones.length > 0);
+  const versions: number[] = [];
   for (const page of await store.loadPages(pageIds("plan", record, plan), { signal })) {
     decodePlanPage(page.number, page.bytes, columns);
+    versions[page.number] = page.version;
   }
-  return { plan, columns };
+  return { plan, columns, versions };
 }

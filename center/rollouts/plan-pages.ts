@@ -36,12 +36,46 @@ export function createPlanColumns(deviceCount: number, hasZones: boolean): PlanC
   };
 }
 
-/** Pages of a new plan. */
-export function encodePlanPages(rolloutNumber: number, columns: PlanColumns): PageWrite[] {
+/** By number of the page; nothing for pages that are not stored. */
+export interface PlanVersions {
+  readonly plan: number[];
+  readonly slices: number[];
+}
+
+/** Pages from this one on are written, over these versions. */
+export interface PagesAgain {
+  readonly from: number;
+  readonly versions: readonly number[];
+}
+
+export const NEW_PAGES: PagesAgain = { from: 0, versions: [] };
+
+/** The columns of those who joined after those who were planned. */
+export function joinColumns(planned: PlanColumns, more: PlanColumns): PlanColumns {
+  const count = planned.ordinals.length;
+  const columns = createPlanColumns(count + more.ordinals.length, planned.zones !== null);
+  for (const [at, part] of [
+    [0, planned],
+    [count, more],
+  ] as const) {
+    columns.ordinals.set(part.ordinals, at);
+    columns.sites.set(part.sites, at);
+    columns.targets.set(part.targets, at);
+    if (part.zones !== null) columns.zones?.set(part.zones, at);
+  }
+  return columns;
+}
+
+/** Pages of a new plan, or of one that somebody joined. */
+export function encodePlanPages(
+  rolloutNumber: number,
+  columns: PlanColumns,
+  { from, versions }: PagesAgain = NEW_PAGES,
+): PageWrite[] {
   const { ordinals, sites, targets, zones } = columns;
   const hasZones = zones !== null;
   const writes: PageWrite[] = [];
-  for (let start = 0; start < ordinals.length; start += CELLS_PER_PAGE) {
+  for (let start = from * CELLS_PER_PAGE; start < ordinals.length; start += CELLS_PER_PAGE) {
     const count = Math.min(CELLS_PER_PAGE, ordinals.length - start);
     const end = start + count;
     const bytes = new Uint8Array(
@@ -59,7 +93,7 @@ export function encodePlanPages(rolloutNumber: number, columns: PlanColumns): Pa
       kind: "plan",
       owner: String(rolloutNumber),
       number: start / CELLS_PER_PAGE,
-      expectedVersion: 0,
+      expectedVersion: versions[start / CELLS_PER_PAGE] ?? 0,
       bytes,
     });
   }

@@ -69,7 +69,7 @@ export function sliceNewPlan(
 }
 
 /** What a device runs at plan time: what it will have run before. */
-function previousReleases(
+export function previousReleases(
   options: PlanSlicesOptions,
   slot: SlotName,
 ): (device: DeviceFacts) => string | undefined {

@@ -1,21 +1,87 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Who is where in a frozen plan. Memory: 10 bytes a position, 2 more with windows, and 4 bytes an
- * ordinal for the way back.
+ * Who is where in a frozen plan, and behind it who joined since. Planned positions never change;
+ * pages of the plan that got joiners are written again. Memory: 10 bytes a position, 2 more with
+ * windows, and 4 bytes an ordinal for the way back.
  */
 import { assert } from "../../domain/assert.ts";
-import type { PlanColumns } from "./plan-pages.ts";
+import { CELLS_PER_PAGE } from "../../domain/attempt-page.ts";
+import { extendSlices, UNSLICED, type SlicedJoiner, type SlicedPlan } from "../../domain/slices.ts";
+import type { PageWrite } from "../../ports/store.ts";
+import { encodePlanPages, joinColumns, type PlanColumns, type PlanVersions } from "./plan-pages.ts";
+import { encodeSlicePages, isSliceOwner } from "./slice-pages.ts";
 import type { PlanRecord, PlanTarget } from "./rollout-record.ts";
+
+/** A device that joins. */
+export interface Joiner extends SlicedJoiner {
+  readonly ordinal: number;
+  /** Index of the plan's time zones; 0 without windows. */
+  readonly zone: number;
+  /** In the last wave in any case: it is critical. */
+  readonly isLast: boolean;
+}
 
 export class PlannedDevices {
   readonly plan: PlanRecord;
-  readonly columns: PlanColumns;
-  private readonly positions: Int32Array;
+  protected sliced: SlicedPlan;
+  private held: PlanColumns;
+  private positions: Int32Array;
+  private readonly versions: PlanVersions;
+  /** Positions that are in stored pages. */
+  private storedCount: number;
 
-  constructor({ plan, columns }: { plan: PlanRecord; columns: PlanColumns }) {
-    this.plan = plan;
-    this.columns = columns;
-    this.positions = indexPositions(columns.ordinals);
+  constructor(options: {
+    plan: PlanRecord;
+    columns: PlanColumns;
+    versions?: PlanVersions;
+    sliced?: SlicedPlan;
+  }) {
+    this.plan = options.plan;
+    this.held = options.columns;
+    this.sliced = options.sliced ?? UNSLICED;
+    this.positions = indexPositions(this.held.ordinals);
+    this.storedCount = this.held.ordinals.length;
+    // A new plan is written in the commit that stores its rollout.
+    const pageCount = Math.ceil(this.storedCount / CELLS_PER_PAGE);
+    const first = Array.from({ length: pageCount }, () => 1);
+    this.versions = options.versions ?? { plan: first, slices: [] };
+  }
+
+  get columns(): PlanColumns {
+    return this.held;
+  }
+
+  /** Their time zones are those of the plan, where it has windows. */
+  protected append(joiners: readonly Joiner[]): void {
+    this.sliced = extendSlices(this.sliced, this.held.sites, joiners);
+    const zones = this.held.zones === null ? null : Uint16Array.from(joiners, ({ zone }) => zone);
+    this.held = joinColumns(this.held, {
+      ordinals: Uint32Array.from(joiners, ({ ordinal }) => ordinal),
+      sites: Uint32Array.from(joiners, ({ site }) => site),
+      targets: new Uint16Array(joiners.length),
+      zones,
+    });
+    this.positions = indexPositions(this.held.ordinals);
+  }
+
+  /** Pages with somebody who is in no stored one. */
+  protected planWrites(rolloutNumber: number): PageWrite[] {
+    if (this.storedCount === this.ordinals.length) return [];
+    const from = Math.floor(this.storedCount / CELLS_PER_PAGE);
+    const { plan, slices } = this.versions;
+    return [
+      ...encodePlanPages(rolloutNumber, this.held, { from, versions: plan }),
+      ...encodeSlicePages(rolloutNumber, this.sliced, { from, versions: slices }),
+    ];
+  }
+
+  protected planCommitted(writes: readonly PageWrite[]): void {
+    for (const { kind, owner, number, expectedVersion } of writes) {
+      if (kind !== "plan") continue;
+      const versions = isSliceOwner(owner) ? this.versions.slices : this.versions.plan;
+      versions[number] = expectedVersion + 1;
+    }
+    this.storedCount = this.ordinals.length;
   }
 
   get ordinals(): Uint32Array {
@@ -51,10 +117,6 @@ export class PlannedDevices {
   zoneAt(position: number): string {
     const index = this.columns.zones?.[position];
     return index === undefined ? "" : (this.plan.zones[index]?.name ?? "");
-  }
-
-  waveAt(position: number): number {
-    return this.plan.waves.findIndex((wave) => position < wave.end);
   }
 }
 

@@ -23,6 +23,7 @@ import type { CommandItem, InboxItem, LoopInbox } from "./loop-inbox.ts";
 import { loadLoopState, loadRollout, type LoadOptions, type LoopState } from "./loop-state.ts";
 import { createEvidence } from "./evidence.ts";
 import type { LeaseMessage, OfferDesk } from "./offer-desk.ts";
+import { takeJoiners } from "./joiner-desk.ts";
 import { withdrawLeavers } from "./leaver-desk.ts";
 import type { OpenRollout } from "./open-rollout.ts";
 import { Predecessors } from "./predecessors.ts";
@@ -169,6 +170,7 @@ export class RolloutLoop {
       await this.predecessors.refresh([...this.state.open.values()], signal);
       const details = this.takeIn(items, await this.state.consumer.take(signal));
       const commit = new CycleCommit(this.state, fence, details);
+      takeJoiners(items, this.state.open, commit);
       withdrawLeavers(items, this.state.open, commit);
       const stepper = this.stepper(commit);
       const wallMs = this.wallTime.nowMs();

@@ -16,7 +16,7 @@ import {
   WAVE_ORDERS,
 } from "../../domain/rollout.ts";
 import type { Slice } from "../../domain/slices.ts";
-import { LEAVE_POLICIES } from "../../domain/membership.ts";
+import { JOIN_POLICIES, LEAVE_POLICIES } from "../../domain/membership.ts";
 import type { SlotName } from "../../domain/running-page.ts";
 import { SLOT_NAMES } from "../../domain/running-page.ts";
 import type { PrunedAttempts } from "./pruned-attempts.ts";
@@ -148,6 +148,7 @@ const spec: z.ZodType<RolloutSpec> = z.strictObject({
   selector: z.string(),
   strategy: strategy.default({ kind: "fixed" }),
   order: z.enum(WAVE_ORDERS).default("hash"),
+  joiners: z.enum(JOIN_POLICIES).default("never"),
   leavers: z.enum(LEAVE_POLICIES).default("keep"),
   waves: z.array(amount),
   maxInFlight: amount,
@@ -222,6 +223,7 @@ const progress: z.ZodType<RolloutProgress> = z.strictObject({
       }),
     )
     .default([]),
+  joined: z.array(z.strictObject({ start: z.int(), end: z.int(), wave: z.int() })).default([]),
   heldSlices: z.array(z.strictObject({ slice: z.int(), why: z.string() })).default([]),
   maxUnproven: z.int(),
   rollbackWanted: z.boolean(),

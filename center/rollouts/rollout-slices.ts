@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Slices and sites of an open rollout: what its gate sees, brought up to date when asked. */
 import type { AttemptPage } from "../../domain/attempt-page.ts";
+import type { JoinedRange } from "../../domain/membership.ts";
 import type { HeldSlice, WaveRange } from "../../domain/rollout.ts";
 import { SliceTally, type GateSight } from "../../domain/slice-tally.ts";
 import type { SlicedPlan } from "../../domain/slices.ts";
@@ -27,12 +28,12 @@ export class RolloutSlices {
     this.known = null;
   }
 
-  sight(held: readonly HeldSlice[]): GateSight {
+  sight(held: readonly HeldSlice[], joined: readonly JoinedRange[]): GateSight {
     if (this.known !== null && this.knownHeld === held) return this.known;
     for (const page of this.untallied) this.tally.look(page);
     this.untallied.clear();
     const indexes = held.map(({ slice }) => slice);
-    this.known = this.tally.sight(() => this.pages, this.waves, indexes);
+    this.known = this.tally.sight(() => this.pages, this.waves, indexes, joined);
     this.knownHeld = held;
     return this.known;
   }

@@ -6,11 +6,16 @@ import {
   sumCounts,
   type AttemptCounts,
 } from "../../domain/attempt-counts.ts";
-import { CELLS_PER_PAGE, createAttemptPage, decodeAttemptPage } from "../../domain/attempt-page.ts";
+import {
+  CELLS_PER_PAGE,
+  createAttemptPage,
+  decodeAttemptPage,
+  growAttemptPage,
+} from "../../domain/attempt-page.ts";
 import { SliceTally, type Tally } from "../../domain/slice-tally.ts";
 import type { Store } from "../../ports/store.ts";
 import { loadSlices } from "./loop-state.ts";
-import { pageIds } from "./plan-loader.ts";
+import { pageIds, positionCount } from "./plan-loader.ts";
 import type { PlanRecord, RolloutRecord } from "./rollout-record.ts";
 
 export interface Counted {
@@ -26,19 +31,22 @@ export async function countStored(
   plan: PlanRecord,
   signal: AbortSignal,
 ): Promise<Counted> {
+  const deviceCount = positionCount(record, plan);
   const ids = pageIds("attempt", record, plan);
   const stored = new Map(
     (await store.loadPages(ids, { signal })).map((page) => [page.number, page.bytes]),
   );
   const totals = plan.waves.map(emptyCounts);
-  const tally = new SliceTally(await loadSlices(store, record, plan, signal));
+  const tally = new SliceTally((await loadSlices(store, record, plan, signal)).sliced);
   for (const { number } of ids) {
     const bytes = stored.get(number);
-    const cells = Math.min(CELLS_PER_PAGE, plan.deviceCount - number * CELLS_PER_PAGE);
+    const cells = Math.min(CELLS_PER_PAGE, deviceCount - number * CELLS_PER_PAGE);
     const page =
-      bytes === undefined ? createAttemptPage(number, cells) : decodeAttemptPage(number, bytes);
+      bytes === undefined
+        ? createAttemptPage(number, cells)
+        : growAttemptPage(decodeAttemptPage(number, bytes), cells);
     tally.look(page);
-    countPage(page, plan.waves).forEach((counts, wave) => {
+    countPage(page, plan.waves, undefined, record.progress.joined).forEach((counts, wave) => {
       totals[wave] = sumCounts([totals[wave] ?? emptyCounts(), counts]);
     });
   }

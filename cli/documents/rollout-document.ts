@@ -12,6 +12,7 @@
  *       strategy: fixed # or { exponential: { first: 10, factor: 2, cap: 10% } },
  *                       # or { adaptive: { first: 10, min: 1, max: 10% } }
  *       order: critical-last
+ *       joiners: tail
  *       leavers: withdraw
  *       waves: ["1", "10%", rest]
  *       maxInFlight: 10%
@@ -36,7 +37,12 @@
  */
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { z } from "zod";
-import { LEAVE_POLICIES, type LeavePolicy } from "../../domain/membership.ts";
+import {
+  JOIN_POLICIES,
+  LEAVE_POLICIES,
+  type JoinPolicy,
+  type LeavePolicy,
+} from "../../domain/membership.ts";
 import {
   APPROVAL_POLICIES,
   WAVE_ORDERS,
@@ -74,6 +80,7 @@ import {
   strategyField,
   toAmount,
   toStrategy,
+  toJoinPolicy,
   toLeavePolicy,
   toWaveOrder,
   type StrategyFields,
@@ -93,6 +100,7 @@ export interface RolloutDocument {
     readonly selector: string;
     readonly strategy?: StrategyFields | undefined;
     readonly order?: WaveOrder | undefined;
+    readonly joiners?: JoinPolicy | undefined;
     readonly leavers?: LeavePolicy | undefined;
     readonly waves?: readonly (Amount | typeof REST_WAVE)[] | undefined;
     readonly maxInFlight?: Amount | undefined;
@@ -180,6 +188,7 @@ export const rolloutDocumentSchema: z.ZodType<RolloutDocument> = z.strictObject(
       selector: selectorField,
       strategy: strategyField.optional(),
       order: z.enum(WAVE_ORDERS).optional(),
+      joiners: z.enum(JOIN_POLICIES).optional(),
       leavers: z.enum(LEAVE_POLICIES).optional(),
       waves: wavesField.optional(),
       maxInFlight: amountField.optional(),
@@ -248,6 +257,7 @@ export function toRolloutSpec(
     selector: spec.selector,
     ...toStrategy(spec.strategy),
     order: toWaveOrder(spec.order),
+    joiners: toJoinPolicy(spec.joiners),
     leavers: toLeavePolicy(spec.leavers),
     waves: toSizes(spec.waves),
     ...(spec.maxInFlight === undefined ? {} : { maxInFlight: toAmount(spec.maxInFlight) }),

@@ -5,10 +5,11 @@
  */
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { z } from "zod";
-import type { LeavePolicy as Leavers } from "../../domain/membership.ts";
+import type { JoinPolicy as Joiners, LeavePolicy as Leavers } from "../../domain/membership.ts";
 import type { WaveOrder as Order } from "../../domain/rollout.ts";
 import type { Amount } from "../../domain/units.ts";
 import {
+  JoinPolicy,
   LeavePolicy,
   WaveOrder,
   type RolloutSpecSchema,
@@ -82,6 +83,16 @@ const WIRE_ORDER: { readonly [order in Order]: WaveOrder } = {
 
 export function toWaveOrder(order: Order | undefined): WaveOrder {
   return order === undefined ? WaveOrder.UNSPECIFIED : WIRE_ORDER[order];
+}
+
+const WIRE_JOINERS: { readonly [policy in Joiners]: JoinPolicy } = {
+  never: JoinPolicy.NEVER,
+  "next-wave": JoinPolicy.NEXT_WAVE,
+  tail: JoinPolicy.TAIL,
+};
+
+export function toJoinPolicy(policy: Joiners | undefined): JoinPolicy {
+  return policy === undefined ? JoinPolicy.UNSPECIFIED : WIRE_JOINERS[policy];
 }
 
 export function toLeavePolicy(policy: Leavers | undefined): LeavePolicy {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Rollouts as rows and in detail. */
-import type { Rollout, RolloutProgress } from "../../protocol/gen/muster/v1/deploy_pb.ts";
+import type { Plan, Rollout, RolloutProgress } from "../../protocol/gen/muster/v1/deploy_pb.ts";
 import { RolloutStateSchema } from "../../protocol/gen/muster/v1/deploy_pb.ts";
 import { enumWord } from "../output/plain-data.ts";
 import type { Column } from "../output/table.ts";
@@ -104,7 +104,7 @@ export function progressLines({ progress, plan }: Rollout): string[] {
   if (progress === undefined || plan === undefined) return [];
   return [
     ...factLines([
-      ["devices", formatCount(plan.deviceCount)],
+      ["devices", devicesText(plan, progress)],
       ["now", stateCounts(progress.byState)],
       ["wave", `${progress.wave} of ${plan.waves.length}`],
       ["accepted", `${formatCount(progress.accepted)}, of which ${progress.failures} failed`],
@@ -124,6 +124,12 @@ export function progressLines({ progress, plan }: Rollout): string[] {
     ),
     ...progress.waves.map((wave) => `  wave ${wave.number}: ${stateCounts(wave.byState) || "-"}`),
   ];
+}
+
+/** Those who were planned, and beside them those who came later. */
+function devicesText({ deviceCount }: Plan, { joined }: RolloutProgress): string {
+  const planned = formatCount(deviceCount);
+  return joined === 0 ? planned : `${planned} planned, and ${formatCount(joined)} that joined`;
 }
 
 function approvalText({ approval }: Rollout): string {

@@ -39,7 +39,7 @@ interface Watched {
 export class CellWatch {
   private readonly center: PureCenter;
   private readonly rollout: PureRollout;
-  private readonly cells: Watched[];
+  private readonly cells: Watched[] = [];
   /** By position: the generation under which its device has accepted. */
   private readonly accepted = new Map<number, number>();
   /** Positions that were back once, with evidence. */
@@ -49,15 +49,22 @@ export class CellWatch {
   constructor(center: PureCenter, rollout: PureRollout) {
     this.center = center;
     this.rollout = rollout;
-    this.cells = rollout.devices.map(() => ({
-      state: ATTEMPT.pending,
-      generation: 0,
-      flags: 0,
-      sinceTicks: 0,
-      shownSinceTicks: -1,
-      seen: EVIDENCE.none,
-      isHeldUp: false,
-    }));
+    this.grow();
+  }
+
+  /** Whoever joined is watched from now on. */
+  private grow(): void {
+    while (this.cells.length < this.rollout.devices.length) {
+      this.cells.push({
+        state: ATTEMPT.pending,
+        generation: 0,
+        flags: 0,
+        sinceTicks: this.rollout.nowTicks,
+        shownSinceTicks: -1,
+        seen: EVIDENCE.none,
+        isHeldUp: false,
+      });
+    }
   }
 
   /** The device did; the center may not know yet. */
@@ -109,6 +116,7 @@ export class CellWatch {
 
   /** What changed since the last look. */
   look(): void {
+    this.grow();
     const { page, nowTicks } = this.rollout;
     this.cells.forEach((cell, position) => {
       const state = page.state[position] ?? 0;

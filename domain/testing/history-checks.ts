@@ -110,7 +110,7 @@ export class HistoryChecks {
     if (event.kind === "reported") this.follow(rollout).watch.reporting(event);
   }
 
-  /** Before a device leaves. */
+  /** Before a device joins or leaves. */
   changing(rollout: PureRollout): void {
     this.reports.close(rollout);
   }
@@ -141,7 +141,7 @@ export class HistoryChecks {
     must("windows", mayBegin, `an offer to device ${device}, which keeps none`);
     must("stop-offers", progress.state === "running", `an offer while it is ${progress.state}`);
     must("stop-epoch", stopEpoch === progress.stopEpoch, "an offer of an older epoch");
-    must("waves", position < rollout.releasedEnd, "an offer of a wave that is not open");
+    must("waves", rollout.isReleased(position), "an offer of a wave that is not open");
     must("held", !rollout.isHeld(position), "an offer to a slice that is held");
     const key = `${rollout.number}/${device}`;
     must("generations", generation >= (this.generations.get(key) ?? 1), "an older generation");
@@ -330,9 +330,10 @@ function checkRollout(
   must("exposed", total.exposed >= total.failures, "more have failed than accepted");
   must("in-flight", places <= frame.limits.maxInFlight, `${places} in flight`);
   if (progress.waveCount > 0) {
-    const beyond = page.state
-      .subarray(rollout.releasedEnd)
-      .every((state) => state === ATTEMPT.pending || state === ATTEMPT.cancelled);
+    const beyond = page.state.every(
+      (state, position) =>
+        state === ATTEMPT.pending || state === ATTEMPT.cancelled || rollout.isReleased(position),
+    );
     must("waves", beyond, "a device moved before its wave opened");
   }
   if (frame.isRollback) return;

@@ -28,6 +28,8 @@ const OPEN_GATE: GatePolicy = {
   minSample: 1,
   analysis: null,
 };
+const REGIONS = 3;
+const RINGS = 4;
 const MINUTE_MS = 60_000;
 
 /** At least 50 devices, of which some share goes wrong in one way or another. */
@@ -72,6 +74,7 @@ function randomSpec(random: SeededRandom, isLate: boolean): RolloutSpec {
   return specOf({
     strategy: randomStrategy(random),
     order: random.pick(["critical-last", "hash"]),
+    joiners: random.pick(["never", "next-wave", "tail"]),
     leavers: random.pick(["keep", "withdraw"]),
     waves: random.pick([[], [{ count: 1 }], [{ percent: 10 }, { percent: 30 }]]),
     maxInFlight: limit(20),
@@ -135,6 +138,20 @@ function randomStrategy(random: SeededRandom): Strategy {
   ]);
 }
 
+/** Half of them are five minutes off the others. */
+function zoneOf(number: number): string {
+  return number % 2 === 0 ? "UTC" : "Asia/Kathmandu";
+}
+
+/** It is registered or relabelled, so that the selector names it; lower numbers are planned. */
+export function joinRollout(rollout: PureRollout, device: PretendDevice): void {
+  const { number, site, isCritical } = device;
+  const like = rollout.devices.indexOf(number % (REGIONS * RINGS));
+  const isLast = isCritical && rollout.frame.spec.order === "critical-last";
+  const place = { site: siteKey("default", site), zone: zoneOf(number), like, isLast };
+  rollout.join(number, NEW_RELEASE, place);
+}
+
 export function makeRollout(
   devices: readonly PretendDevice[],
   options: {
@@ -146,15 +163,15 @@ export function makeRollout(
 ): PureRollout {
   const { random, seed, isLate, isPlanted } = options;
   const spec = randomSpec(random, isLate);
-  const inventory = devices.map(({ number, isCritical, site }) => ({
+  const planned = devices.length - random.pick([0, 0, 1 + random.below(10)]);
+  const inventory = devices.slice(0, planned).map(({ number, isCritical, site }) => ({
     ordinal: number,
     id: `device-${number}`,
-    region: `region-${number % 3}`,
+    region: `region-${number % REGIONS}`,
     site,
     labels: {
-      // Half of them are five minutes off the others.
-      timeZone: number % 2 === 0 ? "UTC" : "Asia/Kathmandu",
-      ring: `ring-${number % 4}`,
+      timeZone: zoneOf(number),
+      ring: `ring-${number % RINGS}`,
     },
     inventory: {},
     serviceLevel: "",
@@ -169,7 +186,7 @@ export function makeRollout(
     expectedAttemptMs: 1,
   };
   const plan = planRollout(intent, inventory, String(seed), isPlanted);
-  checkPlan(spec, plan, devices.length);
+  checkPlan(spec, plan, planned);
   checkShape(spec, plan, devices);
   return new PureRollout({
     number: 1,
@@ -177,7 +194,7 @@ export function makeRollout(
     waves: plan.waves,
     limits: plan.limits,
     devices: [...plan.ordinals],
-    targets: devices.map(() => NEW_RELEASE),
+    targets: inventory.map(() => NEW_RELEASE),
     sites: plan.sites.map((site) => siteKey("default", site)),
     zones: [...(plan.zones?.byPosition ?? [])].map((zone) => plan.zones?.zones[zone]?.name ?? ""),
     parent: null,

@@ -10,7 +10,7 @@ import type { Coverage } from "./coverage.ts";
 import { steppedAs } from "./happenings.ts";
 import { HistoryChecks } from "./history-checks.ts";
 import { HistoryFailure } from "./history-failure.ts";
-import { makeFleet, makeRollout, NEW_RELEASE } from "./history-setup.ts";
+import { joinRollout, makeFleet, makeRollout, NEW_RELEASE } from "./history-setup.ts";
 import { must } from "./invariants.ts";
 import type { PretendDevice } from "./pretend-device.ts";
 import { PretendWorld, type PretendGateway } from "./pretend-world.ts";
@@ -150,7 +150,7 @@ class History {
       if (!gateway.isUp) world.restore(gateway);
     };
     return [
-      { kind: "time passes", weight: 320, happen: () => this.timePasses(1 + random.below(3)) },
+      { kind: "time passes", weight: 315, happen: () => this.timePasses(1 + random.below(3)) },
       { kind: "messages move", weight: 180, happen: () => this.aLittleOfEverything() },
       { kind: "work goes on", weight: 90, happen: () => this.workGoesOn(random.next()) },
       { kind: "a device vanishes", weight: 80, happen: (device) => world.vanish(device) },
@@ -163,10 +163,16 @@ class History {
       { kind: "the center restarts", weight: 5, happen: () => world.restartCenter() },
       { kind: "the wall clock jumps", weight: 5, happen: () => this.jumpWallClock() },
       { kind: "a command", weight: 40, happen: () => this.command() },
+      { kind: "a device joins", weight: 5, happen: (device) => this.join(device) },
       { kind: "a device leaves", weight: 5, happen: (device) => this.leave(device) },
       { kind: "a device roams", weight: 10, happen: () => this.roam() },
       { kind: "a last word", weight: 10, happen: () => this.lastWord() },
     ];
+  }
+
+  private join(device: PretendDevice): void {
+    this.checks.changing(this.rollout);
+    joinRollout(this.rollout, device);
   }
 
   /** It is relabelled, so that the selector names it no more. */

@@ -242,7 +242,8 @@ export class PureCenter {
     if (rollout.progress.state !== "running") return;
     let budget = offerBudget(rollout.frame, rollout.progress, rollout.total, this.isPlanted);
     const { page, devices } = rollout;
-    for (let position = 0; position < rollout.releasedEnd; position++) {
+    for (const position of devices.keys()) {
+      if (!rollout.isReleased(position)) continue;
       const isOffered = page.state[position] === ATTEMPT.offered;
       if (!isOffered && (page.state[position] !== ATTEMPT.pending || budget <= 0)) continue;
       const told = this.toldOf(rollout, position);

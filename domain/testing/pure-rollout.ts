@@ -9,16 +9,17 @@ import {
   createAttemptPage,
   decodeAttemptPage,
   encodeAttemptPage,
+  growAttemptPage,
   PAGE_TICK_MS,
   type AttemptPage,
 } from "../attempt-page.ts";
 import { withdraw } from "../attempt-step.ts";
-import { mayLeave } from "../membership.ts";
+import { addJoined, mayLeave, waveAt, waveOfJoiners } from "../membership.ts";
 import { NO_PLACE } from "../place-loads.ts";
 import type { RollbackCell } from "../rollback.ts";
 import type { RolloutFrame } from "../rollout-engine.ts";
 import { SliceTally, type GateSight } from "../slice-tally.ts";
-import { UNSLICED, type SlicedPlan } from "../slices.ts";
+import { extendSlices, NO_SLICE, UNSLICED, type SlicedPlan } from "../slices.ts";
 import {
   DEFAULT_SPEC,
   INITIAL_PROGRESS,
@@ -57,28 +58,38 @@ export interface PureRolloutOptions {
   readonly sliced?: SlicedPlan;
 }
 
+/** What the center knows of a device that joins. */
+export interface Joiner {
+  /** `siteKey`. */
+  readonly site: number;
+  readonly zone: string;
+  readonly like: number;
+  /** In the last wave in any case: it is critical. */
+  readonly isLast: boolean;
+}
+
 export class PureRollout {
   readonly number: number;
   readonly frame: RolloutFrame;
   readonly waves: readonly WaveRange[];
-  readonly devices: readonly number[];
-  readonly targets: readonly number[];
-  readonly sites: readonly number[];
+  readonly devices: number[];
+  readonly targets: number[];
+  readonly sites: number[];
   readonly parent: PureRollout | null;
   page: AttemptPage;
-  private readonly sliced: SlicedPlan;
+  private sliced: SlicedPlan;
   child: PureRollout | null = null;
   progress: RolloutProgress = { ...INITIAL_PROGRESS, state: "planned" };
   sweptAtTicks = 0;
   private readonly isPlanted: (name: string) => boolean;
-  zoneIndexes: readonly number[] = [];
+  zoneIndexes: number[] = [];
 
   constructor(options: PureRolloutOptions) {
     this.number = options.number;
     this.waves = options.waves;
-    this.devices = options.devices;
-    this.targets = options.targets;
-    this.sites = options.sites ?? [];
+    this.devices = [...options.devices];
+    this.targets = [...options.targets];
+    this.sites = [...(options.sites ?? [])];
     this.parent = options.parent;
     this.page = createAttemptPage(0, options.devices.length);
     this.isPlanted = options.isPlanted ?? (() => false);
@@ -117,7 +128,7 @@ export class PureRollout {
   }
 
   get counts(): AttemptCounts[] {
-    return countPage(this.page, this.waves, this.isPlanted);
+    return countPage(this.page, this.waves, this.isPlanted, this.progress.joined);
   }
 
   get total(): AttemptCounts {
@@ -129,7 +140,7 @@ export class PureRollout {
     const tally = new SliceTally(this.sliced);
     tally.look(this.page);
     const held = this.progress.heldSlices.map(({ slice }) => slice);
-    return tally.sight(() => [this.page], this.waves, held);
+    return tally.sight(() => [this.page], this.waves, held, this.progress.joined);
   }
 
   /** Nothing is offered to it: its slice is held. */
@@ -139,8 +150,33 @@ export class PureRollout {
     );
   }
 
-  get releasedEnd(): number {
-    return this.waves[this.progress.waveCount - 1]?.end ?? 0;
+  /** Its wave is open. */
+  isReleased(position: number): boolean {
+    const { joined, waveCount } = this.progress;
+    return waveAt(this.waves, joined, position) < waveCount;
+  }
+
+  /**
+   * A device that came after the plan was frozen; false when nobody may join now. `place.like`: a
+   * position whose slices it shares, −1 = it is in none.
+   */
+  join(device: number, target: number, place: Joiner): boolean {
+    const { progress, frame } = this;
+    const wave = waveOfJoiners(frame.spec.joiners, progress, frame.waveTotal, place.isLast);
+    if (wave === null || this.devices.includes(device)) return false;
+    const position = this.devices.push(device) - 1;
+    this.sliced = extendSlices(this.sliced, this.sites, [
+      {
+        site: place.site,
+        slices: this.sliced.columns.map((column) => column[place.like] ?? NO_SLICE),
+      },
+    ]);
+    this.targets[position] = target;
+    this.sites[position] = place.site;
+    this.zoneIndexes[position] = frame.zones?.names.indexOf(place.zone) ?? -1;
+    this.page = growAttemptPage(this.page, position + 1);
+    this.progress = { ...progress, joined: addJoined(progress.joined, position, 1, wave) };
+    return true;
   }
 
   /** Its device matches the selector no more; false when nothing comes of it. */

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Reads the head of a transcript: `fleet` and `rollout`. */
 import assert from "node:assert/strict";
+import { z } from "zod";
 import { DEFAULT_ANALYSIS, type AnalysisPolicy } from "../../domain/analysis.ts";
 import { parseInstant } from "../../domain/civil-time.ts";
 import type { RolloutSpec } from "../../domain/rollout.ts";
+import { JOIN_POLICIES } from "../../domain/membership.ts";
 import { siteKey } from "../../domain/place-loads.ts";
 import { freezeLimits } from "../../domain/planner.ts";
 import type { Strategy } from "../../domain/strategy.ts";
@@ -27,6 +29,7 @@ const OFFER_LIFETIME_MS = 20_000;
  *     rollout release=3 waves=1,50% in-flight=2 blast-radius=5 max-failures=2 …
  *       strategy=exponential:1,2,50%  (first, factor, cap)
  *       strategy=adaptive:2,1,8  (first, min, max)
+ *       later=1  (the last device of the fleet is not in the plan)
  *       critical=2  (the last two devices of the order are critical)
  *     rollout command=30s …         (a command that may take so long, instead of a release)
  *     rollout beta release=4 …      (one more for the same devices, with a name)
@@ -85,7 +88,8 @@ function readRollout(
   const command = readCommand(take("command", ""));
   // A command leaves nothing that runs.
   const release = Number(take("release", command === null ? "9" : "0"));
-  const border = releases.length - Number(take("critical", "0"));
+  const planned = releases.slice(0, releases.length - Number(take("later", "0")));
+  const border = planned.length - Number(take("critical", "0"));
   const spec = withCommand(readSpec(take), command);
   const zones = take("zones", "UTC").split(",");
   take("aware", "no");
@@ -93,15 +97,17 @@ function readRollout(
   return {
     number,
     spec,
-    waves: cutWaves(spec, releases.length, border),
-    limits: freezeLimits(spec, releases.length),
-    devices: releases.map((_, device) => device),
-    targets: releases.map(() => release),
-    sites: sites.map((site) => siteKey("default", site === "-" ? "" : site)),
+    waves: cutWaves(spec, planned.length, border),
+    limits: freezeLimits(spec, planned.length),
+    devices: planned.map((_, device) => device),
+    targets: planned.map(() => release),
+    sites: sites
+      .slice(0, planned.length)
+      .map((site) => siteKey("default", site === "-" ? "" : site)),
     parent: null,
     offerLifetimeMs: OFFER_LIFETIME_MS,
-    zones: releases.map((_, device) => zones[device % zones.length] ?? ""),
-    sliced: readSlices(lines, releases, spec.gate.slices),
+    zones: planned.map((_, device) => zones[device % zones.length] ?? ""),
+    sliced: readSlices(lines, planned, spec.gate.slices),
   };
 }
 
@@ -134,6 +140,7 @@ function readSpec(take: (name: string, fallback: string) => string): RolloutSpec
       minSample: Number(take("min-sample", "1")),
       analysis: readAnalysis(take("analysis", "")),
     },
+    joiners: z.enum(JOIN_POLICIES).parse(take("joiners", "tail")),
     soakMs: duration("soak", "5s"),
     deadlines: { ...specOf().deadlines, offlineGraceMs: duration("grace", "10m") },
     onStop: take("on-stop", "rollback") === "pause" ? "pause" : "rollback",

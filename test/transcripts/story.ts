@@ -11,6 +11,7 @@ import type { ReportedPhase } from "../../domain/attempt-step.ts";
 import { isEnded } from "../../domain/rollout.ts";
 import type { RolloutEffect } from "../../domain/rollout-effect.ts";
 import { needsEvidence } from "../../domain/subject.ts";
+import { NO_PLACE } from "../../domain/place-loads.ts";
 import { PureCenter, type Offer } from "../../domain/testing/pure-center.ts";
 import { PureRollout } from "../../domain/testing/pure-rollout.ts";
 import { parseDurationMs } from "../../domain/units.ts";
@@ -147,6 +148,7 @@ export class Story {
   }
 
   private device(position: number, [verb = "", ...rest]: readonly string[]): void {
+    if (verb === "joins") return this.join(position);
     const device = this.rollout.devices[position] ?? -1;
     const told = this.center.told[device];
     assert(told !== undefined, `there is no device d${position}`);
@@ -188,6 +190,13 @@ export class Story {
       default:
         assert.fail(`unknown deed ${verb} of d${position}`);
     }
+  }
+
+  /** It is registered now, and matches; its position is its number. */
+  private join(device: number): void {
+    const target = this.rollout.targets[0] ?? 0;
+    const joiner = { site: NO_PLACE, zone: "UTC", like: 0, isLast: false };
+    this.note(device, this.rollout.join(device, target, joiner) ? "changed" : "stays out");
   }
 
   /** `accepted`, `failed/no-space`, `installed#6` (that sequence), `accepted#1@1` (generation). */

@@ -11,6 +11,7 @@ import type { Store } from "../../../ports/store.ts";
 
 export const TENANT = "default";
 const { signal } = new AbortController();
+const DEVICES_A_COMMIT = 1_000;
 
 /** The digest of the manifest of `name@version`. */
 export function digestOf(version: string, name = "app"): string {
@@ -57,21 +58,23 @@ export async function seedStore(
     agent: "",
     registeredAtMs: 0,
   };
-  const result = await store.commit(
-    {
-      documents: releases,
-      devices: Array.from({ length: devices }, (_, index) => ({
-        ordinal: 0,
-        tenant: TENANT,
-        id: `device-${index}`,
-        expectedRevision: 0,
-        value: deviceJson({ ...record, ...factsOf(index) }),
-      })),
-    },
-    { signal },
-  );
-  assert(result.ok);
-  return result.ordinals;
+  const stored = await store.commit({ documents: releases }, { signal });
+  assert(stored.ok);
+  const ordinals: number[] = [];
+  for (let start = 0; start < devices; start += DEVICES_A_COMMIT) {
+    const length = Math.min(DEVICES_A_COMMIT, devices - start);
+    const batch = Array.from({ length }, (_, index) => ({
+      ordinal: 0,
+      tenant: TENANT,
+      id: `device-${start + index}`,
+      expectedRevision: 0,
+      value: deviceJson({ ...record, ...factsOf(start + index) }),
+    }));
+    const result = await store.commit({ devices: batch }, { signal });
+    assert(result.ok);
+    ordinals.push(...result.ordinals);
+  }
+  return ordinals;
 }
 
 /** A draft of release app@2 for everybody, in one wave. */
