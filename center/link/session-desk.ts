@@ -1,14 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * Sessions as gateways announce them: each gets the device's ordinal and a fence, the newest wins,
- * an older one elsewhere is revoked. A snapshot after a reconnect replaces everything that the
- * center believed of that gateway.
+ * an older one elsewhere is revoked. The newest is where the device connected last, whichever is
+ * announced first: after a restart of the center, a gateway may still believe in a session that
+ * ended without a word, and what it knows of the device is as old. A snapshot after a reconnect
+ * replaces everything that the center believed of that gateway.
  */
+import { create } from "@bufbuild/protobuf";
 import type {
   SessionCloseBatch,
   SessionOpenBatch,
 } from "../../protocol/gen/muster/v1/gateway_pb.ts";
-import { RefusalReason, SessionRevokeReason } from "../../protocol/gen/muster/v1/gateway_pb.ts";
+import {
+  RefusalReason,
+  SessionRevokeSchema,
+  SessionRevokeReason,
+} from "../../protocol/gen/muster/v1/gateway_pb.ts";
 import { NO_PLACE, siteKey } from "../../domain/place-loads.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Store } from "../../ports/store.ts";
@@ -61,9 +68,18 @@ export class SessionDesk {
       })),
       signal,
     );
-    const fences = judged.map(({ ordinal }, index) =>
-      ordinal === 0 ? 0n : BigInt(this.grant(stream, ordinal, batch.localIds[index] ?? 0)),
-    );
+    const outdone = create(SessionRevokeSchema, { reason: SessionRevokeReason.TAKEN_OVER });
+    const fences = judged.map(({ ordinal }, index) => {
+      if (ordinal === 0) return 0n;
+      const localId = batch.localIds[index] ?? 0;
+      const openedMsAgo = batch.openedMsAgo[index] ?? 0;
+      const { fence, isNewest } = this.grant(stream, ordinal, localId, openedMsAgo);
+      if (!isNewest) {
+        outdone.localIds.push(localId);
+        outdone.fences.push(BigInt(fence));
+      }
+      return BigInt(fence);
+    });
     judged.forEach(({ ordinal }, index) => {
       if (ordinal !== 0) this.options.names.set(ordinal, batch.devices[index] ?? "");
     });
@@ -77,6 +93,7 @@ export class SessionDesk {
         sites: judged.map(({ site }) => site),
       },
     });
+    if (outdone.localIds.length > 0) stream.send({ case: "sessionRevoke", value: outdone });
     if (batch.snapshotEnd) this.endSnapshot(stream);
     this.options.onChange();
   }
@@ -102,15 +119,24 @@ export class SessionDesk {
     });
   }
 
-  private grant(stream: LinkStream, ordinal: number, localId: number): number {
+  private grant(
+    stream: LinkStream,
+    ordinal: number,
+    localId: number,
+    openedMsAgo: number,
+  ): { fence: number; isNewest: boolean } {
     const { fleet } = this.options;
-    const olderGateway = fleet.gatewayOf(ordinal);
-    if (olderGateway !== 0 && olderGateway !== stream.gatewayNumber) {
+    const otherGateway = fleet.gatewayOf(ordinal);
+    if (otherGateway !== 0 && otherGateway !== stream.gatewayNumber) {
+      // Its gateway gets a fence like any other, so that it can be told to close this one.
+      if (fleet.beganAfter(ordinal, openedMsAgo)) {
+        return { fence: fleet.drawFence(), isNewest: false };
+      }
       this.revoke(ordinal, SessionRevokeReason.TAKEN_OVER);
     }
-    const { fence } = fleet.open(ordinal, stream.gatewayNumber, localId);
+    const { fence } = fleet.open(ordinal, stream.gatewayNumber, localId, openedMsAgo);
     this.snapshots.get(stream)?.add(ordinal);
-    return fence;
+    return { fence, isNewest: true };
   }
 
   /** Tells the gateway that has the device's session to close it. */

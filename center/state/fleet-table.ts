@@ -13,6 +13,7 @@ export type Presence = "never-seen" | "online" | "offline" | "unknown";
 export type GatewayOnline = (gatewayNumber: number) => boolean;
 
 const NOT_CONNECTED = 0;
+const BEGINNING_UNIT_MS = 100;
 
 export class FleetTable {
   private gateway: Uint16Array = new Uint16Array(1_024);
@@ -29,6 +30,11 @@ export class FleetTable {
   private known: Uint8Array = new Uint8Array(1_024);
   /** Monotonic ms of the session's begin. */
   private openedAt: Float64Array = new Float64Array(1_024);
+  /**
+   * When the device connected, by its gateway's word: tenths of a second since this center started,
+   * negative = before.
+   */
+  private beganAt: Int32Array = new Int32Array(1_024);
   /** Bit n: slot n was named in this session. */
   private named: Uint8Array = new Uint8Array(1_024);
   /** Bit n: the device said in its last hello that it understands feature n. */
@@ -64,11 +70,15 @@ export class FleetTable {
     return this.onlineCount;
   }
 
-  /** A new session; the newest wins. `localId`: what its gateway calls it. */
-  open(ordinal: number, gatewayNumber: number, localId = 0): { fence: number } {
+  /**
+   * A new session takes the place of any other. `localId`: what its gateway calls it.
+   * `openedMsAgo`: for how long the device has been connected there.
+   */
+  open(ordinal: number, gatewayNumber: number, localId = 0, openedMsAgo = 0): { fence: number } {
     this.grow(ordinal);
     const olderGateway = this.gateway[ordinal] ?? NOT_CONNECTED;
-    const fence = this.nextFence++;
+    const fence = this.drawFence();
+    this.beganAt[ordinal] = this.beginning(openedMsAgo);
     if (olderGateway === NOT_CONNECTED) this.onlineCount++;
     this.count(olderGateway, -1);
     this.count(gatewayNumber, 1);
@@ -81,6 +91,21 @@ export class FleetTable {
     this.named[ordinal] = 0;
     this.lastSeen[ordinal] = this.clock.wallMs();
     return { fence };
+  }
+
+  /** A fence that no session has or had. */
+  drawFence(): number {
+    return this.nextFence++;
+  }
+
+  /** Whether the session that the device has began after one that began so long ago. */
+  beganAfter(ordinal: number, openedMsAgo: number): boolean {
+    return (this.beganAt[ordinal] ?? 0) > this.beginning(openedMsAgo);
+  }
+
+  private beginning(openedMsAgo: number): number {
+    const upMs = this.clock.monotonicMs() - this.startedAtMs;
+    return Math.round((upMs - openedMsAgo) / BEGINNING_UNIT_MS);
   }
 
   /** The session with this fence ended; an older fence changes nothing. */
@@ -203,7 +228,9 @@ export class FleetTable {
   private grow(ordinal: number): void {
     if (ordinal < this.gateway.length) return;
     const length = Math.max(ordinal + 1, this.gateway.length * 2);
-    const copy = <Column extends Uint8Array | Uint16Array | Uint32Array | Float64Array>(
+    const copy = <
+      Column extends Uint8Array | Uint16Array | Uint32Array | Int32Array | Float64Array,
+    >(
       into: Column,
       from: Column,
     ): Column => {
@@ -218,6 +245,7 @@ export class FleetTable {
     this.greeted = copy(new Uint8Array(length), this.greeted);
     this.known = copy(new Uint8Array(length), this.known);
     this.openedAt = copy(new Float64Array(length), this.openedAt);
+    this.beganAt = copy(new Int32Array(length), this.beganAt);
     this.named = copy(new Uint8Array(length), this.named);
     this.features = copy(new Uint8Array(length), this.features);
   }

@@ -25,6 +25,8 @@ import type { CenterMessage, UplinkSource, WakeUplink } from "./uplink-source.ts
 
 const BATCH_COUNT_MAX = 1_000;
 const BATCH_DELAY_MS = 20;
+/** The most that the wire holds: 49 days. */
+const AGE_MAX_MS: number = 2 ** 32 - 1;
 
 export interface SessionAnnouncerOptions {
   readonly table: SessionTable;
@@ -40,6 +42,8 @@ export class SessionAnnouncer implements SessionObserver, UplinkSource {
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #pacer: BatchPacer;
+  /** Monotonic ms at which the session in each slot began. */
+  readonly #openedAtMs: Float64Array;
   #isLinked = false;
   /** Local ids to announce; the first `#snapshotLeft` belong to the snapshot. */
   #opens: number[] = [];
@@ -51,6 +55,7 @@ export class SessionAnnouncer implements SessionObserver, UplinkSource {
     this.#table = options.table;
     this.#presence = options.presence;
     this.#clock = options.clock;
+    this.#openedAtMs = new Float64Array(options.table.maxSlots);
     this.#logger = options.logger;
     this.#pacer = new BatchPacer({
       clock: options.clock,
@@ -66,6 +71,7 @@ export class SessionAnnouncer implements SessionObserver, UplinkSource {
   }
 
   sessionOpened(slot: number): void {
+    this.#openedAtMs[slot] = this.#clock.monotonicMs();
     if (!this.#isLinked) return;
     this.#opens.push(this.#table.localId(slot));
     this.#pacer.added(this.#waitingCount());
@@ -130,6 +136,8 @@ export class SessionAnnouncer implements SessionObserver, UplinkSource {
       batch.tenants.push(device.slice(0, slash));
       batch.devices.push(device.slice(slash + 1));
       batch.certificateSerials.push(this.#table.link(slot).certificateSerial);
+      const ageMs = Math.round(this.#clock.monotonicMs() - (this.#openedAtMs[slot] ?? 0));
+      batch.openedMsAgo.push(Math.min(ageMs, AGE_MAX_MS));
     }
     if (isSnapshot) {
       this.#snapshotLeft -= localIds.length;

@@ -152,6 +152,23 @@ describe("a session", () => {
     assert.equal(bench.fleet.connectedCount, 2);
   });
 
+  test("that began before the one elsewhere is the older, even announced later", async () => {
+    await using bench = await Bench.open();
+    const [one, two] = [bench.attach(1), bench.attach(2)];
+    await bench.announce(one.stream, ["till-1"], { openedMsAgo: [5_000] });
+    await one.read();
+    await bench.announce(two.stream, ["till-1"], { openedMsAgo: [60_000], snapshotBegin: true });
+    const grant = (await two.read()).kind;
+    assert(grant.case === "sessionGrant");
+    const revoke = (await two.read()).kind;
+    assert(revoke.case === "sessionRevoke");
+    assert.deepEqual([revoke.value.localIds, revoke.value.fences], [[10], grant.value.fences]);
+    assert.equal(revoke.value.reason, SessionRevokeReason.TAKEN_OVER);
+    assert.deepEqual([bench.fleet.gatewayOf(1), bench.fleet.fenceOf(1)], [1, 100]);
+    await bench.announce(two.stream, ["till-1"]);
+    assert.equal(bench.fleet.gatewayOf(1), 2, "where it connected since, it is");
+  });
+
   test("is closed under its own fence only", async () => {
     await using bench = await Bench.open();
     const [one, two] = [bench.attach(1), bench.attach(2)];
