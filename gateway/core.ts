@@ -102,8 +102,8 @@ export function buildCore(given: GatewayCoreOptions): GatewayCore {
   const leaseTable = new LeaseTable();
   const journal = new LeaseJournal({ ...shared, bootId, table: leaseTable });
   const dispatcher = new OfferDispatcher({ ...shared, leases: leaseTable });
-  const leaseParts = { lifecycle, leases: leaseTable, journal, dispatcher, outbox };
-  const leases = new LeaseService({ ...shared, ...leaseParts });
+  const forLeases = { lifecycle, journal, dispatcher, outbox, detectionMs: options.detectionMs };
+  const leases = new LeaseService({ ...shared, ...forLeases, leases: leaseTable });
   lifecycle.observe([announcer, status, hellos, reports, leases]);
 
   const { cache, chunks, trust } = buildCaches(shared, options, connectCenter());

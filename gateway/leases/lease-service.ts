@@ -34,7 +34,7 @@ import { LEASE_ID_PATTERN, type LeaseJournal } from "./lease-journal.ts";
 import { MAX_LEASE_ENTRIES, type LeaseTable } from "./lease-table.ts";
 import type { OfferDispatcher } from "./offer-dispatcher.ts";
 
-const EXPIRY_INTERVAL_MS = 500;
+const LOOKS_A_DETECTION = 4;
 /** How long after a restart the devices of kept leases may take to come back, ms. */
 const RESTORED_WAIT_MS = 30_000;
 
@@ -48,6 +48,8 @@ export interface LeaseServiceOptions {
   readonly clock: Clock;
   readonly metrics: GatewayMetrics;
   readonly logger: Logger;
+  /** Time to find out, ms: what has expired is looked for four times in it. */
+  readonly detectionMs: number;
 }
 
 export class LeaseService implements SessionObserver, ReportListener {
@@ -60,6 +62,7 @@ export class LeaseService implements SessionObserver, ReportListener {
   readonly #clock: Clock;
   readonly #metrics: GatewayMetrics;
   readonly #logger: Logger;
+  readonly #expiryIntervalMs: number;
   /** To go to the center after the next save, merged by lease. */
   #returns = new Map<string, ReturnedEntries>();
   #flushing: Promise<void> | null = null;
@@ -76,6 +79,7 @@ export class LeaseService implements SessionObserver, ReportListener {
     this.#clock = options.clock;
     this.#metrics = options.metrics;
     this.#logger = options.logger;
+    this.#expiryIntervalMs = Math.max(1, options.detectionMs / LOOKS_A_DETECTION);
   }
 
   start(): void {
@@ -183,7 +187,7 @@ export class LeaseService implements SessionObserver, ReportListener {
   }
 
   #arm(): void {
-    this.#cancelTimer = this.#clock.setTimer(EXPIRY_INTERVAL_MS, () => {
+    this.#cancelTimer = this.#clock.setTimer(this.#expiryIntervalMs, () => {
       this.#expire(this.#clock.monotonicMs());
       this.#arm();
     });

@@ -72,7 +72,8 @@ function endsAfter(
   // Its evidence contradicts what it says.
   if (act.lied) return ["failed", "lost", "rolled-back"];
   const ends = ENDS[phase] ?? [];
-  return rollout.child === "" || phase === "failed" ? ends : [...ends, "rolled-back"];
+  // A rollback takes over what was under way, and may fail to put it back.
+  return rollout.child === "" || phase === "failed" ? ends : [...ends, "rolled-back", "superseded"];
 }
 
 /** The attempt ended by a word that the device never gave under this generation. */

@@ -22,6 +22,9 @@ import type { Life } from "./life.ts";
 import { HEARTBEAT_MS } from "./simulated-center.ts";
 import { TENANT } from "./simulated-releases.ts";
 
+/** In which silence is found out: at its 2 s most of a simulated day would be looking. */
+const DETECTION_MS = 20_000;
+
 export interface SimulatedGateway {
   readonly life: Life;
   /** A device's TLS handshake is done. */
@@ -50,6 +53,7 @@ export async function startSimulatedGateway(given: {
       ip: "127.0.0.1",
       centerAddress: "center:50051",
       heartbeatIntervalMs: HEARTBEAT_MS,
+      detectionMs: DETECTION_MS,
       version: "simulated",
       logger,
     },

@@ -40,7 +40,7 @@ const MAX_PAUSE_MS = 1_800_000;
 const API_DELAY_MS = 5;
 /** A process that has crashed is started again after so long. */
 const MAX_DOWN_MS = 60_000;
-const MAX_BRICKED_MS = 7_200_000;
+const MAX_BRICKED_MS = 1_200_000;
 
 export interface WorldOptions {
   readonly seed: string;
