@@ -2,6 +2,8 @@
 /** Sends checked documents to the center, one after the other; the first refusal ends it. */
 import { isMusterError } from "../domain/errors.ts";
 import type { Session } from "./client.ts";
+import { publishConfiguration } from "./configuration/configuration-bundle.ts";
+import type { LoadedConfiguration } from "./configuration/configuration-content.ts";
 import type { LoadedDocument } from "./documents/load-documents.ts";
 import { toRolloutSpec } from "./documents/rollout-document.ts";
 import { locateServerError } from "./documents/server-errors.ts";
@@ -12,8 +14,8 @@ import { required } from "./required.ts";
 import type { Shell } from "./shell.ts";
 
 export interface ApplyResult {
-  readonly kind: "release" | "rollout";
-  /** `name@version` of a release. */
+  readonly kind: "release" | "configuration" | "rollout";
+  /** `name@version` of a release or a configuration. */
   readonly name: string;
   readonly tenant: string;
   readonly result: "created" | "changed" | "unchanged";
@@ -23,12 +25,23 @@ export async function* applyDocuments(options: {
   shell: Shell;
   session: Session;
   documents: readonly LoadedDocument[];
+  /** Private key of the targets role, for configurations. */
+  keyFile: string | undefined;
   reason: string | undefined;
 }): AsyncGenerator<ApplyResult> {
   for (const document of options.documents) {
-    yield document.kind === "bundle"
-      ? await applyBundle(options, document.folder)
-      : await applyRollout(options, document);
+    yield await apply(options, document);
+  }
+}
+
+function apply(context: Context, document: LoadedDocument): Promise<ApplyResult> {
+  switch (document.kind) {
+    case "bundle":
+      return applyBundle(context, document.folder);
+    case "configuration":
+      return applyConfiguration(context, document);
+    case "rollout":
+      return applyRollout(context, document);
   }
 }
 
@@ -46,6 +59,24 @@ async function applyBundle(context: Context, folder: string): Promise<ApplyResul
   const { name, version, tenant } = bundle.manifest;
   const result = created ? "created" : "unchanged";
   return { kind: "release", name: `${name}@${version}`, tenant, result };
+}
+
+async function applyConfiguration(
+  context: Context,
+  loaded: LoadedConfiguration,
+): Promise<ApplyResult> {
+  const { shell, session, keyFile, reason } = context;
+  using progress = createProgress({
+    stream: shell.stderr,
+    isTty: shell.stderr.isTTY === true,
+    clock: shell.clock,
+  });
+  const nowMs = shell.clock.wallMs();
+  const published = { session, loaded, keyFile, reason, progress, nowMs };
+  const { created } = await publishConfiguration(published);
+  const { name, version, tenant = session.tenant } = loaded.document.metadata;
+  const result = created ? "created" : "unchanged";
+  return { kind: "configuration", name: `${name}@${version}`, tenant, result };
 }
 
 async function applyRollout(

@@ -40,7 +40,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   },
   {
     name: "apply",
-    summary: "Send rollouts and signed releases from files to the center",
+    summary: "Send rollouts, releases and configurations from files to the center",
     load: () => import("./commands/apply/apply.ts"),
   },
   {

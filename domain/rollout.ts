@@ -150,6 +150,7 @@ export interface RolloutSpec extends PlaceLimits, SubjectFields {
 }
 
 export const DEFAULT_SPEC: Omit<RolloutSpec, "release" | "selector"> = {
+  isConfiguration: false,
   command: null,
   strategy: { kind: "fixed" },
   order: "critical-last",

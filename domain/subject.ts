@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * What a rollout brings to its devices, and what that asks of the engine. A release is proven by
- * evidence (the right digest, healthy, for the soak) and can be taken back. A command leaves no
- * digest: the report of how it ended is all the proof there is, and nothing takes it back.
+ * evidence (the right digest, healthy, for the soak) and can be taken back. So is a configuration,
+ * which is a release of the slot that nothing else fills. A command leaves no digest: the report of
+ * how it ended is all the proof there is, and nothing takes it back.
  */
 
 /** What a command does; one kind each. */
@@ -36,18 +37,24 @@ const COMMAND_ANSWER_MS = 60_000;
 
 export type Subject =
   | { readonly kind: "release"; readonly release: string }
+  | { readonly kind: "configuration"; readonly release: string }
   | { readonly kind: "command"; readonly command: Command };
 
-/** The fields of a spec of which exactly one is set. */
+/** The slot of configurations. */
+export const CONFIGURATION_SLOT = "config";
+
+/** The fields of a spec that say what its subject is. */
 export interface SubjectFields {
-  /** `name@version`; "" = the subject is another. */
+  /** `name@version` of a release or a configuration; "" = the subject is a command. */
   readonly release: string;
+  readonly isConfiguration: boolean;
   readonly command: Command | null;
 }
 
 export function subjectOf(spec: SubjectFields): Subject {
-  const { command, release } = spec;
-  return command === null ? { kind: "release", release } : { kind: "command", command };
+  const { command, isConfiguration, release } = spec;
+  if (command !== null) return { kind: "command", command };
+  return { kind: isConfiguration ? "configuration" : "release", release };
 }
 
 /** What a spec says of a command instead of what an operator may say of a release. */
@@ -62,5 +69,5 @@ export function commandTerms({ timeoutMs }: Command): {
 
 /** False: what the device reports is the proof, and there is nothing to put back. */
 export function needsEvidence(spec: SubjectFields): boolean {
-  return subjectOf(spec).kind === "release";
+  return subjectOf(spec).kind !== "command";
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/** The subject of a rollout between the wire and the domain: a release or a command. */
+/** The subject of a rollout between the wire and the domain: a release, a configuration or
+ * a command. */
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import {
   BUILT_INS,
@@ -21,15 +22,23 @@ import { invalid } from "./spec-fields.ts";
 
 /** Throws `invalid_argument` unless the spec has one subject and that is in order. */
 export function readSubject(wire: WireSpec): SubjectFields {
-  const { release, command } = wire;
+  const { release, configuration, command } = wire;
+  const isConfiguration = configuration !== "";
+  if (isConfiguration && release !== "") {
+    throw invalid("spec.configuration", "stands beside a release; a rollout has one");
+  }
+  const named = isConfiguration ? configuration : release;
+  const field = isConfiguration ? "spec.configuration" : "spec.release";
   if (command !== undefined) {
-    if (release !== "") throw invalid("spec.command", "stands beside a release; a rollout has one");
-    return { release: "", command: readCommand(command) };
+    const beside = isConfiguration ? "configuration" : "release";
+    const problem = `stands beside a ${beside}; a rollout has one`;
+    if (named !== "") throw invalid("spec.command", problem);
+    return { release: "", isConfiguration: false, command: readCommand(command) };
   }
-  if (!/^[^@\s]+@[^@\s]+$/.test(release)) {
-    throw invalid("spec.release", `${JSON.stringify(release)} is not name@version`);
+  if (!/^[^@\s]+@[^@\s]+$/.test(named)) {
+    throw invalid(field, `${JSON.stringify(named)} is not name@version`);
   }
-  return { release, command: null };
+  return { release: named, isConfiguration, command: null };
 }
 
 function readCommand(wire: WireCommand): Command {

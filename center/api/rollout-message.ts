@@ -170,7 +170,7 @@ function specMessage(
 ): NonNullable<MessageInitShape<typeof RolloutSchema>["spec"]> {
   const { deadlines, gate } = spec;
   return {
-    release: spec.release,
+    ...(spec.isConfiguration ? { configuration: spec.release } : { release: spec.release }),
     ...(spec.command === null ? {} : { command: commandMessage(spec.command) }),
     selector: spec.selector,
     waves: spec.waves.map(amountMessage),

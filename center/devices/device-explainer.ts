@@ -20,6 +20,7 @@ import type { DigestDictionary } from "../state/digest-dictionary.ts";
 import type { FleetTable } from "../state/fleet-table.ts";
 import type { RunningTable } from "../state/running-table.ts";
 import { factsOf, readDevice } from "./device-record.ts";
+import { runningFacts } from "./running-facts.ts";
 
 export interface ExplainOptions {
   readonly store: Store;
@@ -40,6 +41,16 @@ export interface Explanation {
 
 /** `rolloutName` "" = the newest open rollout that has the device. */
 export async function explainDevice(
+  options: ExplainOptions,
+  device: StoredDevice,
+  rolloutName: string,
+  signal: AbortSignal,
+): Promise<Explanation> {
+  const { sentence, facts } = await explainMove(options, device, rolloutName, signal);
+  return { sentence, facts: [...facts, ...runningFacts(options, device.ordinal)] };
+}
+
+async function explainMove(
   options: ExplainOptions,
   device: StoredDevice,
   rolloutName: string,

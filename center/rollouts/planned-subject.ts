@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-/** What the plan of a rollout needs to know of its subject: a published release, or a command. */
+/** What the plan of a rollout needs to know of its subject: a published release or configuration,
+ * or a command. */
 import { MusterError } from "../../domain/errors.ts";
 import type { PlannedRelease } from "../../domain/planner.ts";
 import type { SlotName } from "../../domain/running-page.ts";
-import { subjectOf } from "../../domain/subject.ts";
+import { CONFIGURATION_SLOT, subjectOf } from "../../domain/subject.ts";
 import type { ReleaseIndex } from "../releases/release-index.ts";
 import type { PlanTarget, RolloutRecord } from "./rollout-record.ts";
 
@@ -36,8 +37,15 @@ export function findSubject(
   if (release === undefined) {
     throw new MusterError({
       code: "not_found",
-      message: `release ${text} is not published in tenant ${rollout.tenant}`,
-      detail: { field: "spec.release", hint: "see what is: muster get releases" },
+      message: `${subject.kind} ${text} is not published in tenant ${rollout.tenant}`,
+      detail: { field: `spec.${subject.kind}`, hint: "see what is: muster get releases" },
+    });
+  }
+  if (subject.kind === "configuration" && release.slot !== CONFIGURATION_SLOT) {
+    throw new MusterError({
+      code: "failed_precondition",
+      message: `${text} is no configuration: it is a release of slot ${release.slot}`,
+      detail: { field: "spec.configuration", hint: "roll it out with `release`" },
     });
   }
   const { slot, fits, downloadBytes, sha256, manifestBytes } = release;

@@ -144,6 +144,7 @@ const windowPolicy: z.ZodType<WindowPolicy> = z.strictObject({
 
 const spec: z.ZodType<RolloutSpec> = z.strictObject({
   release: z.string(),
+  isConfiguration: z.boolean().default(false),
   command: commandSchema.nullable().default(null),
   selector: z.string(),
   strategy: strategy.default({ kind: "fixed" }),

@@ -13,19 +13,35 @@ import { SeveralErrors, throwAll } from "../print-error.ts";
 import { BUNDLE_SUFFIX, MANIFEST_FILE } from "../release/bundle.ts";
 import { readStdin, type Shell } from "../shell.ts";
 import { checkDocument, didYouMean, fieldError } from "./document-errors.ts";
+import {
+  readConfiguration,
+  type LoadedConfiguration,
+} from "../configuration/configuration-content.ts";
+import { configurationDocumentSchema } from "./configuration-document.ts";
 import { rolloutDocumentSchema, type RolloutDocument } from "./rollout-document.ts";
 import { MAX_YAML_BYTES, parseYaml, type YamlSource } from "./yaml-source.ts";
 
+interface LoadedRollout {
+  readonly kind: "rollout";
+  readonly source: YamlSource;
+  readonly document: RolloutDocument;
+}
+
 export type LoadedDocument =
-  | { readonly kind: "rollout"; readonly source: YamlSource; readonly document: RolloutDocument }
+  | LoadedRollout
+  | LoadedConfiguration
   | { readonly kind: "bundle"; readonly folder: string };
+
+/** As it stands in the text: what it names is not read yet. */
+export type ParsedDocument = LoadedRollout | Omit<LoadedConfiguration, "content">;
 
 /** More errors than this at once help nobody. */
 const MAX_ERRORS = 20;
 
-const KINDS = ["Rollout"] as const;
+const KINDS = ["Rollout", "Configuration"] as const;
 
-/** Documents in the order to apply them: releases before the rollouts that name them. */
+/** Documents in the order to apply them: releases and configurations before the
+ * rollouts that name them. */
 export async function loadDocuments(
   shell: Pick<Shell, "stdin">,
   names: readonly string[],
@@ -36,15 +52,15 @@ export async function loadDocuments(
 }
 
 /** Loads each; throws the errors of all of them together. */
-async function gather(
-  names: readonly string[],
-  load: (name: string) => Promise<LoadedDocument[]>,
+async function gather<Item>(
+  items: readonly Item[],
+  load: (item: Item) => Promise<LoadedDocument[]>,
 ): Promise<LoadedDocument[]> {
   const loaded: LoadedDocument[] = [];
   const errors: MusterError[] = [];
-  for (const name of names) {
+  for (const item of items) {
     try {
-      loaded.push(...(await load(name)));
+      loaded.push(...(await load(item)));
     } catch (error) {
       if (error instanceof SeveralErrors) errors.push(...error.errors);
       else if (isMusterError(error)) errors.push(error);
@@ -56,7 +72,7 @@ async function gather(
 }
 
 function rank(document: LoadedDocument): number {
-  return document.kind === "bundle" ? 0 : 1;
+  return document.kind === "rollout" ? 1 : 0;
 }
 
 function nothingFound(names: readonly string[]): MusterError {
@@ -71,7 +87,7 @@ async function loadOne(shell: Pick<Shell, "stdin">, name: string): Promise<Loade
   if (name === "-") {
     const text = await readStdin(shell, MAX_YAML_BYTES);
     if (text === null) throw tooLarge("reading standard input", name, MAX_YAML_BYTES);
-    return loadText(text, name);
+    return readParsed(loadText(text, name));
   }
   if (await isFolder(name)) return loadFolder(name);
   return loadFile(name);
@@ -82,7 +98,14 @@ async function loadFile(path: string): Promise<LoadedDocument[]> {
     attempted: "reading the document",
     maxBytes: MAX_YAML_BYTES,
   });
-  return loadText(bytes.toString("utf8"), path);
+  return readParsed(loadText(bytes.toString("utf8"), path));
+}
+
+/** With the files that configurations name. Throws the errors of all of them together. */
+async function readParsed(parsed: readonly ParsedDocument[]): Promise<LoadedDocument[]> {
+  return gather(parsed, async (document) => {
+    return [document.kind === "rollout" ? document : await readConfiguration(document)];
+  });
 }
 
 async function isFolder(path: string): Promise<boolean> {
@@ -110,7 +133,7 @@ async function loadFolder(folder: string): Promise<LoadedDocument[]> {
 }
 
 /** The documents of one text. Throws every error found in it. */
-export function loadText(text: string, file: string): LoadedDocument[] {
+export function loadText(text: string, file: string): ParsedDocument[] {
   const results = parseYaml(text, file).map(loadDocument);
   throwAll(results.flatMap((result) => ("errors" in result ? result.errors : [])));
   return results.flatMap((result) => ("loaded" in result ? [result.loaded] : []));
@@ -120,10 +143,15 @@ const headSchema = z.looseObject({ kind: z.string() });
 
 function loadDocument(
   source: YamlSource,
-): { readonly loaded: LoadedDocument } | { readonly errors: readonly MusterError[] } {
+): { readonly loaded: ParsedDocument } | { readonly errors: readonly MusterError[] } {
   const head = checkDocument(source, headSchema);
   if ("errors" in head) return head;
   const { kind } = head.value;
+  if (kind === "Configuration") {
+    const checked = checkDocument(source, configurationDocumentSchema);
+    if ("errors" in checked) return checked;
+    return { loaded: { kind: "configuration", source, document: checked.value } };
+  }
   if (kind !== "Rollout") return { errors: [unknownKind(source, kind)] };
   const checked = checkDocument(source, rolloutDocumentSchema);
   if ("errors" in checked) return checked;

@@ -39,6 +39,13 @@ export type StepDocument =
     }
   | { readonly kind: "service"; readonly restart: string };
 
+export interface HealthCheckFields {
+  readonly run: readonly string[];
+  readonly timeout?: number | undefined;
+  readonly attempts?: number | undefined;
+  readonly interval?: number | undefined;
+}
+
 export interface ReleaseDocument {
   readonly apiVersion: "muster/v1";
   readonly kind: "Release";
@@ -52,19 +59,12 @@ export interface ReleaseDocument {
     readonly fits?: { readonly [fact: string]: readonly string[] } | undefined;
     readonly artifacts?: readonly { readonly name: string; readonly file: string }[] | undefined;
     readonly steps: readonly StepDocument[];
-    readonly healthCheck?:
-      | {
-          readonly run: readonly string[];
-          readonly timeout?: number | undefined;
-          readonly attempts?: number | undefined;
-          readonly interval?: number | undefined;
-        }
-      | undefined;
+    readonly healthCheck?: HealthCheckFields | undefined;
   };
 }
 
 /** Relative and inside: as the manifest and the device want it. */
-const place = z
+export const place: z.ZodString = z
   .string()
   .max(1_024)
   .superRefine((text, context) => {
@@ -87,7 +87,18 @@ const artifactName = z.string().superRefine((text, context) => {
   context.addIssue({ code: "custom", message });
 });
 
-const run = z.array(z.string().min(1).max(4_096)).min(1).max(64);
+/** A program and its arguments. */
+export const programField: z.ZodType<readonly string[]> = z
+  .array(z.string().min(1).max(4_096))
+  .min(1)
+  .max(64);
+
+export const healthCheckField: z.ZodType<HealthCheckFields> = z.strictObject({
+  run: programField,
+  timeout: durationField.optional(),
+  attempts: z.int().min(1).max(100).optional(),
+  interval: durationField.optional(),
+});
 
 const step = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("archive"), artifact: z.string(), to: place.optional() }),
@@ -97,7 +108,11 @@ const step = z.discriminatedUnion("kind", [
     to: place.min(1),
     mode: mode.optional(),
   }),
-  z.strictObject({ kind: z.literal("command"), run, timeout: durationField.optional() }),
+  z.strictObject({
+    kind: z.literal("command"),
+    run: programField,
+    timeout: durationField.optional(),
+  }),
   z.strictObject({ kind: z.literal("service"), restart: z.string().min(1).max(256) }),
 ]);
 
@@ -117,13 +132,6 @@ export const releaseDocumentSchema: z.ZodType<ReleaseDocument> = z.strictObject(
       .max(64)
       .optional(),
     steps: z.array(step).min(1).max(64),
-    healthCheck: z
-      .strictObject({
-        run,
-        timeout: durationField.optional(),
-        attempts: z.int().min(1).max(100).optional(),
-        interval: durationField.optional(),
-      })
-      .optional(),
+    healthCheck: healthCheckField.optional(),
   }),
 });

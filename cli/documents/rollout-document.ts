@@ -7,7 +7,8 @@
  *     kind: Rollout
  *     metadata: { name: shop-1.4, tenant: default }
  *     spec:
- *       release: shop@1.4.0 # or command: { run: [df, -h], timeout: 1m, outputLimit: 64KiB }
+ *       release: shop@1.4.0 # or configuration: till-settings@1.2.0
+ *                           # or command: { run: [df, -h], timeout: 1m, outputLimit: 64KiB }
  *       selector: region = eu and label.ring = stable
  *       strategy: fixed # or { exponential: { first: 10, factor: 2, cap: 10% } },
  *                       # or { adaptive: { first: 10, min: 1, max: 10% } }
@@ -94,8 +95,9 @@ export interface RolloutDocument {
   readonly kind: "Rollout";
   readonly metadata: { readonly name: string; readonly tenant?: string | undefined };
   readonly spec: {
-    /** A rollout has one of these two. */
+    /** A rollout has one of these three. */
     readonly release?: string | undefined;
+    readonly configuration?: string | undefined;
     readonly command?: CommandFields | undefined;
     readonly selector: string;
     readonly strategy?: StrategyFields | undefined;
@@ -184,6 +186,7 @@ export const rolloutDocumentSchema: z.ZodType<RolloutDocument> = z.strictObject(
   spec: z
     .strictObject({
       release: releaseField.optional(),
+      configuration: releaseField.optional(),
       command: commandField.optional(),
       selector: selectorField,
       strategy: strategyField.optional(),
@@ -235,12 +238,16 @@ export const rolloutDocumentSchema: z.ZodType<RolloutDocument> = z.strictObject(
       compatible: z.boolean().optional(),
       after: z.array(nameField("rollout name")).min(1).max(MAX_AFTER).optional(),
     })
-    .superRefine(({ release, command }, context) => {
+    .superRefine(({ release, configuration, command }, context) => {
       const say = (field: string, message: string): void =>
         context.addIssue({ code: "custom", path: [field], message });
-      if (release === undefined && command === undefined) say("release", MISSING);
-      if (release !== undefined && command !== undefined) {
-        say("command", "stands beside a release; a rollout has one subject");
+      const subjects = Object.entries({ release, configuration, command })
+        .filter(([, given]) => given !== undefined)
+        .map(([field]) => field);
+      const [first, second] = subjects;
+      if (first === undefined) say("release", MISSING);
+      if (second !== undefined) {
+        say(second, `stands beside a ${first}; a rollout has one subject`);
       }
     }),
 });
@@ -253,6 +260,7 @@ export function toRolloutSpec(
   const { deadlines = {}, gate } = spec;
   return {
     release: spec.release ?? "",
+    configuration: spec.configuration ?? "",
     ...(spec.command === undefined ? {} : { command: toCommand(spec.command) }),
     selector: spec.selector,
     ...toStrategy(spec.strategy),

@@ -58,14 +58,26 @@ export async function createBundle(options: {
   assert("value" in checked, "a document without errors has a value");
   const document = checked.value;
   throwAll(referenceErrors(source, document));
-
   const { name, version } = document.metadata;
   const out = options.out ?? join(options.folder, `${name}-${version}${BUNDLE_SUFFIX}`);
-  if (await isThere(out)) throw alreadyThere(out);
   const files = (document.spec.artifacts ?? []).map(({ file }) =>
     resolve(dirname(documentFile), file),
   );
   const note = options.note ?? ((): void => {});
+  return buildBundle({ source, document, files, out, note, signal });
+}
+
+/** `files`: of the document's artifacts, in their order. */
+export async function buildBundle(options: {
+  source: YamlSource;
+  document: ReleaseDocument;
+  files: readonly string[];
+  out: string;
+  note?: (text: string) => void;
+  signal: AbortSignal;
+}): Promise<Bundle> {
+  const { source, document, files, out, note = (): void => {}, signal } = options;
+  if (await isThere(out)) throw alreadyThere(out);
   const measured = await measureArtifacts({ source, document, files, note, signal });
   const manifest = toManifest(
     document,
@@ -93,7 +105,8 @@ function stableJson(value: Json): string {
   return `{${fields.join(",")}}`;
 }
 
-async function readReleaseSource(file: string): Promise<YamlSource> {
+/** The one document of the file. */
+export async function readReleaseSource(file: string): Promise<YamlSource> {
   const bytes = await readBounded(file, {
     attempted: "reading the release document",
     maxBytes: MAX_YAML_BYTES,

@@ -75,6 +75,7 @@ export function rolloutLines(rollout: Rollout): string[] {
     ["state", rolloutState(rollout)],
     ["because", rollout.stateReason],
     ["release", spec?.release ?? ""],
+    ["configuration", spec?.configuration ?? ""],
     ["command", spec?.command === undefined ? "" : subjectText(spec)],
     ["selector", spec?.selector === "" ? "(every device)" : (spec?.selector ?? "")],
     ["waves", (spec?.waves ?? []).map(amountText).join(", ")],

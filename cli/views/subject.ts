@@ -6,7 +6,10 @@ const MAX_CHARACTERS = 60;
 
 export function subjectText(spec: RolloutSpec | undefined): string {
   const command = spec?.command;
-  if (command === undefined) return spec?.release ?? "";
+  if (command === undefined) {
+    const configuration = spec?.configuration ?? "";
+    return configuration === "" ? (spec?.release ?? "") : `configuration ${configuration}`;
+  }
   if (command.builtIn !== "") return `command ${command.builtIn}`;
   const text = command.script === "" ? command.run.join(" ") : firstLine(command.script);
   return `command ${text.length > MAX_CHARACTERS ? `${text.slice(0, MAX_CHARACTERS)}…` : text}`;

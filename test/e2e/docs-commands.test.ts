@@ -13,6 +13,7 @@ import { create } from "@bufbuild/protobuf";
 import { readSpec } from "../../center/api/rollout-spec.ts";
 import { checkDocument } from "../../cli/documents/document-errors.ts";
 import { readDeviceCsv, type CsvRow } from "../../cli/documents/device-csv.ts";
+import { readConfiguration } from "../../cli/configuration/configuration-content.ts";
 import { loadText } from "../../cli/documents/load-documents.ts";
 import { releaseDocumentSchema } from "../../cli/documents/release-document.ts";
 import { toRolloutSpec } from "../../cli/documents/rollout-document.ts";
@@ -133,12 +134,19 @@ describe("the examples", () => {
     const [source] = parseYaml(text, "release.yaml");
     assert.ok(source !== undefined);
     const { metadata } = source.value as { metadata: { name: string; version: string } };
+    const page = "examples/configuration.yaml";
+    const [written] = loadText(await readRoot(page), page);
+    assert.ok(written?.kind === "configuration", page);
+    const { content, document } = await readConfiguration(written);
+    assert.equal(content.to, "settings.json");
+    const configuration = `${document.metadata.name}@${document.metadata.version}`;
     for (const file of globSync("examples/rollout*.yaml", { cwd: ROOT })) {
       const [loaded] = loadText(await readRoot(file), file);
       assert.ok(loaded?.kind === "rollout", file);
       const spec = create(RolloutSpecSchema, toRolloutSpec(loaded.document));
-      const { release, command } = readSpec(spec);
-      if (command === null) assert.equal(release, `${metadata.name}@${metadata.version}`);
+      const { release, command, isConfiguration } = readSpec(spec);
+      if (isConfiguration) assert.equal(release, configuration);
+      else if (command === null) assert.equal(release, `${metadata.name}@${metadata.version}`);
     }
   });
 

@@ -87,10 +87,12 @@ function readRollout(
   };
   const command = readCommand(take("command", ""));
   // A command leaves nothing that runs.
-  const release = Number(take("release", command === null ? "9" : "0"));
+  const configuration = take("configuration", "");
+  const release = Number(configuration || take("release", command === null ? "9" : "0"));
   const planned = releases.slice(0, releases.length - Number(take("later", "0")));
   const border = planned.length - Number(take("critical", "0"));
-  const spec = withCommand(readSpec(take), command);
+  const isConfiguration = configuration !== "";
+  const spec = { ...withCommand(readSpec(take), command), isConfiguration };
   const zones = take("zones", "UTC").split(",");
   take("aware", "no");
   assert.deepEqual([...given.keys()], [], "the settings that a rollout has");

@@ -10,7 +10,7 @@ import { ATTEMPT_STATES, CELL_REASONS } from "../../domain/attempt.ts";
 import type { ReportedPhase } from "../../domain/attempt-step.ts";
 import { isEnded } from "../../domain/rollout.ts";
 import type { RolloutEffect } from "../../domain/rollout-effect.ts";
-import { needsEvidence } from "../../domain/subject.ts";
+import { subjectOf } from "../../domain/subject.ts";
 import { NO_PLACE } from "../../domain/place-loads.ts";
 import { PureCenter, type Offer } from "../../domain/testing/pure-center.ts";
 import { PureRollout } from "../../domain/testing/pure-rollout.ts";
@@ -252,7 +252,8 @@ export class Story {
     const others = known.filter(({ generation }) => generation !== offer.generation);
     this.offers.set(offer.device, [...others, offer]);
     const target = offer.rollout.targets[offer.position] ?? 0;
-    const work = needsEvidence(offer.rollout.frame.spec) ? `release ${target}` : "the command";
+    const { kind } = subjectOf(offer.rollout.frame.spec);
+    const work = kind === "command" ? "the command" : `${kind} ${target}`;
     const text = `offer to d${offer.device}: ${work}, generation ${offer.generation}`;
     this.said.push(text);
   }

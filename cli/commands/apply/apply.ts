@@ -20,6 +20,7 @@ import { note, type Shell } from "../../shell.ts";
 interface Options extends ConnectionOptions, OutputOptions, ReasonOptions {
   readonly file: readonly string[];
   readonly dryRun?: boolean;
+  readonly key?: string;
 }
 
 const COLUMNS: readonly Column<ApplyResult>[] = [
@@ -31,17 +32,19 @@ const COLUMNS: readonly Column<ApplyResult>[] = [
 export function declare(command: Command, shell: Shell): void {
   command
     .requiredOption("-f, --file <file...>", "YAML file, - for standard input, bundle or folder")
+    .option("--key <file>", "private key of the targets role (PEM), to sign configurations")
     .option("--dry-run", "check everything and send nothing");
   addReasonOption(command);
   addOutputOption(command);
   addConnectionOptions(command);
   command.addHelpText(
     "after",
-    "\nEverything is read and checked before anything is sent; releases go before rollouts.\n" +
-      "Applying the same again changes nothing.",
+    "\nEverything is read and checked before anything is sent; releases and configurations go\n" +
+      "before rollouts. Applying the same again changes nothing.",
   );
   addExamples(command, [
     ["muster apply -f shop-1.4.0.muster -f rollout.yaml", "A signed release and its rollout"],
+    ["muster apply -f configuration.yaml --key targets.key.pem", "A configuration, signed here"],
     ["muster apply -f deploy/ --dry-run", "Check a folder"],
   ]);
   command.action(async (options: Options) => {
@@ -56,7 +59,13 @@ export function declare(command: Command, shell: Shell): void {
       format: options.output,
       columns: COLUMNS,
       data: (result) => ({ ...result }),
-      items: applyDocuments({ shell, session, documents, reason: options.reason }),
+      items: applyDocuments({
+        shell,
+        session,
+        documents,
+        keyFile: options.key,
+        reason: options.reason,
+      }),
     });
   });
 }

@@ -28,25 +28,27 @@ export async function seedStore(
   factsOf: FactsOf = () => ({}),
 ): Promise<readonly number[]> {
   const published = ["1", "2", "3"].map((version) => ["app", version, "app"] as const);
-  const releases = [...published, ["firmware", "1", "os"] as const].map(
-    ([name, version, slot]) => ({
-      kind: "release" as const,
-      key: releaseKey(TENANT, name, version),
-      expectedRevision: 0,
-      value: {
-        tenant: TENANT,
-        name,
-        version,
-        slot,
-        sha256: digestOf(version, name),
-        manifestBytes: 1,
-        downloadBytes: 1,
-        fits: {},
-        publishedAtMs: 0,
-        publishedBy: "test",
-      },
-    }),
-  );
+  const others = [
+    ["firmware", "1", "os"],
+    ["settings", "1", "config"],
+  ] as const;
+  const releases = [...published, ...others].map(([name, version, slot]) => ({
+    kind: "release" as const,
+    key: releaseKey(TENANT, name, version),
+    expectedRevision: 0,
+    value: {
+      tenant: TENANT,
+      name,
+      version,
+      slot,
+      sha256: digestOf(version, name),
+      manifestBytes: 1,
+      downloadBytes: 1,
+      fits: {},
+      publishedAtMs: 0,
+      publishedBy: "test",
+    },
+  }));
   const record = {
     region: "eu",
     site: "",
