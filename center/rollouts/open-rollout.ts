@@ -30,6 +30,7 @@ import {
 } from "../../domain/attempt-step.ts";
 import { sweepPage, type SweepContext } from "../../domain/attempt-sweep.ts";
 import { addJoined, waveAt } from "../../domain/membership.ts";
+import { isEnded } from "../../domain/rollout.ts";
 import type { RolloutFrame } from "../../domain/rollout-engine.ts";
 import { SLOT_NAMES } from "../../domain/running-page.ts";
 import { windowsOf } from "../../domain/plan-zones.ts";
@@ -41,6 +42,7 @@ import type { WindowKind } from "../../domain/zone-windows.ts";
 import { needsEvidence } from "../../domain/subject.ts";
 import type { DocumentWrite, PageWrite } from "../../ports/store.ts";
 import { growPages, holdPages, type HeldPage } from "./held-page.ts";
+import { keepCounts } from "./kept-counts.ts";
 import type { PlanColumns, PlanVersions } from "./plan-pages.ts";
 import { PlannedDevices, type Joiner } from "./planned-devices.ts";
 import { hasChanged } from "./record-change.ts";
@@ -342,6 +344,11 @@ export class OpenRollout extends PlannedDevices {
   pendingWrites(): { documents: DocumentWrite[]; pages: PageWrite[] } {
     const documents: DocumentWrite[] = [];
     const pages = [...this.dirtyPages(), ...this.planWrites(this.record.number)];
+    const { finalCounts, progress } = this.record;
+    if (isEnded(progress.state) && (finalCounts === null || pages.length > 0)) {
+      const now = { counts: this.counts, tally: this.sight.tally };
+      this.record = { ...this.record, finalCounts: keepCounts(now) };
+    }
     if (this.isNew || hasChanged(this.record, this.savedRecord) || pages.length > 0) {
       documents.push({
         kind: "rollout",

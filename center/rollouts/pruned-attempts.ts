@@ -4,24 +4,13 @@
  * screens and gates saw them, and when that was.
  */
 import { formatInstant } from "../../domain/civil-time.ts";
-import type { SiteCounts, UnitCounts } from "../../domain/slice-tally.ts";
+import type { KeptCounts } from "./kept-counts.ts";
 
-export interface PrunedAttempts {
+export interface PrunedAttempts extends KeptCounts {
   /** Wall time of the first deletion. */
   readonly atMs: number;
   /** False while some of its pages wait for the next deletion. */
   readonly isWhole: boolean;
-  readonly waves: readonly {
-    /** By state code. */
-    readonly byState: readonly number[];
-    readonly exposed: number;
-    readonly failures: number;
-    readonly unproven: number;
-    readonly inFlight: number;
-  }[];
-  readonly sites: SiteCounts;
-  /** In the order of the plan. */
-  readonly slices: readonly UnitCounts[];
 }
 
 /** Why no command reaches the devices of such a rollout any more. */

@@ -56,6 +56,7 @@ export function makeRollback(options: {
     outputRows: 0,
     outputLeftOut: 0,
     pruned: null,
+    finalCounts: null,
   };
   return new OpenRollout({
     record,

@@ -3,15 +3,15 @@
  * Reads rollouts for people: of an open one what the loop has stored last, of any other what the
  * Store holds, or what was kept of it.
  */
-import { isOpen } from "../../domain/rollout.ts";
+import { isOpen, isUnstarted } from "../../domain/rollout.ts";
 import type { Store, StoredDocument } from "../../ports/store.ts";
 import type { Rollout } from "../../protocol/gen/muster/v1/deploy_pb.ts";
 import { rolloutMessage } from "../api/rollout-message.ts";
 import type { OpenRollout } from "./open-rollout.ts";
-import { countsKept } from "./kept-counts.ts";
+import { countsBeforeStart, countsKept, type Counted } from "./kept-counts.ts";
 import { countWaiting, type Predecessor } from "./predecessors.ts";
-import { readPlan, readRollout } from "./rollout-record.ts";
-import { countStored, type Counted } from "./stored-counts.ts";
+import { readPlan, readRollout, type PlanRecord, type RolloutRecord } from "./rollout-record.ts";
+import { countStored } from "./stored-counts.ts";
 
 export interface RolloutReader {
   /** null when there is none of that key (`tenant/name`). */
@@ -37,10 +37,7 @@ export function createRolloutReader(options: {
     const stored = await store.getDocument("plan", key, { signal });
     const plan = stored === null ? null : readPlan(stored);
     if (plan === null) return rolloutMessage({ record, revision, plan, counts: [], tally: null });
-    const counted =
-      record.pruned === null
-        ? await countStored(store, record, plan, signal)
-        : countsKept(record.pruned, plan);
+    const counted = knownCounts(record, plan) ?? (await countStored(store, record, plan, signal));
     return rolloutMessage({ record, revision, plan, ...counted });
   };
   return {
@@ -50,6 +47,13 @@ export function createRolloutReader(options: {
       return document === null ? null : show(document, signal);
     },
   };
+}
+
+/** Without a look at its attempts. */
+function knownCounts(record: RolloutRecord, plan: PlanRecord): Counted | null {
+  if (isUnstarted(record.progress.state)) return countsBeforeStart(plan);
+  const kept = record.pruned ?? record.finalCounts;
+  return kept === null ? null : countsKept(kept, plan);
 }
 
 function countsOf(open: OpenRollout): Counted {

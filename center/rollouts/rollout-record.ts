@@ -26,6 +26,7 @@ import { NO_WINDOWS, type WindowPolicy } from "../../domain/zone-windows.ts";
 import type { Command } from "../../domain/subject.ts";
 import type { Json, StoredDocument } from "../../ports/store.ts";
 import { commandSchema } from "../../protocol/device/command.ts";
+import { KEPT_COUNTS, type KeptCounts } from "./kept-counts.ts";
 
 export interface RolloutRecord {
   readonly number: number;
@@ -56,6 +57,8 @@ export interface RolloutRecord {
   readonly outputLeftOut: number;
   /** null = its attempts are all there. */
   readonly pruned: PrunedAttempts | null;
+  /** null until it ended; and in records of before they were kept. */
+  readonly finalCounts: KeptCounts | null;
 }
 
 /** What one position may be told to run: an index of `PlanRecord.targets`. */
@@ -255,26 +258,9 @@ const progress: z.ZodType<RolloutProgress> = z.strictObject({
 });
 
 const prunedAttempts: z.ZodType<PrunedAttempts> = z.strictObject({
+  ...KEPT_COUNTS,
   atMs: z.number(),
   isWhole: z.boolean(),
-  waves: z.array(
-    z.strictObject({
-      byState: z.array(z.int()),
-      exposed: z.int(),
-      failures: z.int(),
-      unproven: z.int(),
-      inFlight: z.int(),
-    }),
-  ),
-  sites: z.strictObject({ accepted: z.int(), failed: z.int() }),
-  slices: z.array(
-    z.strictObject({
-      accepted: z.int(),
-      failures: z.int(),
-      sitesAccepted: z.int(),
-      sitesFailed: z.int(),
-    }),
-  ),
 });
 
 const rolloutRecord: z.ZodType<RolloutRecord> = z.strictObject({
@@ -298,6 +284,7 @@ const rolloutRecord: z.ZodType<RolloutRecord> = z.strictObject({
   outputRows: z.int().default(0),
   outputLeftOut: z.int().default(0),
   pruned: prunedAttempts.nullable().default(null),
+  finalCounts: z.strictObject(KEPT_COUNTS).nullable().default(null),
 });
 
 const planRecord: z.ZodType<PlanRecord> = z.strictObject({
@@ -374,6 +361,7 @@ export function draftRecord(
     outputRows: 0,
     outputLeftOut: 0,
     pruned: null,
+    finalCounts: null,
   };
 }
 

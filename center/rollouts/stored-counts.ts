@@ -1,28 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Counts of a rollout that is not open, of the attempt pages that the Store holds. */
-import {
-  countPage,
-  emptyCounts,
-  sumCounts,
-  type AttemptCounts,
-} from "../../domain/attempt-counts.ts";
+import { countPage, emptyCounts, sumCounts } from "../../domain/attempt-counts.ts";
 import {
   CELLS_PER_PAGE,
   createAttemptPage,
   decodeAttemptPage,
   growAttemptPage,
 } from "../../domain/attempt-page.ts";
-import { SliceTally, type Tally } from "../../domain/slice-tally.ts";
+import { SliceTally } from "../../domain/slice-tally.ts";
 import type { Store } from "../../ports/store.ts";
+import type { Counted } from "./kept-counts.ts";
 import { loadSlices } from "./loop-state.ts";
 import { pageIds, positionCount } from "./plan-loader.ts";
 import type { PlanRecord, RolloutRecord } from "./rollout-record.ts";
-
-export interface Counted {
-  /** By wave. */
-  readonly counts: readonly AttemptCounts[];
-  readonly tally: Tally;
-}
 
 /** A page that was never written is one of pending attempts. */
 export async function countStored(

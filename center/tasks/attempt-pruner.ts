@@ -135,11 +135,13 @@ async function pruneRollout(options: PrunerOptions, held: Held): Promise<boolean
   let { record, revision } = held;
   for (;;) {
     const isFirst = record.pruned === null;
-    const kept =
-      record.pruned ?? keepCounts(await countStored(store, record, plan, signal), clock.wallMs());
+    const kept = record.pruned ?? {
+      ...(record.finalCounts ?? keepCounts(await countStored(store, record, plan, signal))),
+      atMs: clock.wallMs(),
+    };
     const { pages, details } = await findDeletions(store, record, plan, signal);
     const isWhole = pages.length + details.length < MAX_DELETIONS;
-    record = { ...record, pruned: { ...kept, isWhole } };
+    record = { ...record, pruned: { ...kept, isWhole }, finalCounts: null };
     const value = toJson(record);
     const commit: Commit = {
       documents: [{ kind: "rollout", key, expectedRevision: revision, value }, ...details],

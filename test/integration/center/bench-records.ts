@@ -110,6 +110,7 @@ export async function writeDraft(
     outputRows: 0,
     outputLeftOut: 0,
     pruned: null,
+    finalCounts: null,
   };
   const key = `${TENANT}/${name}`;
   const document = { kind: "rollout" as const, key, expectedRevision: 0, value: toJson(record) };
