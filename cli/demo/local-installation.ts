@@ -68,12 +68,19 @@ export class LocalInstallation implements AsyncDisposable {
     return this.at("center/operator/targets.key.pem");
   }
 
-  /** Starts the center; its ports are kept, so that gateways find it again after a restart. */
-  async startCenter(environment: Environment = {}): Promise<void> {
+  /**
+   * Starts the center; its ports are kept, so that gateways find it again after a restart.
+   * `maxStore`: the size of its database, as `20GiB`.
+   */
+  async startCenter(
+    environment: Environment = {},
+    options: { readonly maxStore?: string } = {},
+  ): Promise<void> {
     const { signal } = this.options.shell.interrupt;
     await mkdir(this.folder, { recursive: true });
     const again = this.opened !== null;
     const args = this.centerArgs(again);
+    if (options.maxStore !== undefined) args.push("--max-store", options.maxStore);
     const center = this.role("center", "center", args, environment, this.center.facts);
     this.center = center;
     await center.start(signal);

@@ -89,6 +89,12 @@ describe("a rehearsal", () => {
     assert.equal(play.timeline.at(-1)?.succeeded, DEVICES);
   });
 
+  test("of a configuration is played as that of a release", async () => {
+    const spec = { release: "settings@1", isConfiguration: true };
+    const play = await playOf(await scriptOf(spec), 0);
+    assert.deepEqual([play.state, play.exposed, play.failures], ["succeeded", DEVICES, 0]);
+  });
+
   test("of a release that breaks everybody stops in the first wave", async () => {
     const play = await playOf(await scriptOf({}), 1);
     assert.equal(play.state, "rolled-back");
