@@ -2,8 +2,10 @@
 /**
  * The store over SQLite, synchronous: each method is one statement or one transaction. In the
  * center it runs in a worker thread (`worker-store.ts`); in simulation it is called directly
- * (`direct-store.ts`). A commit checks the fence, then swaps documents, devices and pages in the
- * order given, and adds the audit entries; the first that does not match undoes all.
+ * (`direct-store.ts`). A commit checks the fence, deletes pages, then swaps documents, devices and
+ * pages in the order given, and adds the audit entries; the first that does not match undoes all.
+ * Deletions come first, so that a file that may not grow takes what fits into the room they free:
+ * retention works where it is needed most.
  */
 import type { CommitResult, DeviceName, DocumentKind, Fence } from "../../ports/store.ts";
 import type { FileSpace } from "../../ports/file-space.ts";
@@ -154,6 +156,10 @@ export class StoreCore implements StoreCalls {
     if (input.fence !== null && !this.#fences.isNewest(input.fence)) {
       return refuse("stale-fence", `fence ${input.fence.name}`);
     }
+    for (const page of input.pages) {
+      if (page.bytes !== null || this.#pages.write(page)) continue;
+      return refuse("conflict", nameOf(page));
+    }
     for (const document of input.documents) {
       if (this.#documents.write(document)) continue;
       return refuse("conflict", `document ${document.kind}/${document.key}`);
@@ -165,12 +171,16 @@ export class StoreCore implements StoreCalls {
       ordinals.push(ordinal);
     }
     for (const page of input.pages) {
-      if (this.#pages.write(page)) continue;
-      return refuse("conflict", `page ${page.kind}/${page.owner}/${page.number}`);
+      if (page.bytes === null || this.#pages.write(page)) continue;
+      return refuse("conflict", nameOf(page));
     }
     const auditSequence = this.#audit.append(input.audit, input.atMs);
     return { keep: true, result: { ok: true, ordinals, auditSequence } };
   }
+}
+
+function nameOf({ kind, owner, number }: PageId): string {
+  return `page ${kind}/${owner}/${number}`;
 }
 
 function refuse(reason: "stale-fence" | "conflict", at: string): WriteOutcome<CommitResult> {

@@ -8,6 +8,7 @@ import { storageMethods } from "../../../center/api/storage.ts";
 import { sampleDisk } from "../../../center/tasks/disk-sampler.ts";
 import { fromCallError } from "../../../cli/client-errors.ts";
 import { judgeStorage } from "../../../cli/doctor/storage-check.ts";
+import { isMusterError } from "../../../domain/errors.ts";
 import { openDirectEventLog } from "../../../engines/embedded/event-log.ts";
 import { openDirectSqliteStore } from "../../../engines/sqlite/direct-store.ts";
 import { DeployService } from "../../../protocol/gen/muster/v1/deploy_pb.ts";
@@ -62,6 +63,29 @@ describe("a full disk", () => {
     await large.admin.registerDevices({ tenant: "default", devices });
     assert.equal((await large.admin.getStatus({})).deviceCount, before + 1);
   });
+});
+
+test("a full store takes what fits into the room that the same commit frees", async () => {
+  await using folder = await tempDir("full");
+  const path = folder.join("store.db");
+  const clock = new VirtualClock();
+  await using store = openDirectSqliteStore({ path, maxFileBytes: MIB, clock });
+  const pages: { kind: "attempt"; owner: string; number: number }[] = [];
+  const isFull = async (): Promise<boolean> => {
+    const id = { kind: "attempt" as const, owner: "1", number: pages.length };
+    const page = { ...id, expectedVersion: 0, bytes: new Uint8Array(2_000) };
+    return store.commit({ pages: [page] }, { signal }).then(
+      () => pages.push(id) === 0,
+      (error: unknown) => isMusterError(error) && error.code === "no_space",
+    );
+  };
+  while (!(await isFull()));
+  const kept = { kind: "rollout", key: "default/old", expectedRevision: 0 } as const;
+  const documents = [{ ...kept, value: "x".repeat(50_000) }];
+  await assert.rejects(store.commit({ documents }, { signal }), /the disk is full/);
+  const deleted = pages.map((id) => ({ ...id, expectedVersion: 1, bytes: null }));
+  assert.equal((await store.commit({ documents, pages: deleted }, { signal })).ok, true);
+  assert.deepEqual(await store.loadPages(pages.slice(0, 1_000), { signal }), []);
 });
 
 describe("a disk's forecast", () => {
