@@ -32,7 +32,8 @@ export const LEAST_BYTES_PER_SECOND = 16_384;
 const MOST_BYTES_PER_SECOND: number = 2 ** 40;
 
 export function hasBandwidth(bandwidth: Bandwidth): boolean {
-  return Object.values(bandwidth).some((rate) => rate > 0);
+  const { deviceBytesPerSecond, siteBytesPerSecond, gatewayBytesPerSecond } = bandwidth;
+  return deviceBytesPerSecond + siteBytesPerSecond + gatewayBytesPerSecond > 0;
 }
 
 /** Throws `invalid_argument`; 0 = no cap. */
@@ -63,12 +64,12 @@ export function parseRate(text: string, field: string): number {
   return checkRate(Math.round(Number(match[1]) * 1_024 ** power), field);
 }
 
-/** What each planned device has to fetch, and where it stands; all by position. */
+/** What each planned device has to fetch, and where it stands. */
 export interface PlannedTransfers {
-  readonly bytes: readonly number[];
+  bytesAt(position: number): number;
   /** "" = none. */
-  readonly sites: readonly string[];
-  readonly regions: readonly string[];
+  siteAt(position: number): string;
+  regionAt(position: number): string;
 }
 
 export interface TransferTimes {
@@ -82,26 +83,42 @@ export interface TransferTimes {
 export function transferTimes(
   bandwidth: Bandwidth,
   transfers: PlannedTransfers,
-  { start, end }: Range,
+  wave: Range,
 ): TransferTimes {
-  const most = (names: readonly string[] | null): number => {
-    const sums = new Map<string, number>();
-    for (let position = start; position < end; position++) {
-      const name = names === null ? String(position) : (names[position] ?? "");
-      sums.set(name, (sums.get(name) ?? 0) + (transfers.bytes[position] ?? 0));
-    }
-    if (names === transfers.sites) sums.delete("");
-    let largest = 0;
-    for (const sum of sums.values()) largest = Math.max(largest, sum);
-    return largest;
-  };
-  const time = (bytesPerSecond: number, names: readonly string[] | null): number =>
-    bytesPerSecond === 0 ? 0 : Math.ceil((most(names) * 1_000) / bytesPerSecond);
+  const time = (bytesPerSecond: number, mostBytes: () => number): number =>
+    bytesPerSecond === 0 ? 0 : Math.ceil((mostBytes() * 1_000) / bytesPerSecond);
+  const { deviceBytesPerSecond, siteBytesPerSecond, gatewayBytesPerSecond } = bandwidth;
+  const bytesAt = (position: number): number => transfers.bytesAt(position);
+  const perSite = (): number =>
+    largestSum(wave, bytesAt, (position) => transfers.siteAt(position) || null);
+  const perRegion = (): number =>
+    largestSum(wave, bytesAt, (position) => transfers.regionAt(position));
   return {
-    deviceMs: time(bandwidth.deviceBytesPerSecond, null),
-    placeMs: Math.max(
-      time(bandwidth.siteBytesPerSecond, transfers.sites),
-      time(bandwidth.gatewayBytesPerSecond, transfers.regions),
-    ),
+    deviceMs: time(deviceBytesPerSecond, () => largest(wave, bytesAt)),
+    placeMs: Math.max(time(siteBytesPerSecond, perSite), time(gatewayBytesPerSecond, perRegion)),
   };
+}
+
+function largest({ start, end }: Range, bytesAt: (position: number) => number): number {
+  let most = 0;
+  for (let position = start; position < end; position++) most = Math.max(most, bytesAt(position));
+  return most;
+}
+
+/** Of the place that has most; `placeAt` null = the device stands nowhere. */
+function largestSum(
+  { start, end }: Range,
+  bytesAt: (position: number) => number,
+  placeAt: (position: number) => string | null,
+): number {
+  const sums = new Map<string, number>();
+  let most = 0;
+  for (let position = start; position < end; position++) {
+    const place = placeAt(position);
+    if (place === null) continue;
+    const sum = (sums.get(place) ?? 0) + bytesAt(position);
+    sums.set(place, sum);
+    most = Math.max(most, sum);
+  }
+  return most;
 }

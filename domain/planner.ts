@@ -105,8 +105,8 @@ export class PlanDraft {
   private readonly zones: DeviceZone[] = [];
   private readonly zoneKinds = new Map<string, DeviceZone>();
   private downloadBytes = 0;
-  /** The first text of each site: a million devices do not keep a million copies. */
-  private readonly siteNames = new Map<string, string>();
+  /** The first text of each place: a million devices do not keep a million copies. */
+  private readonly placeNames = new Map<string, string>();
 
   constructor(intent: PlanIntent, seed: string) {
     this.intent = intent;
@@ -122,19 +122,24 @@ export class PlanDraft {
       return;
     }
     const { ordinal, id, site } = device;
-    if (!this.siteNames.has(site)) this.siteNames.set(site, site);
     this.ordinals.push(ordinal);
     this.ids.push(id);
-    this.sites.push(this.siteNames.get(site) ?? site);
+    this.sites.push(this.placeName(site));
     this.places.push(hash53(this.seed, id));
     this.last.push(device.critical && intent.spec.order === "critical-last" ? 1 : 0);
     const downloadBytes = intent.downloadBytesOf?.(device) ?? intent.release.downloadBytes;
     this.downloadBytes += downloadBytes;
     if (hasBandwidth(intent.spec.bandwidth)) {
       this.bytes.push(downloadBytes);
-      this.regions.push(device.region);
+      this.regions.push(this.placeName(device.region));
     }
     if (hasWindows(intent.spec.windows)) this.zones.push(this.zoneFor(device));
+  }
+
+  private placeName(name: string): string {
+    const known = this.placeNames.get(name);
+    if (known === undefined) this.placeNames.set(name, name);
+    return known ?? name;
   }
 
   /** One object for all devices of a zone. */
@@ -166,10 +171,10 @@ export class PlanDraft {
     const deviceIds = Array.from(order, (index) => ids[index] ?? "");
     const placed = { deviceIds, sites: Array.from(order, (index) => sites[index] ?? "") };
     const limits = freezeLimits(intent.spec, total, isPlanted);
-    const transfers = {
-      sites: placed.sites,
-      bytes: Array.from(order, (index) => of(this.bytes, index)),
-      regions: Array.from(order, (index) => this.regions[index] ?? ""),
+    const transfers: PlannedTransfers = {
+      bytesAt: (position) => of(this.bytes, order[position] ?? 0),
+      siteAt: (position) => placed.sites[position] ?? "",
+      regionAt: (position) => this.regions[order[position] ?? 0] ?? "",
     };
     const waves = planWaves(
       intent,
