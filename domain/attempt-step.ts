@@ -8,6 +8,7 @@
 import { unreachable } from "./assert.ts";
 import { ATTEMPT, CELL_FLAGS, isTerminal, reasonCode } from "./attempt.ts";
 import { CELLS_PER_PAGE, UNKNOWN_RELEASE, type AttemptPage } from "./attempt-page.ts";
+import { stepOf, withNextStep } from "./path-step.ts";
 
 /** What a device may say of an attempt; the wire has the same words. */
 export type ReportedPhase =
@@ -115,8 +116,11 @@ function lease(
     page.tries[cell] = (page.tries[cell] ?? 0) + 1;
   }
   // Other work may move it until it accepts: what it runs at its last offer counts.
-  const isExposed = ((page.flags[cell] ?? 0) & CELL_FLAGS.exposed) !== 0;
-  if (!isExposed || page.previous[cell] === UNKNOWN_RELEASE) page.previous[cell] = event.previous;
+  const flags = page.flags[cell] ?? 0;
+  // A step of its path is behind it: what it has proven there is what it goes back to.
+  const mayMove = (flags & CELL_FLAGS.exposed) === 0 || (flags & CELL_FLAGS.settled) !== 0;
+  if (mayMove || page.previous[cell] === UNKNOWN_RELEASE) page.previous[cell] = event.previous;
+  unflag(page, cell, CELL_FLAGS.settled);
   flag(page, cell, CELL_FLAGS.sent);
   enter(page, cell, ATTEMPT.offered, context.nowTicks);
   return "changed";
@@ -154,7 +158,25 @@ function giveBack(
 ): void {
   page.reason[cell] = reasonCode(reason);
   unflag(page, cell, CELL_FLAGS.sent | CELL_FLAGS.doubtful);
+  standOnStep(page, cell);
   enter(page, cell, context.stopping ? ATTEMPT.cancelled : ATTEMPT.pending, context.nowTicks);
+}
+
+/** It did not take the offer: it stands on the step that it has proven, where there is one. */
+function standOnStep(page: AttemptPage, cell: number): void {
+  if (stepOf(page.flags[cell] ?? 0) > 0) flag(page, cell, CELL_FLAGS.settled);
+}
+
+/** Proven on a step of its path that is not the last: the next one is offered to it. */
+export function beginNextStep(
+  page: AttemptPage,
+  cell: number,
+  context: Pick<AttemptContext, "nowTicks" | "stopping">,
+): void {
+  page.flags[cell] = withNextStep(page.flags[cell] ?? 0);
+  page.generation[cell] = 0; // the next lease draws anew: what is said of this one is of the past
+  page.soakingSince[cell] = 0;
+  giveBack(page, cell, context, context.stopping ? "rollout-stopped" : "");
 }
 
 /** From these a device's word changes nothing: it has already said how it ended. */
@@ -208,6 +230,7 @@ export function reject(
   // The planted bug: a device that refuses is offered it again for ever.
   const mostTries = context.isPlanted("attempt.endless-tries") ? 0xff : MAX_TRIES;
   const mayTryAgain = reason === "expired" || reason === "withdrawn";
+  standOnStep(page, cell);
   if (reason === "older-generation") {
     enter(page, cell, ATTEMPT.superseded, context.nowTicks);
   } else if (mayTryAgain && (page.tries[cell] ?? 0) < mostTries) {

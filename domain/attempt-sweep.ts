@@ -9,7 +9,7 @@
  */
 import { ATTEMPT, CELL_FLAGS, isUnderWay, reasonCode } from "./attempt.ts";
 import { CELLS_PER_PAGE, PAGE_TICK_MS, type AttemptPage } from "./attempt-page.ts";
-import { enter, flag, reject, unflag } from "./attempt-step.ts";
+import { beginNextStep, enter, flag, reject, unflag } from "./attempt-step.ts";
 import type { Deadlines } from "./rollout.ts";
 import { windowOf } from "./window-deadlines.ts";
 import type { WindowKind } from "./zone-windows.ts";
@@ -44,6 +44,8 @@ export interface SweepContext {
   readonly isOnline: (position: number) => boolean;
   /** The device may not go on now: its deadline is looked at again when that window has opened. */
   readonly isWindowClosed: (position: number, window: WindowKind) => boolean;
+  /** What it proves is a step of its path, and not the last; absent = nobody has such a path. */
+  readonly hasNextStep?: (position: number) => boolean;
   /** Test-only switches for planted bugs; false in production. */
   readonly isPlanted: (name: string) => boolean;
 }
@@ -134,7 +136,9 @@ function sweepVerifying(
     }
     const soakedTicks = context.nowTicks + 1 - (page.soakingSince[cell] ?? 0);
     if (soakedTicks * PAGE_TICK_MS < soakOf(page, cell, context)) return since === 0;
-    enter(page, cell, ATTEMPT.succeeded, context.nowTicks);
+    const isOnItsWay = context.hasNextStep?.(page.number * CELLS_PER_PAGE + cell) ?? false;
+    if (isOnItsWay) beginNextStep(page, cell, context);
+    else enter(page, cell, ATTEMPT.succeeded, context.nowTicks);
     return true;
   }
   if (evidence === EVIDENCE.previous && since !== 0) {

@@ -5,6 +5,7 @@
  * carries it out.
  */
 import { hasBandwidth, transferTimes, type PlannedTransfers } from "./bandwidth.ts";
+import { assert } from "./assert.ts";
 import type { DeviceFacts } from "./device.ts";
 import { expectTimes, type ExpectedTimes } from "./expected-times.ts";
 import { hash53 } from "./hash.ts";
@@ -14,9 +15,22 @@ import type { PlanLimits, RolloutSpec, WaveRange } from "./rollout.ts";
 import type { DevicePredicate } from "./selector/matches.ts";
 import { freezeWindow } from "./strategy.ts";
 import { limitOf, sizeOf } from "./units.ts";
+import {
+  bytesFrom,
+  placeOn,
+  StartCounter,
+  type PathExclusion,
+  type PlannedPath,
+  type PlannedStart,
+} from "./version-path.ts";
 import { cutWaves } from "./waves.ts";
 
-export type ExclusionReason = "retired" | "does-not-fit" | "fit-unknown" | "already-running";
+export type ExclusionReason =
+  | "retired"
+  | "does-not-fit"
+  | "fit-unknown"
+  | "already-running"
+  | PathExclusion;
 
 export interface Exclusion {
   readonly reason: ExclusionReason;
@@ -37,6 +51,10 @@ export interface Plan {
   readonly deviceIds: readonly string[];
   /** Sites by position, "" = none. */
   readonly sites: readonly string[];
+  /** By position: index of the release with which the device begins; 0 where there is one. */
+  readonly targets: Uint16Array;
+  /** Who begins where; empty where all begin with the only release. */
+  readonly starts: readonly PlannedStart[];
   readonly waves: readonly PlannedWave[];
   readonly exclusions: readonly Exclusion[];
   readonly limits: PlanLimits;
@@ -65,6 +83,8 @@ export interface PlanIntent {
   readonly runsRelease: (device: DeviceFacts) => boolean;
   /** What the device has to fetch, given what it runs; absent = the whole release. */
   readonly downloadBytesOf?: (device: DeviceFacts) => number;
+  /** Where the release has a floor: the releases on the way to it. */
+  readonly path?: PlannedPath;
   /** What one attempt takes without its soak; for the expected duration only. */
   readonly expectedAttemptMs: number;
 }
@@ -104,6 +124,9 @@ export class PlanDraft {
   /** With windows: in whose time each device's begin. */
   private readonly zones: DeviceZone[] = [];
   private readonly zoneKinds = new Map<string, DeviceZone>();
+  /** Where the release has a floor: index of the release with which each begins. */
+  private readonly firsts: number[] = [];
+  private readonly startCounter = new StartCounter(SAMPLE_SIZE);
   private downloadBytes = 0;
   /** The first text of each place: a million devices do not keep a million copies. */
   private readonly placeNames = new Map<string, string>();
@@ -127,7 +150,7 @@ export class PlanDraft {
     this.sites.push(this.placeName(site));
     this.places.push(hash53(this.seed, id));
     this.last.push(device.critical && intent.spec.order === "critical-last" ? 1 : 0);
-    const downloadBytes = intent.downloadBytesOf?.(device) ?? intent.release.downloadBytes;
+    const downloadBytes = this.beginOnPath(device);
     this.downloadBytes += downloadBytes;
     if (hasBandwidth(intent.spec.bandwidth)) {
       this.bytes.push(downloadBytes);
@@ -140,6 +163,19 @@ export class PlanDraft {
     const known = this.placeNames.get(name);
     if (known === undefined) this.placeNames.set(name, name);
     return known ?? name;
+  }
+
+  /** Answers what the device has to fetch on its way. */
+  private beginOnPath(device: DeviceFacts): number {
+    const { path, downloadBytesOf, release } = this.intent;
+    const start = placeOn(path, device);
+    assert(typeof start === "number", "a device without a path is left out");
+    const bytes = path === undefined ? null : bytesFrom(path, start);
+    if (path !== undefined) {
+      this.firsts.push(start);
+      this.startCounter.add(start, device.id);
+    }
+    return bytes ?? downloadBytesOf?.(device) ?? release.downloadBytes;
   }
 
   /** One object for all devices of a zone. */
@@ -176,8 +212,10 @@ export class PlanDraft {
       siteAt: (position) => placed.sites[position] ?? "",
       regionAt: (position) => this.regions[order[position] ?? 0] ?? "",
     };
+    const { starts } = this.startCounter;
+    const stepCount = (intent.path?.chain.length ?? 1) - (starts[0]?.start ?? 0);
     const waves = planWaves(
-      intent,
+      { ...intent, stepCount },
       { ...placed, transfers },
       border === -1 ? total : border,
       limits,
@@ -189,6 +227,8 @@ export class PlanDraft {
       ...placed,
       zones: hasWindows(intent.spec.windows) ? planZones(zones) : null,
       ordinals: order.map((index) => of(ordinals, index)),
+      targets: Uint16Array.from(order, (index) => of(this.firsts, index)),
+      starts,
       waves,
       exclusions: [...this.excluded].map(([reason, entry]) => ({
         reason,
@@ -208,26 +248,42 @@ export function exclusionOf(
   intent: {
     readonly release: Pick<PlannedRelease, "fits">;
     readonly runsRelease: (device: DeviceFacts) => boolean;
+    readonly path?: PlannedPath;
   },
 ): ExclusionReason | null {
   if (device.retired) return "retired";
-  for (const [fact, values] of Object.entries(intent.release.fits)) {
+  const misfit = misfitOf(device, intent.release.fits);
+  if (misfit !== null) return misfit;
+  if (intent.runsRelease(device)) return "already-running";
+  const start = placeOn(intent.path, device);
+  if (typeof start === "string") return start;
+  for (const { fits } of intent.path?.chain.slice(start) ?? []) {
+    const onTheWay = misfitOf(device, fits);
+    if (onTheWay !== null) return onTheWay;
+  }
+  return null;
+}
+
+function misfitOf(device: DeviceFacts, fits: PlannedRelease["fits"]): ExclusionReason | null {
+  for (const [fact, values] of Object.entries(fits)) {
     if (!Object.hasOwn(device.inventory, fact)) return "fit-unknown";
     if (!values.includes(device.inventory[fact] ?? "")) return "does-not-fit";
   }
-  return intent.runsRelease(device) ? "already-running" : null;
+  return null;
 }
 
+/** `stepCount`: of the longest path in the plan; each wave is expected to have such a device. */
 function planWaves(
-  intent: PlanIntent,
+  intent: PlanIntent & { readonly stepCount: number },
   placed: Pick<Plan, "deviceIds" | "sites"> & { readonly transfers: PlannedTransfers },
   border: number,
   limits: PlanLimits,
 ): PlannedWave[] {
-  const { spec, expectedAttemptMs } = intent;
+  const { spec, expectedAttemptMs, stepCount } = intent;
   const { deviceIds, sites, transfers } = placed;
   const waves = cutWaves(spec, deviceIds.length, border);
-  const times = expectTimes(waves, limits, sites, expectedAttemptMs + spec.soakMs, (wave) =>
+  const attemptMs = stepCount * (expectedAttemptMs + spec.soakMs);
+  const times = expectTimes(waves, limits, sites, attemptMs, (wave) =>
     transferTimes(spec.bandwidth, transfers, wave),
   );
   return waves.map(({ start, end }, index) => ({

@@ -111,6 +111,7 @@ function releaseMessage(release: ReleaseRecord): {
   downloadBytes: bigint;
   publishedAtMs: bigint;
   publishedBy: string;
+  requires: string;
 } {
   const { tenant, name, version, slot, sha256, publishedBy } = release;
   return {
@@ -120,6 +121,7 @@ function releaseMessage(release: ReleaseRecord): {
     slot,
     sha256,
     publishedBy,
+    requires: release.floor === "" ? "" : `>=${release.floor}`,
     downloadBytes: BigInt(release.downloadBytes),
     publishedAtMs: BigInt(release.publishedAtMs),
   };

@@ -162,6 +162,11 @@ export function planMessage(
       plan.waves.map((wave) => wave.end),
     ),
     ...(plan.limits.window === null ? {} : { window: plan.limits.window }),
+    paths: plan.starts.map(({ start, deviceCount, sample }) => ({
+      releases: plan.targets.slice(start).map(({ release }) => release),
+      deviceCount,
+      sample: [...sample],
+    })),
   };
 }
 

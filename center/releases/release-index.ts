@@ -17,6 +17,8 @@ export interface ReleaseRecord {
   readonly manifestBytes: number;
   readonly downloadBytes: number;
   readonly fits: { readonly [fact: string]: readonly string[] };
+  /** The lowest version from which it can be installed; "" = any. */
+  readonly floor: string;
   readonly publishedAtMs: number;
   readonly publishedBy: string;
 }
@@ -32,6 +34,7 @@ const stored: z.ZodType<ReleaseRecord> = z.object({
   manifestBytes: z.int(),
   downloadBytes: z.number(),
   fits: z.record(z.string(), z.array(z.string())),
+  floor: z.string().default(""),
   publishedAtMs: z.number(),
   publishedBy: z.string(),
 });

@@ -15,6 +15,7 @@ import {
   releaseTarget,
   type ReleaseManifest,
 } from "../../protocol/device/release-manifest.ts";
+import { requireFloor } from "./release-floor.ts";
 import { requireChunkIndex } from "./chunk-indexes.ts";
 import { parseMetadata, untrusted } from "../../protocol/trust/tuf-metadata.ts";
 import { findTarget } from "../../protocol/trust/tuf-targets.ts";
@@ -77,6 +78,7 @@ export async function publishRelease(
       message: `cannot publish ${name}: ${MAX_RELEASES} releases are published already`,
     });
   }
+  const floor = requireFloor(options.releases, manifest);
   await requireArtifacts(options.artifacts, manifest, name, signal);
   const facts = { sha256, lengthBytes: bytes.length };
   await options.artifacts.put(facts, once(bytes), { signal });
@@ -90,6 +92,7 @@ export async function publishRelease(
     manifestBytes: bytes.length,
     downloadBytes: manifest.artifacts.reduce((sum, artifact) => sum + artifact.lengthBytes, 0),
     fits: manifest.fits,
+    floor,
     publishedAtMs: options.clock.wallMs(),
     publishedBy: publication.actor,
   };

@@ -5,9 +5,11 @@ import {
   CELLS_PER_PAGE,
   createAttemptPage,
   decodeAttemptPage,
+  encodeAttemptPage,
   growAttemptPage,
   type AttemptPage,
 } from "../../domain/attempt-page.ts";
+import type { PageWrite } from "../../ports/store.ts";
 
 export interface HeldPage {
   page: AttemptPage;
@@ -57,4 +59,17 @@ export function growPages(pages: HeldPage[], deviceCount: number, nowTicks: numb
     last.total = null;
   }
   pages.push(...holdPages(deviceCount, [], nowTicks).slice(pages.length));
+}
+
+/** Of pages that changed since they were stored. */
+export function dirtyWrites(pages: readonly HeldPage[], rolloutNumber: number): PageWrite[] {
+  return pages
+    .filter((held) => held.dirty)
+    .map((held) => ({
+      kind: "attempt" as const,
+      owner: String(rolloutNumber),
+      number: held.page.number,
+      expectedVersion: held.version,
+      bytes: encodeAttemptPage(held.page),
+    }));
 }

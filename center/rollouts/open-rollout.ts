@@ -14,12 +14,7 @@ import {
   sumCounts,
   type AttemptCounts,
 } from "../../domain/attempt-counts.ts";
-import {
-  CELLS_PER_PAGE,
-  encodeAttemptPage,
-  PAGE_TICK_MS,
-  type AttemptPage,
-} from "../../domain/attempt-page.ts";
+import { CELLS_PER_PAGE, PAGE_TICK_MS, type AttemptPage } from "../../domain/attempt-page.ts";
 import {
   closeUnaccepted,
   enter,
@@ -32,6 +27,7 @@ import { sweepPage, type SweepContext } from "../../domain/attempt-sweep.ts";
 import { addJoined, waveAt } from "../../domain/membership.ts";
 import { isEnded } from "../../domain/rollout.ts";
 import type { RolloutFrame } from "../../domain/rollout-engine.ts";
+import { stepOf } from "../../domain/path-step.ts";
 import { SLOT_NAMES } from "../../domain/running-page.ts";
 import { windowsOf } from "../../domain/plan-zones.ts";
 import type { GateSight } from "../../domain/slice-tally.ts";
@@ -41,7 +37,7 @@ import { isClosed, type WindowOpened } from "../../domain/zone-progress.ts";
 import type { WindowKind } from "../../domain/zone-windows.ts";
 import { needsEvidence } from "../../domain/subject.ts";
 import type { DocumentWrite, PageWrite } from "../../ports/store.ts";
-import { growPages, holdPages, type HeldPage } from "./held-page.ts";
+import { dirtyWrites, growPages, holdPages, type HeldPage } from "./held-page.ts";
 import { keepCounts } from "./kept-counts.ts";
 import type { PlanColumns, PlanVersions } from "./plan-pages.ts";
 import { PlannedDevices, type Joiner } from "./planned-devices.ts";
@@ -144,9 +140,13 @@ export class OpenRollout extends PlannedDevices {
   }
 
   cell(position: number): { page: AttemptPage; index: number } {
+    return { page: this.heldAt(position).page, index: position % CELLS_PER_PAGE };
+  }
+
+  private heldAt(position: number): HeldPage {
     const held = this.pages[Math.floor(position / CELLS_PER_PAGE)];
     assert(held !== undefined, "a position lies in a page of the plan");
-    return { page: held.page, index: position % CELLS_PER_PAGE };
+    return held;
   }
 
   /** Every cell, in order of position. */
@@ -190,9 +190,16 @@ export class OpenRollout extends PlannedDevices {
     return outcome;
   }
 
+  /** On a version path, that of its step: what is behind it counts from where it began. */
+  override targetIndexAt(position: number): number {
+    const { page, index } = this.cell(position);
+    return super.targetIndexAt(position) + stepOf(page.flags[index] ?? 0);
+  }
+
   /** Time and evidence, over every page that has open cells. */
   sweep(view: SweepView): void {
     const { state } = this.record.progress;
+    const hasSteps = this.plan.starts.length > 0;
     for (const held of this.pages) {
       // Only a rollback looks at cells that are proven, or were never offered.
       if (state !== "rolling-back" && this.totalOf(held).unproven === 0) {
@@ -211,6 +218,7 @@ export class OpenRollout extends PlannedDevices {
         stopping: this.isStopping,
         offerLifetimeMs: this.frame.offerLifetimeMs,
         isWindowClosed: (position, window) => this.isWindowClosed(position, window),
+        hasNextStep: (at) => hasSteps && this.targetIndexAt(at) < this.plan.targets.length - 1,
       });
       if (changed) this.touch(held);
     }
@@ -238,8 +246,7 @@ export class OpenRollout extends PlannedDevices {
 
   /** Another rollout has won the device's slot: nothing is left to do in this one. Neutral. */
   outdo(position: number): void {
-    const held = this.pages[Math.floor(position / CELLS_PER_PAGE)];
-    assert(held !== undefined, "a position lies in a page of the plan");
+    const held = this.heldAt(position);
     const cell = position % CELLS_PER_PAGE;
     held.page.reason[cell] = reasonCode("outdone");
     enter(held.page, cell, ATTEMPT.superseded, this.nowTicks);
@@ -248,8 +255,7 @@ export class OpenRollout extends PlannedDevices {
 
   /** Its device left; false when it was offered something already. */
   withdraw(position: number): boolean {
-    const held = this.pages[Math.floor(position / CELLS_PER_PAGE)];
-    assert(held !== undefined, "a position lies in a page of the plan");
+    const held = this.heldAt(position);
     if (!withdraw(held.page, position % CELLS_PER_PAGE, this.nowTicks)) return false;
     this.touch(held);
     return true;
@@ -343,8 +349,8 @@ export class OpenRollout extends PlannedDevices {
   /** What must be committed: the record when it changed, and the pages that changed. */
   pendingWrites(): { documents: DocumentWrite[]; pages: PageWrite[] } {
     const documents: DocumentWrite[] = [];
-    const pages = [...this.dirtyPages(), ...this.planWrites(this.record.number)];
-    const { finalCounts, progress } = this.record;
+    const { finalCounts, number, progress } = this.record;
+    const pages = [...dirtyWrites(this.pages, number), ...this.planWrites(number)];
     if (isEnded(progress.state) && (finalCounts === null || pages.length > 0)) {
       const now = { counts: this.counts, tally: this.sight.tally };
       this.record = { ...this.record, finalCounts: keepCounts(now) };
@@ -358,18 +364,6 @@ export class OpenRollout extends PlannedDevices {
       });
     }
     return { documents, pages };
-  }
-
-  private dirtyPages(): PageWrite[] {
-    return this.pages
-      .filter((held) => held.dirty)
-      .map((held) => ({
-        kind: "attempt" as const,
-        owner: String(this.record.number),
-        number: held.page.number,
-        expectedVersion: held.version,
-        bytes: encodeAttemptPage(held.page),
-      }));
   }
 
   /** The commit that held `writes` succeeded. */

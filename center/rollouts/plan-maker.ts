@@ -29,6 +29,7 @@ import { countKept, readPredecessors } from "./plan-order.ts";
 import { encodePlanPages, type PlanColumns } from "./plan-pages.ts";
 import { SlicedInventory, sliceNewPlan } from "./plan-slices.ts";
 import { findSubject, type PlannedSubject } from "./planned-subject.ts";
+import { plannedPath } from "./running-version.ts";
 import { rolloutKey, toJson, type PlanRecord, type RolloutRecord } from "./rollout-record.ts";
 import { encodeSlicePages } from "./slice-pages.ts";
 
@@ -76,8 +77,7 @@ export async function draftPlan(
   const { ordinals } = plan;
   const sites = Uint32Array.from(plan.sites, (site) => siteKey(record.tenant, site));
   const zones = plan.zones?.byPosition ?? null;
-  const targets = new Uint16Array(ordinals.length);
-  return { frozen, columns: { ordinals, sites, targets, zones }, sliced };
+  return { frozen, columns: { ordinals, sites, targets: plan.targets, zones }, sliced };
 }
 
 /** The record of a rollout whose plan is frozen. */
@@ -181,6 +181,7 @@ async function askPlanner(
         const runs = running.get(ordinal, slot);
         return runs.known && runs.healthy && digests.digestOf(runs.release) === subject.digest;
       },
+      ...plannedPath(options, record.tenant, subject),
       downloadBytesOf: (device) => downloadBytesOf(runsOf(device)),
       expectedAttemptMs: EXPECTED_ATTEMPT_MS,
     },
@@ -252,7 +253,8 @@ function freeze(
     limits: plan.limits,
     siteCount: sliced.siteCount,
     slices: sliced.slices,
-    targets: [subject.target],
+    targets: subject.targets,
+    starts: plan.starts,
     ...(record.spec.command === null ? {} : { command: record.spec.command }),
     downloadBytes: plan.downloadBytes,
     expectedDurationMs: plan.expectedDurationMs,

@@ -17,6 +17,8 @@ export interface Joiner extends SlicedJoiner {
   readonly ordinal: number;
   /** Index of the plan's time zones; 0 without windows. */
   readonly zone: number;
+  /** Index of the plan's targets with which it begins. */
+  readonly target: number;
   /** In the last wave in any case: it is critical. */
   readonly isLast: boolean;
 }
@@ -58,7 +60,7 @@ export class PlannedDevices {
     this.held = joinColumns(this.held, {
       ordinals: Uint32Array.from(joiners, ({ ordinal }) => ordinal),
       sites: Uint32Array.from(joiners, ({ site }) => site),
-      targets: new Uint16Array(joiners.length),
+      targets: Uint16Array.from(joiners, ({ target }) => target),
       zones,
     });
     this.positions = indexPositions(this.held.ordinals);

@@ -101,6 +101,7 @@ function freeze(
     siteCount: 0,
     slices: [],
     targets: chosen.targets,
+    starts: [],
     downloadBytes: chosen.downloadBytes,
     expectedDurationMs: 0,
     plannedAtMs,

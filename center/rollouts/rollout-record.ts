@@ -15,10 +15,10 @@ import {
   ROLLOUT_STATES,
   WAVE_ORDERS,
 } from "../../domain/rollout.ts";
+import type { PlannedStart } from "../../domain/version-path.ts";
 import type { Slice } from "../../domain/slices.ts";
 import { JOIN_POLICIES, LEAVE_POLICIES } from "../../domain/membership.ts";
-import type { SlotName } from "../../domain/running-page.ts";
-import { SLOT_NAMES } from "../../domain/running-page.ts";
+import { SLOT_NAMES, type SlotName } from "../../domain/running-page.ts";
 import type { PrunedAttempts } from "./pruned-attempts.ts";
 import type { PlanZone } from "../../domain/plan-zones.ts";
 import { DAYS } from "../../domain/window.ts";
@@ -112,6 +112,8 @@ export interface PlanRecord {
   readonly siteCount: number;
   readonly slices: readonly Slice[];
   readonly targets: readonly PlanTarget[];
+  /** Where a release has a floor: who begins with which target, and goes on with those after it. */
+  readonly starts: readonly PlannedStart[];
   /** Of a command: what was reviewed, so that the digest covers it. */
   readonly command?: Command | undefined;
   readonly downloadBytes: number;
@@ -338,6 +340,9 @@ const planRecord: z.ZodType<PlanRecord> = z.strictObject({
   targets: z.array(
     z.strictObject({ release: z.string(), digest: z.string(), manifestBytes: z.int() }),
   ),
+  starts: z
+    .array(z.strictObject({ start: z.int(), deviceCount: z.int(), sample: z.array(z.string()) }))
+    .default([]),
   downloadBytes: z.number(),
   expectedDurationMs: z.number(),
   plannedAtMs: z.number(),

@@ -9,6 +9,7 @@
 import { toMusterError } from "../../domain/errors.ts";
 import { waveOfJoiners } from "../../domain/membership.ts";
 import { siteKey } from "../../domain/place-loads.ts";
+import { placeOn } from "../../domain/version-path.ts";
 import { zoneIndexOf } from "../../domain/plan-zones.ts";
 import { exclusionOf } from "../../domain/planner.ts";
 import { compileSelector, type DevicePredicate } from "../../domain/selector/matches.ts";
@@ -22,8 +23,9 @@ import { factsOf } from "../devices/device-record.ts";
 import type { LoopInbox } from "../rollouts/loop-inbox.ts";
 import type { OpenRollout } from "../rollouts/open-rollout.ts";
 import { previousReleases, type PlanSlicesOptions } from "../rollouts/plan-slices.ts";
-import { findSubject } from "../rollouts/planned-subject.ts";
+import { asPlanned, findSubject } from "../rollouts/planned-subject.ts";
 import type { Joiner } from "../rollouts/planned-devices.ts";
+import { plannedPath } from "../rollouts/running-version.ts";
 
 const LOOK_MS = 1_000;
 /** Devices read at once. */
@@ -139,19 +141,23 @@ export class JoinerWatch {
     const facts = factsOf(device);
     if (!followed.selects(facts)) return null;
     const { releases, running, digests } = this.options;
-    const release = findSubject(releases, record);
+    const release = asPlanned(releases, findSubject(releases, record), plan);
     const runsRelease = (): boolean => {
       const runs = running().get(facts.ordinal, slotIndex);
       const isKnown = release.digest !== null && runs.known && runs.healthy;
       return isKnown && digests().digestOf(runs.release) === release.digest;
     };
-    if (exclusionOf(facts, { release, runsRelease }) !== null) return null;
+    const onPath = plannedPath(this.options, record.tenant, release);
+    if (exclusionOf(facts, { release, runsRelease, ...onPath }) !== null) return null;
+    const target = placeOn(onPath?.path, facts);
+    if (typeof target === "string") return null;
     const previous = previousReleases(this.options, plan.slot);
     const sliced = record.spec.gate.slices.map((name) => sliceFact(name, previous));
     return {
       ordinal: facts.ordinal,
       site: siteKey(record.tenant, facts.site),
       zone: zoneIndexOf(record.spec.windows, plan.zones, facts),
+      target,
       isLast: facts.critical && record.spec.order === "critical-last",
       slices: slicesOf(plan, facts, sliced),
     };

@@ -7,6 +7,7 @@ import { isMusterError, MusterError } from "../../domain/errors.ts";
 import { checkName, checkTenant } from "../../domain/identity.ts";
 import { sliceFact } from "../../domain/slices.ts";
 import { parseSelector } from "../../domain/selector/parser.ts";
+import { floorIn } from "../../domain/version-path.ts";
 import { parseAmount, parseDurationMs, type Amount } from "../../domain/units.ts";
 import type { CheckFacts } from "./document-errors.ts";
 
@@ -105,6 +106,14 @@ export const versionField: z.ZodType<string> = z.preprocess(
   (input) => (typeof input === "number" ? String(input) : input),
   semanticVersion,
 );
+
+/** `>=2.0.0`: the lowest version from which a release can be installed. */
+export const floorField: z.ZodType<string> = z.string().superRefine((text, context) => {
+  const floor = floorIn(text);
+  if (floor !== null && validVersion(floor) === floor) return;
+  const message = `${JSON.stringify(text.slice(0, 140))} is no lowest version`;
+  context.addIssue({ code: "custom", message, params: { hint: 'write it as in ">=2.0.0"' } });
+});
 
 const VERSION_HINT = "write three numbers, as in 1.4.0 or 1.4.0-rc.1 (semver.org)";
 

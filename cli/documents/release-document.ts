@@ -8,6 +8,7 @@
  *     spec:
  *       slot: app
  *       fits: { hwRevision: [a, b] }
+ *       requires: ">=1.0.0"
  *       artifacts:
  *         - { name: app, file: build/app.tar.gz }
  *       steps:
@@ -21,7 +22,7 @@
  */
 import { z } from "zod";
 import { SLOTS, type Slot } from "../../protocol/device/status.ts";
-import { durationField, nameField, tenantField, versionField } from "./field-types.ts";
+import { durationField, floorField, nameField, tenantField, versionField } from "./field-types.ts";
 
 export type StepDocument =
   | { readonly kind: "archive"; readonly artifact: string; readonly to?: string | undefined }
@@ -57,6 +58,7 @@ export interface ReleaseDocument {
   readonly spec: {
     readonly slot: Slot;
     readonly fits?: { readonly [fact: string]: readonly string[] } | undefined;
+    readonly requires?: string | undefined;
     readonly artifacts?: readonly { readonly name: string; readonly file: string }[] | undefined;
     readonly steps: readonly StepDocument[];
     readonly healthCheck?: HealthCheckFields | undefined;
@@ -127,6 +129,7 @@ export const releaseDocumentSchema: z.ZodType<ReleaseDocument> = z.strictObject(
   spec: z.strictObject({
     slot: z.enum(SLOTS),
     fits: z.record(z.string(), z.array(z.string()).min(1).max(64)).optional(),
+    requires: floorField.optional(),
     artifacts: z
       .array(z.strictObject({ name: artifactName, file: z.string().min(1) }))
       .max(64)

@@ -8,6 +8,8 @@ import { copyFile, mkdir, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { assert } from "../../domain/assert.ts";
 import { MusterError } from "../../domain/errors.ts";
+import { compareVersions } from "../../domain/version.ts";
+import { floorIn } from "../../domain/version-path.ts";
 import { DEFAULT_TENANT } from "../../domain/identity.ts";
 import type { Json } from "../../ports/store.ts";
 import {
@@ -57,7 +59,7 @@ export async function createBundle(options: {
   if ("errors" in checked) throwAll(checked.errors);
   assert("value" in checked, "a document without errors has a value");
   const document = checked.value;
-  throwAll(referenceErrors(source, document));
+  throwAll([...referenceErrors(source, document), ...floorErrors(source, document)]);
   const { name, version } = document.metadata;
   const out = options.out ?? join(options.folder, `${name}-${version}${BUNDLE_SUFFIX}`);
   const files = (document.spec.artifacts ?? []).map(({ file }) =>
@@ -150,6 +152,18 @@ function referenceErrors(source: YamlSource, document: ReleaseDocument): MusterE
   return errors;
 }
 
+/** A floor that only the release itself could reach: there is no way to it. */
+function floorErrors(source: YamlSource, { metadata, spec }: ReleaseDocument): MusterError[] {
+  const floor = spec.requires === undefined ? null : floorIn(spec.requires);
+  if (floor === null || compareVersions(floor, metadata.version) < 0) return [];
+  return [
+    fieldError(source, ["spec", "requires"], {
+      message: `${metadata.version} requires ${floor}, which is not below it`,
+      hint: "name the lowest version from which it can be installed, or leave it out",
+    }),
+  ];
+}
+
 interface MeasuredArtifact {
   readonly artifact: ReleaseArtifact;
   /** The chunk index's file; null where the artifact has none. */
@@ -230,6 +244,7 @@ function toManifest(
     version: metadata.version,
     slot: spec.slot,
     fits: spec.fits ?? {},
+    ...(spec.requires === undefined ? {} : { requires: spec.requires }),
     artifacts,
     steps: spec.steps.map(toStep),
     ...(health === undefined

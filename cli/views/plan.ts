@@ -13,6 +13,7 @@ import { subjectText } from "./subject.ts";
 import { amountText } from "./amounts.ts";
 import { conflictLines, waitLines } from "./conflicts.ts";
 import { factLines } from "./fact-lines.ts";
+import { pathLines } from "./paths.ts";
 import { scheduleFacts, zoneText } from "./schedule.ts";
 
 /** `terminalWidth` null = not a terminal. */
@@ -45,6 +46,7 @@ export function planLines(rollout: Rollout, plan: Plan, terminalWidth: number | 
     ...waveLines(plan, terminalWidth),
     "",
     ...sliceLines(plan, terminalWidth),
+    ...pathLines(plan, terminalWidth),
     excludedCount === 0
       ? "No device is left out."
       : `Left out: ${countOf(excludedCount, "device")}`,

@@ -145,7 +145,7 @@ export class PretendDevice {
       return false;
     }
     this.supersede(nowMs);
-    const target = offer.rollout.targets[offer.position] ?? 0;
+    const target = offer.rollout.targetAt(offer.position);
     const before = this.runs;
     this.work = { offer, target, before, phase: accepted, ended: false, restsUntilMs: 0 };
     this.ranBefore.set(offer.rollout.number, before);

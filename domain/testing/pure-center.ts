@@ -213,6 +213,7 @@ export class PureCenter {
         this.toldOf(rollout, position).presence === "online" && this.isLeased(rollout, position),
       isPlanted: this.isPlanted,
       isWindowClosed: (position, window) => rollout.isWindowClosed(position, window),
+      hasNextStep: (position) => rollout.hasNextStep(position),
     });
   }
 
@@ -227,7 +228,7 @@ export class PureCenter {
     if (presence === "unknown") return EVIDENCE.unknown;
     if (!needsEvidence(rollout.frame.spec)) return EVIDENCE.none;
     if (presence === "offline") return EVIDENCE.none;
-    const target = rollout.targets[position];
+    const target = rollout.targetAt(position);
     if (release === target) return healthy || target === 0 ? EVIDENCE.target : EVIDENCE.none;
     return previous !== UNKNOWN_RELEASE && release === previous ? EVIDENCE.previous : EVIDENCE.none;
   }

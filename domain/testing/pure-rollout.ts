@@ -15,6 +15,7 @@ import {
 } from "../attempt-page.ts";
 import { withdraw } from "../attempt-step.ts";
 import { addJoined, mayLeave, waveAt, waveOfJoiners } from "../membership.ts";
+import { stepOf } from "../path-step.ts";
 import { NO_PLACE } from "../place-loads.ts";
 import type { RollbackCell } from "../rollback.ts";
 import type { RolloutFrame } from "../rollout-engine.ts";
@@ -46,6 +47,8 @@ export interface PureRolloutOptions {
   readonly devices: readonly number[];
   /** Release that each position is to run; 0 = nothing. */
   readonly targets: readonly number[];
+  /** Releases of a version path, in order; a target is where its device begins. Absent = none. */
+  readonly path?: readonly number[];
   /** `siteKey` by position; no site where nothing is said. */
   readonly sites?: readonly number[];
   readonly parent: PureRollout | null;
@@ -74,6 +77,7 @@ export class PureRollout {
   readonly waves: readonly WaveRange[];
   readonly devices: number[];
   readonly targets: number[];
+  private readonly path: readonly number[];
   readonly sites: number[];
   readonly parent: PureRollout | null;
   page: AttemptPage;
@@ -89,6 +93,7 @@ export class PureRollout {
     this.waves = options.waves;
     this.devices = [...options.devices];
     this.targets = [...options.targets];
+    this.path = options.path ?? [];
     this.sites = [...(options.sites ?? [])];
     this.parent = options.parent;
     this.page = createAttemptPage(0, options.devices.length);
@@ -183,6 +188,17 @@ export class PureRollout {
   leave(position: number): boolean {
     if (!mayLeave(this.frame.spec.leavers, this.progress.state)) return false;
     return withdraw(this.page, position, this.nowTicks);
+  }
+
+  /** What it is to run now: on a version path, the release of its step. */
+  targetAt(position: number): number {
+    const start = this.targets[position] ?? 0;
+    const behind = stepOf(this.page.flags[position] ?? 0);
+    return behind === 0 ? start : (this.path[this.path.indexOf(start) + behind] ?? start);
+  }
+
+  hasNextStep(position: number): boolean {
+    return this.path.length > 0 && this.targetAt(position) !== this.path.at(-1);
   }
 
   siteAt(position: number): number {

@@ -61,6 +61,8 @@ export interface ReleaseManifest {
    * A device fits when each named inventory fact has one of the listed values; {} = every device.
    */
   readonly fits: { readonly [fact: string]: readonly string[] };
+  /** `>=2.0.0`: it can be installed from this version on; absent = from any. */
+  readonly requires?: string | undefined;
   readonly artifacts: readonly ReleaseArtifact[];
   readonly steps: readonly InstallStep[];
   /** Absent: a device is healthy when its steps ran. */
@@ -104,6 +106,7 @@ export const releaseManifestSchema: z.ZodType<ReleaseManifest> = z.strictObject(
   version: z.string().min(1).max(128),
   slot: z.enum(SLOTS),
   fits: z.record(z.string(), z.array(z.string()).min(1).max(64)),
+  requires: z.string().max(140).optional(),
   artifacts: z
     .array(
       z.strictObject({

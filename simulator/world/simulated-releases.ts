@@ -58,6 +58,7 @@ export function simulatedReleases(given: {
       manifestBytes: manifest.length,
       downloadBytes: artifact.length,
       fits: {},
+      floor: "",
       publishedAtMs: nowMs,
       publishedBy: "simulation",
     } satisfies ReleaseRecord;

@@ -8,6 +8,7 @@ import type { RolloutSpec } from "../../domain/rollout.ts";
 import { JOIN_POLICIES } from "../../domain/membership.ts";
 import { siteKey } from "../../domain/place-loads.ts";
 import { freezeLimits } from "../../domain/planner.ts";
+import { startOf } from "../../domain/version-path.ts";
 import type { Strategy } from "../../domain/strategy.ts";
 import { commandTerms, type Command } from "../../domain/subject.ts";
 import { specOf, type PureRolloutOptions } from "../../domain/testing/pure-rollout.ts";
@@ -31,6 +32,7 @@ const OFFER_LIFETIME_MS = 20_000;
  *       strategy=adaptive:2,1,8  (first, min, max)
  *       later=1  (the last device of the fleet is not in the plan)
  *       critical=2  (the last two devices of the order are critical)
+ *       path=2,3  (release 3 only from 2 on: who runs 1 gets 2 first)
  *     rollout command=30s …         (a command that may take so long, instead of a release)
  *     rollout beta release=4 …      (one more for the same devices, with a name)
  */
@@ -93,6 +95,7 @@ function readRollout(
   const border = planned.length - Number(take("critical", "0"));
   const isConfiguration = configuration !== "";
   const spec = { ...withCommand(readSpec(take), command), isConfiguration };
+  const path = take("path", "").split(",").filter(Boolean).map(Number);
   const zones = take("zones", "UTC").split(",");
   take("aware", "no");
   assert.deepEqual([...given.keys()], [], "the settings that a rollout has");
@@ -102,7 +105,8 @@ function readRollout(
     waves: cutWaves(spec, planned.length, border),
     limits: freezeLimits(spec, planned.length),
     devices: planned.map((_, device) => device),
-    targets: planned.map(() => release),
+    targets: planned.map((runs) => path[startOn(path, runs)] ?? release),
+    path,
     sites: sites
       .slice(0, planned.length)
       .map((site) => siteKey("default", site === "-" ? "" : site)),
@@ -111,6 +115,22 @@ function readRollout(
     zones: planned.map((_, device) => zones[device % zones.length] ?? ""),
     sliced: readSlices(lines, planned, spec.gate.slices),
   };
+}
+
+/** Of a path each release wants the one before it at least; 0 runs nothing. */
+function startOn(path: readonly number[], runs: number): number {
+  const versionOf = (release: number): string => `${release}.0.0`;
+  const chain = path.map((release, index) => {
+    const before = path[index - 1];
+    return { version: versionOf(release), floor: before === undefined ? "" : versionOf(before) };
+  });
+  if (chain.length === 0) return -1;
+  const start = startOf(
+    chain,
+    runs === 0 ? { kind: "nothing" } : { kind: "version", version: versionOf(runs) },
+  );
+  assert(typeof start === "number", "every device of a story has a path");
+  return start;
 }
 
 function readSpec(take: (name: string, fallback: string) => string): RolloutSpec {

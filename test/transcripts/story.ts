@@ -170,7 +170,7 @@ export class Story {
       case "installs": {
         for (const phase of WORKS) this.report(position, phase);
         const offer = this.offerOf(position);
-        told.release = offer.rollout.targets[offer.position] ?? 0;
+        told.release = offer.rollout.targetAt(offer.position);
         return this.report(position, "installed");
       }
       case "fails":
@@ -251,7 +251,7 @@ export class Story {
     // A lease of the same generation takes the place of the one before.
     const others = known.filter(({ generation }) => generation !== offer.generation);
     this.offers.set(offer.device, [...others, offer]);
-    const target = offer.rollout.targets[offer.position] ?? 0;
+    const target = offer.rollout.targetAt(offer.position);
     const { kind } = subjectOf(offer.rollout.frame.spec);
     const work = kind === "command" ? "the command" : `${kind} ${target}`;
     const text = `offer to d${offer.device}: ${work}, generation ${offer.generation}`;

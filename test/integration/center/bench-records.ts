@@ -21,11 +21,15 @@ export function digestOf(version: string, name = "app"): string {
 /** What is registered of a device, where it is not nothing. */
 export type FactsOf = (index: number) => Partial<DeviceRecord>;
 
+/** Of versions of `app`: from which version on each can be installed. */
+export type Floors = { readonly [version: string]: string };
+
 /** Answers the ordinals of the devices. */
 export async function seedStore(
   store: Store,
   devices: number,
   factsOf: FactsOf = () => ({}),
+  floors: Floors = {},
 ): Promise<readonly number[]> {
   const published = ["1", "2", "3"].map((version) => ["app", version, "app"] as const);
   const others = [
@@ -45,6 +49,7 @@ export async function seedStore(
       manifestBytes: 1,
       downloadBytes: 1,
       fits: {},
+      floor: name === "app" ? (floors[version] ?? "") : "",
       publishedAtMs: 0,
       publishedBy: "test",
     },

@@ -32,7 +32,7 @@ import {
 } from "../../../protocol/gen/muster/v1/gateway_pb.ts";
 import { packReports } from "../../../protocol/link/report-columns.ts";
 import { VirtualClock } from "../../helpers/virtual-clock.ts";
-import { seedStore, TENANT, writeDraft, type FactsOf } from "./bench-records.ts";
+import { seedStore, TENANT, writeDraft, type FactsOf, type Floors } from "./bench-records.ts";
 import { faultyStore, type FaultyStore } from "./faulty-store.ts";
 import { SteppedInbox } from "./stepped-inbox.ts";
 
@@ -86,11 +86,15 @@ export class CenterBench implements AsyncDisposable {
   }
 
   /** With releases app@1, app@2, app@3 and firmware@1 published, and nothing running anywhere. */
-  static async open(options: { devices: number; factsOf?: FactsOf }): Promise<CenterBench> {
+  static async open(options: {
+    devices: number;
+    factsOf?: FactsOf;
+    floors?: Floors;
+  }): Promise<CenterBench> {
     const clock = new VirtualClock();
     const store = faultyStore(openDirectSqliteStore({ path: ":memory:", clock }));
     const log = openDirectEventLog({ path: ":memory:" });
-    const ordinals = await seedStore(store, options.devices, options.factsOf);
+    const ordinals = await seedStore(store, options.devices, options.factsOf, options.floors);
     const bench = new CenterBench({ store, log, clock, ordinals });
     await bench.start();
     return bench;

@@ -81,6 +81,20 @@ describe("muster release create", () => {
         "  → write three numbers, as in 1.4.0 or 1.4.0-rc.1 (semver.org)",
     ],
     [
+      "a floor that is no version",
+      "fits: { hwRevision: [a, b] }",
+      'requires: ">=2"',
+      'release.yaml:6:13 (spec.requires): ">=2" is no lowest version\n' +
+        '  → write it as in ">=2.0.0"',
+    ],
+    [
+      "a floor that only the release itself reaches",
+      "fits: { hwRevision: [a, b] }",
+      'requires: ">=1.4.0"',
+      "release.yaml:6:13 (spec.requires): 1.4.0 requires 1.4.0, which is not below it\n" +
+        "  → name the lowest version from which it can be installed, or leave it out",
+    ],
+    [
       "a missing artifact",
       "file: motd.txt",
       "file: motd.md",
