@@ -7,6 +7,7 @@ import type { Logger } from "../ports/logger.ts";
 import type { Random } from "../ports/random.ts";
 import type { Store } from "../ports/store.ts";
 import type { CenterIdentity } from "./identity-wiring.ts";
+import type { RootOf } from "./identity/offer-roots.ts";
 import type { CenterOptions } from "./options.ts";
 
 export interface CenterBase {
@@ -15,6 +16,7 @@ export interface CenterBase {
   readonly log: EventLog;
   readonly artifacts: ArtifactStore;
   readonly identity: CenterIdentity;
+  readonly rootOf: RootOf;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;

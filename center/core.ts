@@ -62,8 +62,9 @@ export async function openCore(base: CenterBase): Promise<CenterCore> {
   });
   const signer = base.identity.offerSigner;
   const sign = signer.signHead.bind(signer);
+  const { rootOf } = base;
   const names = new DeviceNames();
-  const offers = new OfferDesk({ names, clock, random, sign, offerLifetimeMs });
+  const offers = new OfferDesk({ names, clock, random, rootOf, sign, offerLifetimeMs });
   const load = { store, log, clock, offerLifetimeMs };
   const ask = createAnalysisClient({ fetch, clock });
   const releases = await ReleaseIndex.load(store, signal);

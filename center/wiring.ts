@@ -20,6 +20,8 @@ import { OperatorTokens } from "./api/operator-tokens.ts";
 import type { CenterBase } from "./base.ts";
 import { openCore, type CenterCore } from "./core.ts";
 import { openCenterIdentity } from "./identity-wiring.ts";
+import { startOfferRootThread } from "./identity/offer-root-thread.ts";
+import type { RootOf } from "./identity/offer-roots.ts";
 import { startEstServer } from "./identity/est-server.ts";
 import { runTrustRenewal } from "./identity/trust-renewal.ts";
 import { directoryOf } from "./link/gateway-directory.ts";
@@ -91,9 +93,12 @@ async function openBase(
   stack.defer(() => log.close());
   const artifacts = await openFilesystemArtifactStore({ path: at("artifacts"), random, signal });
   const common = { clock, random, logger, signal, artifacts };
+  const roots = await startOfferRootThread(signal);
+  stack.defer(() => roots.close());
+  const rootOf: RootOf = (columns) => roots.call("rootOf", columns, { signal });
   const identity = await openCenterIdentity({ ...options, ...common, operatorDirectory });
   stack.use(identity.certificate);
-  return { ...common, options, store, log, identity };
+  return { ...common, options, store, log, identity, rootOf };
 }
 
 function openEnrolment(base: CenterBase, core: CenterCore): ReturnType<typeof startEstServer> {

@@ -40,6 +40,8 @@ export interface WorkerOptions {
   readonly data: unknown;
   /** Calls waiting and running; beyond it a call fails with `unavailable`. */
   readonly maxPendingCalls: number;
+  /** Bounds the part of its heap that new objects fill; default: what the runtime thinks fit. */
+  readonly maxYoungMebibytes?: number;
   /** The thread died of a bug. Default: the error is thrown as uncaught and ends the process. */
   readonly onCrash?: (error: Error) => void;
   /** Gives up opening; has no part in what follows. */
@@ -62,9 +64,13 @@ export async function startWorker<Core, Facts>(
   options: WorkerOptions,
 ): Promise<Started<Core, Facts>> {
   options.signal.throwIfAborted();
+  const { maxYoungMebibytes } = options;
   const worker = new Worker(options.module, {
     workerData: options.data,
     name: options.name,
+    ...(maxYoungMebibytes === undefined
+      ? {}
+      : { resourceLimits: { maxYoungGenerationSizeMb: maxYoungMebibytes } }),
     execArgv: [], // Flags of the main module (--eval, --input-type) would be applied to this one.
   });
   const { promise, resolve, reject } = Promise.withResolvers<Started<Core, Facts>>();

@@ -13,7 +13,7 @@ import { SeededRandom } from "../../simulator/swarm/seeded-random.ts";
 import { printFigure, type BenchFigure } from "../bench-line.ts";
 import { quantile } from "./rollout/asker.ts";
 import { readOptions, type BenchOptions } from "./rollout/bench-options.ts";
-import { measurePages, measureRows } from "./rollout/floor.ts";
+import { measurePages, measureRows, type Pace } from "./rollout/floor.ts";
 import { runRollout, type RunResult } from "./rollout/run.ts";
 
 const FLOOR = "bare SQLite, one row a report, in key order";
@@ -53,26 +53,38 @@ type Figure = Omit<BenchFigure, "bench" | "case"> & { readonly deviceCount: numb
 function figuresOf(
   deviceCount: number,
   result: RunResult,
-  floor: number,
-  pages: number,
+  floor: Pace,
+  pages: Pace,
 ): readonly Figure[] {
   const { seconds, facts, answers } = result;
   const perSecond = result.reportCount / seconds;
-  const beside = (value: number): Pick<Figure, "value" | "peer" | "ratio" | "unit"> => ({
+  const beside = (
+    value: number,
+    peersValue = floor.perSecond,
+  ): Pick<Figure, "value" | "peer" | "ratio" | "unit"> => ({
     value: Math.round(value),
     unit: "1/s",
     peer: FLOOR,
-    ratio: value / floor,
+    ratio: value / peersValue,
   });
-  const recovery = result.recoverySeconds;
+  const perCpuSecond = result.reportCount / result.cpuSeconds;
+  const allCpuSeconds = result.cpuSeconds + result.gatewayCpuSeconds;
+  const { kill } = result;
   return [
     { metric: "start to all succeeded", value: seconds, unit: "s" },
     { metric: "plan", value: result.planSeconds, unit: "s" },
     { metric: "reports", ...beside(perSecond) },
-    { metric: "reports, Store alone", ...beside(pages) },
-    { metric: "floor", value: Math.round(floor), unit: "1/s" },
+    { metric: "reports a CPU second", ...beside(perCpuSecond, floor.perCpuSecond) },
+    { metric: "reports, Store alone", ...beside(pages.perSecond) },
+    {
+      metric: "reports a CPU second, Store alone",
+      ...beside(pages.perCpuSecond, floor.perCpuSecond),
+    },
+    { metric: "floor", value: Math.round(floor.perSecond), unit: "1/s" },
+    { metric: "floor, a CPU second", value: Math.round(floor.perCpuSecond), unit: "1/s" },
     { metric: "center CPU", value: result.cpuSeconds, unit: "s" },
     { metric: "gateways CPU", value: result.gatewayCpuSeconds, unit: "s" },
+    { metric: "gateways' share", value: result.gatewayCpuSeconds / allCpuSeconds, unit: "share" },
     { metric: "center RSS, peak", value: facts.peakRssBytes, unit: "bytes" },
     { metric: "center RSS, end", value: facts.rssBytes, unit: "bytes" },
     { metric: "written to storage", value: result.storageBytes, unit: "bytes" },
@@ -81,7 +93,13 @@ function figuresOf(
       { metric: `${question}, p50`, value: quantile(times, 0.5), unit: "ms" },
       { metric: `${question}, p99`, value: quantile(times, 0.99), unit: "ms" },
     ]),
-    ...(recovery === 0 ? [] : [{ metric: "kill to all connected", value: recovery, unit: "s" }]),
+    { metric: "succeeded", value: result.succeededCount, unit: "devices" },
+    ...(kill === null
+      ? []
+      : [
+          { metric: "killed after", value: kill.reportCount, unit: "reports" },
+          { metric: "kill to all connected", value: kill.recoverySeconds, unit: "s" },
+        ]),
   ].map((figure) => ({ ...figure, deviceCount }));
 }
 

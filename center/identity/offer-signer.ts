@@ -15,7 +15,7 @@ import assert from "node:assert/strict";
 import { offerMessages, type SignedHead } from "../../protocol/device/offer-batch.ts";
 import type { OfferPayload, OfferTreeHead } from "../../protocol/device/offer.ts";
 import type { SignedTime } from "../../protocol/device/enrolment.ts";
-import { buildMerkleTree, type MerkleTree } from "../../protocol/merkle/tree.ts";
+import { buildMerkleTree } from "../../protocol/merkle/tree.ts";
 import { makePrivateFolder } from "../../protocol/trust/durable-file.ts";
 import { offerKeyId, rawPublicKeyOf } from "../../protocol/trust/ed25519.ts";
 import { loadOrCreateKey } from "./online-key.ts";
@@ -25,6 +25,12 @@ import { loadOrCreateKey } from "./online-key.ts";
  * hashes and signing blocks for about 60 ms.
  */
 export const MAX_SIGNED_OFFERS = 10_000;
+
+/** The part of a tree that is signed. */
+export interface TreeHead {
+  readonly rootHash: Uint8Array;
+  readonly leafCount: number;
+}
 
 /** Loads the offer key from `directory`/offer.key.pem, or makes it at the first start. */
 export async function openOfferSigner(options: { directory: string }): Promise<OfferSigner> {
@@ -46,9 +52,22 @@ export class OfferSigner {
     this.keyId = offerKeyId(this.publicKeyRaw);
   }
 
-  /** Signs the tree over the leaves: what each device's message carries beside its own proof. */
-  signHead(leaves: readonly Uint8Array[], nowMs: number): SignedHead {
-    return this.#signTree(buildMerkleTree(leaves), nowMs);
+  /** Signs a tree: what each device's message carries beside its own proof. */
+  signHead({ rootHash, leafCount }: TreeHead, nowMs: number): SignedHead {
+    const isLegal = leafCount >= 1 && leafCount <= MAX_SIGNED_OFFERS;
+    assert.ok(isLegal, "size of the batch");
+    const head: OfferTreeHead = {
+      type: "muster.offer-head/v1",
+      treeSize: leafCount,
+      rootHash: Buffer.from(rootHash).toString("base64"),
+      issuedAtMs: nowMs,
+    };
+    const headBytes = Buffer.from(JSON.stringify(head));
+    return {
+      head: headBytes.toString("base64"),
+      signature: sign(null, headBytes, this.#key).toString("base64"),
+      keyId: this.keyId,
+    };
   }
 
   /**
@@ -58,24 +77,7 @@ export class OfferSigner {
   signOffers(payloads: readonly OfferPayload[], nowMs: number): Buffer[] {
     const leaves = payloads.map((payload) => Buffer.from(JSON.stringify(payload)));
     const tree = buildMerkleTree(leaves);
-    return offerMessages(leaves, this.#signTree(tree, nowMs), tree);
-  }
-
-  #signTree(tree: MerkleTree, nowMs: number): SignedHead {
-    const isLegal = tree.leafCount >= 1 && tree.leafCount <= MAX_SIGNED_OFFERS;
-    assert.ok(isLegal, "size of the batch");
-    const head: OfferTreeHead = {
-      type: "muster.offer-head/v1",
-      treeSize: tree.leafCount,
-      rootHash: tree.rootHash.toString("base64"),
-      issuedAtMs: nowMs,
-    };
-    const headBytes = Buffer.from(JSON.stringify(head));
-    return {
-      head: headBytes.toString("base64"),
-      signature: sign(null, headBytes, this.#key).toString("base64"),
-      keyId: this.keyId,
-    };
+    return offerMessages(leaves, this.signHead(tree, nowMs), tree);
   }
 
   /** The time for the asker of this nonce and for nobody else. */

@@ -5,6 +5,7 @@
  */
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import {
+  offerLeaves,
   offerMessages,
   type OfferColumns,
   type SignedHead,
@@ -78,7 +79,7 @@ export class LinkHub {
   }
 
   sendLease(message: LeaseMessage): boolean {
-    const { lease, columns, signed, leaves, bandwidth } = message;
+    const { lease, columns, signed, bandwidth } = message;
     const stream = this.streams.get(lease.gatewayNumber);
     if (stream === undefined) return false;
     return stream.send({
@@ -95,7 +96,7 @@ export class LinkHub {
           ? { bandwidth: capsMessage({ rollout: lease.rolloutNumber, bandwidth }) }
           : {}),
         ...(stream.linkVersion === 0
-          ? { offers: offerMessages(leaves, signed) }
+          ? { offers: offerMessages(offerLeaves(columns) ?? [], signed) }
           : { offerBatch: offerBatchMessage(columns, signed) }),
       },
     });

@@ -285,7 +285,7 @@ export class RehearsedCenter implements AsyncDisposable {
 }
 
 /** A lease without its offers: the model fleet needs no signature. */
-function unsigned(rollout: OpenRollout, lease: LeaseMessage["lease"]): LeaseMessage {
+async function unsigned(rollout: OpenRollout, lease: LeaseMessage["lease"]): Promise<LeaseMessage> {
   const { positions, generations } = lease;
   return {
     lease,
@@ -299,7 +299,6 @@ function unsigned(rollout: OpenRollout, lease: LeaseMessage["lease"]): LeaseMess
       nonces: new Uint8Array(),
     },
     signed: { head: "", signature: "", keyId: "" },
-    leaves: [],
     bandwidth: rollout.record.spec.bandwidth,
   };
 }

@@ -3,13 +3,11 @@
  * Turns leases into messages: what the offers of a lease share as a template, what each has of its
  * own in columns, and one signature over the tree of them all.
  */
-import { assert } from "../../domain/assert.ts";
 import type { Bandwidth } from "../../domain/bandwidth.ts";
 import { subjectOf } from "../../domain/subject.ts";
 import type { OfferedWindows, OfferPayload } from "../../protocol/device/offer.ts";
 import {
   NONCE_BYTES,
-  offerLeaves,
   offerTemplate,
   packDeviceIds,
   type OfferColumns,
@@ -19,21 +17,22 @@ import {
 import { releaseTarget } from "../../protocol/device/release-manifest.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Random } from "../../ports/random.ts";
+import type { TreeHead } from "../identity/offer-signer.ts";
+import type { RootOf } from "../identity/offer-roots.ts";
 import type { DeviceNames } from "../state/device-names.ts";
 import type { Lease } from "./lease-desk.ts";
 import type { OpenRollout } from "./open-rollout.ts";
 
-/** Signs a batch: one tree over the leaves, one signature. */
-export type SignHead = (leaves: readonly Uint8Array[], nowMs: number) => SignedHead;
+/** Signs a batch: one tree, one signature. */
+export type SignHead = (tree: TreeHead, nowMs: number) => SignedHead;
 
 /** A lease as the link sends it; the n-th element of each column belongs to the n-th device. */
 export interface LeaseMessage {
   readonly lease: Lease;
   readonly ordinals: number[];
+  /** What was signed. */
   readonly columns: OfferColumns;
   readonly signed: SignedHead;
-  /** The payloads: what was signed, in order. */
-  readonly leaves: readonly Buffer[];
   /** Caps of the rollout, for the gateway. */
   readonly bandwidth: Bandwidth;
 }
@@ -42,6 +41,7 @@ export class OfferDesk {
   private readonly names: DeviceNames;
   private readonly clock: Clock;
   private readonly random: Random;
+  private readonly rootOf: RootOf;
   private readonly sign: SignHead;
   private readonly offerLifetimeMs: number;
 
@@ -49,17 +49,20 @@ export class OfferDesk {
     names: DeviceNames;
     clock: Clock;
     random: Random;
+    rootOf: RootOf;
     sign: SignHead;
     offerLifetimeMs: number;
   }) {
     this.names = options.names;
     this.clock = options.clock;
     this.random = options.random;
+    this.rootOf = options.rootOf;
     this.sign = options.sign;
     this.offerLifetimeMs = options.offerLifetimeMs;
   }
 
-  write(rollout: OpenRollout, lease: Lease): LeaseMessage {
+  /** As the rollout is now; the answer comes when the tree is built. */
+  async write(rollout: OpenRollout, lease: Lease): Promise<LeaseMessage> {
     const { positions, generations } = lease;
     const ordinals = positions.map((position) => rollout.ordinalAt(position));
     const nowMs = this.clock.wallMs();
@@ -70,10 +73,10 @@ export class OfferDesk {
       devices: packDeviceIds(ordinals.map((ordinal) => this.names.bytesOf(ordinal))),
       nonces: this.random.bytes(positions.length * NONCE_BYTES),
     };
-    const leaves = offerLeaves(columns);
-    assert(leaves !== null, "a lease's columns belong together");
     const { bandwidth } = rollout.record.spec;
-    return { lease, ordinals, columns, leaves, bandwidth, signed: this.sign(leaves, nowMs) };
+    const rootHash = await this.rootOf(columns);
+    const signed = this.sign({ rootHash, leafCount: positions.length }, nowMs);
+    return { lease, ordinals, columns, bandwidth, signed };
   }
 
   /** One a target and time zone: of a rollback, devices go back to different releases. */
@@ -86,6 +89,11 @@ export class OfferDesk {
     const hole = Buffer.from(this.random.bytes(NONCE_BYTES)).toString("base64url");
     const templates: OfferTemplate[] = [];
     const indexByKind = new Map<string, number>();
+    if (rollout.isUniform) {
+      const [first = 0] = positions;
+      templates.push(this.template(rollout, lease, first, hole, nowMs));
+      return { templates, templateIndexes: [] };
+    }
     const templateIndexes = positions.map((position) => {
       const kind = `${rollout.targetIndexAt(position)} ${rollout.zoneAt(position)}`;
       let index = indexByKind.get(kind);

@@ -24,7 +24,8 @@ const DIGEST_CHARACTERS = 12;
 export class SlicedInventory {
   private readonly namesFacts: boolean;
   private readonly devices: DeviceFacts[] = [];
-  private readonly indexes = new Map<number, number>();
+  /** By ordinal: index plus 1; 0 = was not added. */
+  private indexes: Uint32Array = new Uint32Array(1_024);
   private readonly byPlace = new Map<string, DeviceFacts>();
 
   constructor(names: readonly string[]) {
@@ -32,13 +33,18 @@ export class SlicedInventory {
   }
 
   add(device: DeviceFacts): void {
-    this.indexes.set(device.ordinal, this.devices.length);
     this.devices.push(this.namesFacts ? device : this.standIn(device));
+    if (device.ordinal >= this.indexes.length) {
+      const larger = new Uint32Array(Math.max(device.ordinal + 1, this.indexes.length * 2));
+      larger.set(this.indexes);
+      this.indexes = larger;
+    }
+    this.indexes[device.ordinal] = this.devices.length;
   }
 
   /** Asserts that it was added. */
   at(ordinal: number): DeviceFacts {
-    const device = this.devices[this.indexes.get(ordinal) ?? -1];
+    const device = this.devices[(this.indexes[ordinal] ?? 0) - 1];
     assert(device !== undefined, "a planned device is of the inventory");
     return device;
   }

@@ -105,6 +105,11 @@ export class PlannedDevices {
     return target;
   }
 
+  /** Every device is told the same. */
+  get isUniform(): boolean {
+    return this.plan.targets.length === 1 && this.columns.zones === null;
+  }
+
   /** Index into `plan.targets`: what evidence is compared with, translated once by the caller. */
   targetIndexAt(position: number): number {
     return this.columns.targets[position] ?? 0;

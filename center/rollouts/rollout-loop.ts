@@ -169,6 +169,7 @@ export class RolloutLoop {
       commands = await this.openCommanded(commands, signal);
       await this.predecessors.refresh([...this.state.open.values()], signal);
       const details = this.takeIn(items, await this.state.consumer.take(signal));
+      await nextTurn();
       const commit = new CycleCommit(this.state, fence, details);
       takeJoiners(items, this.state.open, commit);
       withdrawLeavers(items, this.state.open, commit);
@@ -177,8 +178,9 @@ export class RolloutLoop {
       const answers = commands.map((command) => this.carryOut(command, stepper, wallMs));
       for (const item of items) if (item.kind === "answer") stepper.takeAnswer(item);
       stepper.advance({ elapsedMs, wallMs });
+      await nextTurn();
       for (const { rollout } of stepper.stopEpochs) desk.dropRollout(rollout);
-      const leases = this.dispatchAll();
+      const messages = this.write(this.dispatchAll());
       faultPoint("center.loop.decided");
       if (this.options.isPlanted("audit.apart")) await commit.storeAuditApart(store, signal);
       const stored = await commit.store(store, startedAtMs, signal);
@@ -188,7 +190,7 @@ export class RolloutLoop {
       for (const { rollout, stopEpoch } of stepper.stopEpochs) {
         this.options.outputs.raiseStopEpoch(rollout, stopEpoch);
       }
-      await this.send(leases);
+      await this.send(messages);
       faultPoint("center.loop.acted");
       this.renewLeases(startedAtMs);
       this.options.analyses.keep(this.state.open.values());
@@ -293,14 +295,27 @@ export class RolloutLoop {
     return leases;
   }
 
-  private async send(leases: readonly { rollout: OpenRollout; lease: Lease }[]): Promise<void> {
-    const { offers, outputs, desk } = this.options;
-    for (const { rollout, lease } of leases) {
-      const sent = outputs.sendLease(offers.write(rollout, lease));
-      // Its stream is gone: the attempts stay offered and are leased to wherever they reappear.
-      if (!sent) desk.drop(lease);
-      // Building 1,000 offers takes milliseconds: whoever waits is served in between.
-      await new Promise<void>((resolve) => setImmediate(resolve));
+  /** Trees over offers are built while the commit is made durable; nothing leaves before it is. */
+  private write(
+    leases: readonly { rollout: OpenRollout; lease: Lease }[],
+  ): Promise<LeaseMessage>[] {
+    return leases.map(({ rollout, lease }) => {
+      const message = this.options.offers.write(rollout, lease);
+      message.catch(() => undefined); // of a cycle that is not stored nobody wants to know
+      return message;
+    });
+  }
+
+  private async send(messages: readonly Promise<LeaseMessage>[]): Promise<void> {
+    const { outputs, desk } = this.options;
+    for (const written of messages) {
+      const message = await written;
+      // Its stream ended meanwhile: the attempts stay offered, and are leased to wherever their
+      // devices reappear.
+      if (!desk.has(message.lease.id)) continue;
+      if (!outputs.sendLease(message)) desk.drop(message.lease);
+      // A lease takes its time on the wire: whoever waits is served in between.
+      await nextTurn();
     }
   }
 
@@ -329,3 +344,8 @@ const RECOVERABLE: ReadonlySet<MusterError["code"]> = new Set([
   "unavailable",
   "conflict",
 ]);
+
+/** Lets everybody else have their turn. */
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}

@@ -15,6 +15,9 @@ import type { StoreCoreOptions } from "./store-core.ts";
  */
 const MAX_PENDING_CALLS = 1_024;
 
+/** What a commit or a list brings is garbage after it: more room only delays its collection. */
+const MAX_YOUNG_MEBIBYTES = 8;
+
 export interface SqliteStoreOptions extends StoreCoreOptions {
   readonly clock: Clock;
   readonly logger: Logger;
@@ -45,6 +48,7 @@ export async function startStoreThread(
     module: siblingModule("store-worker", import.meta.url),
     data,
     maxPendingCalls: MAX_PENDING_CALLS,
+    maxYoungMebibytes: MAX_YOUNG_MEBIBYTES,
     signal,
     ...(onCrash === undefined ? {} : { onCrash }),
   });

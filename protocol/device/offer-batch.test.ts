@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { buildMerkleTree } from "../merkle/tree.ts";
 import { offerMessageSchema, offerPayloadSchema, type OfferPayload } from "./offer.ts";
 import {
   NONCE_BYTES,
   offerLeaves,
   offerMessages,
+  offerRoot,
   offerTemplate,
   packDeviceIds,
   type OfferColumns,
@@ -80,6 +82,16 @@ describe("a batch of offers", () => {
       { templateIndexes: [0, 2] },
       { templates: [["a", "b"]] },
     ];
-    for (const change of wrong) assert.equal(offerLeaves({ ...columns, ...change }), null);
+    for (const change of wrong) {
+      assert.equal(offerLeaves({ ...columns, ...change }), null);
+      assert.equal(offerRoot({ ...columns, ...change }), null);
+    }
+  });
+
+  test("has the root that its leaves have", () => {
+    for (const count of [1, 2, 5]) {
+      const columns = columnsOf(Array.from({ length: count }, (_, index) => `device-${index}`));
+      assert.deepEqual(offerRoot(columns), buildMerkleTree(offerLeaves(columns) ?? []).rootHash);
+    }
   });
 });

@@ -7,7 +7,13 @@
  * are made where there are many processors: at the gateways.
  */
 import { assert } from "../../domain/assert.ts";
-import { buildMerkleTree, type MerkleTree } from "../merkle/tree.ts";
+import {
+  buildMerkleTree,
+  MERKLE_HASH_BYTES,
+  merkleRoot,
+  writeLeafHash,
+  type MerkleTree,
+} from "../merkle/tree.ts";
 import { MAX_OFFER_BYTES, type OfferMessage, type OfferPayload } from "./offer.ts";
 
 /** Random bytes of a nonce; a multiple of three, so that nonces are cut out of one base64 text. */
@@ -58,10 +64,31 @@ export function offerTemplate(payload: OpenPayload, hole: string): OfferTemplate
 
 /** The payloads' bytes, leaf by leaf. null when the columns do not belong together. */
 export function offerLeaves(columns: OfferColumns): Buffer[] | null {
+  const leaves: Buffer[] = [];
+  const isWhole = visitLeaves(columns, (prefixed) =>
+    leaves.push(Buffer.from(prefixed.subarray(1))),
+  );
+  return isWhole ? leaves : null;
+}
+
+/** The root of the tree over the leaves, of which none is kept. null as above. */
+export function offerRoot(columns: OfferColumns): Buffer | null {
+  const hashes = Buffer.allocUnsafe(columns.positions.length * MERKLE_HASH_BYTES);
+  const isWhole = visitLeaves(columns, (prefixed, index) => {
+    writeLeafHash(hashes, index, prefixed);
+  });
+  return isWhole ? merkleRoot(hashes) : null;
+}
+
+/** `prefixed`: a zero byte and the leaf behind it, gone with the next. False: does not fit. */
+function visitLeaves(
+  columns: OfferColumns,
+  visit: (prefixed: Buffer, index: number) => void,
+): boolean {
   const count = columns.positions.length;
   const { devices } = columns;
-  if (columns.generations.length !== count) return null;
-  if (columns.nonces.length !== count * NONCE_BYTES) return null;
+  if (columns.generations.length !== count) return false;
+  if (columns.nonces.length !== count * NONCE_BYTES) return false;
   const templates = columns.templates.map((parts) => parts.map((part) => Buffer.from(part)));
   const nonces = Buffer.from(
     Buffer.from(columns.nonces.buffer, columns.nonces.byteOffset, columns.nonces.length).toString(
@@ -69,16 +96,16 @@ export function offerLeaves(columns: OfferColumns): Buffer[] | null {
     ),
     "latin1",
   );
-  const leaves: Buffer[] = [];
   let device = 0;
-  const scratch = Buffer.allocUnsafe(MAX_OFFER_BYTES);
+  const scratch = Buffer.allocUnsafe(1 + MAX_OFFER_BYTES);
+  scratch[0] = 0;
   for (let index = 0; index < count; index++) {
     const parts = templates[columns.templateIndexes[index] ?? 0];
     const length = devices[device] ?? 0;
-    if (parts?.length !== 5 || length === 0 || device + length >= devices.length) return null;
+    if (parts?.length !== 5 || length === 0 || device + length >= devices.length) return false;
     const id = devices.subarray(device + 1, device + 1 + length);
     device += 1 + length;
-    let end = append(scratch, 0, parts[0]);
+    let end = append(scratch, 1, parts[0]);
     end = append(scratch, end, id);
     end = append(scratch, end, parts[1]);
     end = appendDecimal(scratch, end, columns.positions[index] ?? 0);
@@ -88,9 +115,9 @@ export function offerLeaves(columns: OfferColumns): Buffer[] | null {
     const nonce = index * NONCE_CHARACTERS;
     end = append(scratch, end, nonces.subarray(nonce, nonce + NONCE_CHARACTERS));
     end = append(scratch, end, parts[4]);
-    leaves.push(Buffer.from(scratch.subarray(0, end)));
+    visit(scratch.subarray(0, end), index);
   }
-  return device === devices.length ? leaves : null;
+  return device === devices.length;
 }
 
 function append(into: Buffer, offset: number, bytes: Uint8Array | undefined): number {

@@ -31,17 +31,30 @@ export interface MerkleTree {
 /** Builds the tree over the leaves in the order given; 2n hashes, about 0.5 µs each. */
 export function buildMerkleTree(leaves: readonly Uint8Array[]): MerkleTree {
   const levels: Buffer[] = [hashLeaves(leaves)];
-  for (let level = levels[0]; level !== undefined && level.length > MERKLE_HASH_BYTES;) {
-    level = hashPairs(level);
-    levels.push(level);
-  }
-  const top = levels.at(-1);
-  const rootHash = top === undefined || top.length === 0 ? sha256(Buffer.alloc(0)) : top;
+  const rootHash = merkleRoot(levels[0] ?? Buffer.alloc(0), (level) => levels.push(level));
   return {
     rootHash,
     leafCount: leaves.length,
     proof: (index: number): Buffer[] => proofFrom(levels, leaves.length, index),
   };
+}
+
+/** The root over leaf hashes, one behind the other; hands out each level above them. */
+export function merkleRoot(
+  leafHashes: Buffer,
+  take: (level: Buffer) => void = () => undefined,
+): Buffer {
+  let level = leafHashes;
+  while (level.length > MERKLE_HASH_BYTES) {
+    level = hashPairs(level);
+    take(level);
+  }
+  return level.length === 0 ? sha256(level) : level;
+}
+
+/** Writes the hash of leaf number `index`; `prefixed` is the leaf behind a zero byte. */
+export function writeLeafHash(leafHashes: Buffer, index: number, prefixed: Buffer): void {
+  hashInto(leafHashes, index * MERKLE_HASH_BYTES, prefixed);
 }
 
 /**
@@ -92,7 +105,7 @@ function hashLeaves(leaves: readonly Uint8Array[]): Buffer {
   LEAF_PREFIX.copy(prefixed);
   for (const [index, leaf] of leaves.entries()) {
     prefixed.set(leaf, 1);
-    hashInto(level, index * MERKLE_HASH_BYTES, prefixed.subarray(0, 1 + leaf.length));
+    writeLeafHash(level, index, prefixed.subarray(0, 1 + leaf.length));
   }
   return level;
 }

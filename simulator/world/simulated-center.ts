@@ -17,6 +17,7 @@ import { OperatorTokens } from "../../center/api/operator-tokens.ts";
 import type { CenterBase } from "../../center/base.ts";
 import { openCore, type CenterCore } from "../../center/core.ts";
 import { deviceJson } from "../../center/devices/device-record.ts";
+import { OfferRoots, type RootOf } from "../../center/identity/offer-roots.ts";
 import { openCenterIdentity, type CenterIdentity } from "../../center/identity-wiring.ts";
 import type { CenterOptions } from "../../center/options.ts";
 import { assert } from "../../domain/assert.ts";
@@ -132,7 +133,9 @@ export async function startSimulatedCenter(given: {
   const store = mortal(ground.store, { life, port: "store", changes: STORE_CHANGES });
   const log = mortal(ground.log, { life, port: "log", changes: LOG_CHANGES });
   const common = { clock: life, random, logger, signal };
-  const base: CenterBase = { ...common, options, store, log, identity, artifacts };
+  const roots = new OfferRoots();
+  const rootOf: RootOf = async (columns) => roots.rootOf(columns);
+  const base: CenterBase = { ...common, options, store, log, identity, artifacts, rootOf };
   const core = await openCore(base);
   const tokens = new OperatorTokens({ store, clock: life, random, key: random.bytes(32) });
   core.loop.run(signal).catch(onFailure);

@@ -7,8 +7,8 @@ import { promisify } from "node:util";
 
 const BENCH = "bench/macro/rollout.bench.ts";
 
-test("a rollout to 500 devices, its center killed once, is measured", async ({ signal }) => {
-  const args = [BENCH, "--devices", "500", "--kill"];
+test("a rollout to 6,000 devices, its center killed once, is measured", async ({ signal }) => {
+  const args = [BENCH, "--devices", "6000", "--kill"];
   const { stdout } = await promisify(execFile)(process.execPath, args, { signal });
   const figures = stdout
     .trim()
@@ -20,6 +20,7 @@ test("a rollout to 500 devices, its center killed once, is measured", async ({ s
   assert(valueOf("reports, Store alone") > 0);
   assert(valueOf("center RSS, peak") > 0);
   assert(valueOf("kill to all connected") > 0);
+  assert.equal(valueOf("succeeded"), 6_000);
   assert(figures.some(({ ratio }) => ratio !== undefined));
   for (const question of ["get", "watch", "explain"]) assert(valueOf(`${question}, p99`) > 0);
 });

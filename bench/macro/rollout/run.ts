@@ -48,7 +48,16 @@ export interface RunResult {
   readonly storageBytes: number;
   readonly fileBytes: number;
   readonly answers: AnswerTimes;
-  /** From the kill until every device was connected again; 0 = not killed. */
+  /** Of the plan; more or fewer, or any failure, and the bench fails. */
+  readonly succeededCount: number;
+  /** null = it was not killed. */
+  readonly kill: Kill | null;
+}
+
+export interface Kill {
+  /** Reports that had been sent by then. */
+  readonly reportCount: number;
+  /** From the kill until every device was connected again. */
   readonly recoverySeconds: number;
 }
 
@@ -107,7 +116,7 @@ async function measure(
   const ownBefore = process.cpuUsage();
   const startedAtMs = performance.now();
   await session.client.startRollout({ name: NAME });
-  const recoverySeconds = options.kill ? await killOnce(options, installation, gateways) : 0;
+  const kill = options.kill ? await killOnce(options, installation, gateways) : null;
   const rollout = await ended(session, say);
   const seconds = (performance.now() - startedAtMs) / 1_000;
   const own = process.cpuUsage(ownBefore);
@@ -119,7 +128,8 @@ async function measure(
     seconds,
     facts,
     answers,
-    recoverySeconds,
+    kill,
+    succeededCount: rollout.progress?.byState["succeeded"] ?? 0,
     reportCount: gateways.reduce((sum, gateway) => sum + gateway.reportCount, 0),
     cpuSeconds: facts.cpuSeconds - since.cpuSeconds,
     gatewayCpuSeconds: (own.user + own.system) / 1e6,
@@ -154,17 +164,18 @@ async function killOnce(
   options: RunOptions,
   installation: LocalInstallation,
   gateways: readonly PretendGateway[],
-): Promise<number> {
+): Promise<Kill> {
   const { say, deviceCount } = options;
   const share = 0.1 + 0.8 * Math.random();
   const reports = (): number => gateways.reduce((sum, { reportCount }) => sum + reportCount, 0);
   await until("the moment to kill", () => reports() >= share * deviceCount * 3, 5);
-  say(`killed after ${reports()} of ${deviceCount * 3} reports`);
+  const reportCount = reports();
+  say(`killed after ${reportCount} of ${deviceCount * 3} reports`);
   const killedAtMs = performance.now();
   await installation.center.kill();
   await installation.startCenter();
   await until("every device is connected again", () => everyoneIsKnown(installation, gateways));
-  return (performance.now() - killedAtMs) / 1_000;
+  return { reportCount, recoverySeconds: (performance.now() - killedAtMs) / 1_000 };
 }
 
 async function startGateways(

@@ -2,6 +2,7 @@
 /** Caps of the bandwidth in a rollout's spec: in the lease, in the offer, refused when wrong. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { offerLeaves } from "../../../protocol/device/offer-batch.ts";
 import { digestOf } from "./bench-records.ts";
 import { CenterBench } from "./center-bench.ts";
 import { startApi } from "./api-fixture.ts";
@@ -22,7 +23,7 @@ describe("caps of the bandwidth", () => {
     await Promise.all([bench.command("slow", "start"), bench.cycle()]);
     const [sent] = bench.sent;
     assert.deepEqual(sent?.bandwidth, CAPS);
-    const offer = JSON.parse(new TextDecoder().decode(sent.leaves[0])) as {
+    const offer = JSON.parse(new TextDecoder().decode(offerLeaves(sent.columns)?.[0])) as {
       bytesPerSecond: number;
     };
     assert.equal(offer.bytesPerSecond, MIB);

@@ -24,7 +24,7 @@ import { openDirectEventLog } from "../../../engines/embedded/event-log.ts";
 import { openDirectSqliteStore } from "../../../engines/sqlite/direct-store.ts";
 import type { EventLog } from "../../../ports/event-log.ts";
 import { SILENT_LOGGER } from "../../../ports/logger.ts";
-import type { SignedHead } from "../../../protocol/device/offer-batch.ts";
+import { offerLeaves, type SignedHead } from "../../../protocol/device/offer-batch.ts";
 import { REPORT_PHASES, type ReportPhase } from "../../../protocol/device/report.ts";
 import {
   ReportBatchSchema,
@@ -121,6 +121,7 @@ export class CenterBench implements AsyncDisposable {
     });
     let leaseCount = 0;
     const random = { next: () => 0.5, bytes: (length: number) => new Uint8Array(length) };
+    const rootOf = async (): Promise<Uint8Array> => new Uint8Array();
     const sign = (): SignedHead => ({ head: "", signature: "", keyId: "" });
     this.loop = await RolloutLoop.open(
       {
@@ -132,7 +133,14 @@ export class CenterBench implements AsyncDisposable {
         fleet: this.fleet,
         desk: this.desk,
         inbox: this.inbox,
-        offers: new OfferDesk({ names, clock, random, sign, offerLifetimeMs: OFFER_LIFETIME_MS }),
+        offers: new OfferDesk({
+          names,
+          clock,
+          random,
+          rootOf,
+          sign,
+          offerLifetimeMs: OFFER_LIFETIME_MS,
+        }),
         outputs: {
           sendLease: (message) => this.sent.push(message) > 0,
           raiseStopEpoch: (rollout, stopEpoch) => this.stopEpochs.push({ rollout, stopEpoch }),
@@ -261,8 +269,9 @@ export class CenterBench implements AsyncDisposable {
     ordinal: number;
     release: string;
   }[] {
-    return this.sent.flatMap(({ lease, columns, ordinals, leaves }) =>
-      columns.positions.map((position, index) => {
+    return this.sent.flatMap(({ lease, columns, ordinals }) => {
+      const leaves = offerLeaves(columns) ?? [];
+      return columns.positions.map((position, index) => {
         const text = new TextDecoder().decode(leaves[index]);
         const { release } = JSON.parse(text) as { release?: { name: string; version: string } };
         return {
@@ -274,8 +283,8 @@ export class CenterBench implements AsyncDisposable {
           ordinal: ordinals[index] ?? 0,
           release: release === undefined ? "" : `${release.name}@${release.version}`,
         };
-      }),
-    );
+      });
+    });
   }
 
   /** Applies and plans; answers its number. */

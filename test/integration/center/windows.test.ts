@@ -7,6 +7,7 @@ import { ATTEMPT_STATES } from "../../../domain/attempt.ts";
 import { DAYS } from "../../../domain/window.ts";
 import { NO_WINDOWS } from "../../../domain/zone-windows.ts";
 import { specOf } from "../../../domain/testing/pure-rollout.ts";
+import { offerLeaves } from "../../../protocol/device/offer-batch.ts";
 import { digestOf } from "./bench-records.ts";
 import { CenterBench } from "./center-bench.ts";
 
@@ -69,7 +70,9 @@ describe("an install window", () => {
   test("is in the signed offer, with the zone by its name", async () => {
     await using bench = await started();
     const [message] = bench.sent;
-    const text = new TextDecoder().decode(message?.leaves[0]);
+    const text = new TextDecoder().decode(
+      message === undefined ? undefined : offerLeaves(message.columns)?.[0],
+    );
     assert.deepEqual((JSON.parse(text) as { windows: unknown }).windows, {
       timeZone: "Europe/Berlin",
       install: NIGHT,
