@@ -90,6 +90,8 @@ export class Agent {
     const withdrawal = withdrawMessageSchema.safeParse(message);
     if (withdrawal.success) {
       withdrawals.add(withdrawal.data.withdraw);
+      // Acknowledged, it is a promise: nothing of that generation is accepted later.
+      await Promise.all([...workers.values()].map((worker) => worker.acceptanceSettled()));
       return;
     }
     const verdict = await gate.verify(message, halt);

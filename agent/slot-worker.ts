@@ -48,6 +48,8 @@ export class SlotWorker {
   #inbox: OfferPayload | null = null;
   /** Out of the inbox, being looked at, not yet accepted. */
   #candidate: OfferPayload | null = null;
+  /** An acceptance that is being written down; null = none. */
+  #accepting: Promise<void> | null = null;
   /** Aborted when the inbox gets something; a new one a turn. */
   #arrival = new AbortController();
 
@@ -90,6 +92,11 @@ export class SlotWorker {
       if (replaced !== null) await this.#refuseOutdated(replaced, offer, halt);
     }
     return verdict;
+  }
+
+  /** What is withdrawn from now on will not be accepted: resolves when that is certain. */
+  async acceptanceSettled(): Promise<void> {
+    await this.#accepting;
   }
 
   /** Works until `stop` (at a boundary) or `halt` (at once). `stop` aborts whenever `halt` does. */
@@ -144,7 +151,14 @@ export class SlotWorker {
     }
     // Only now: taking the older attempt back may have changed what the slot holds.
     const steps = await this.#preparer.plan(offer, prepared.target, halt);
-    await this.#accept(offer, steps, halt);
+    const last = this.#judge(offer, null);
+    if (last.kind === "refuse") return this.#refuseAsJudged(offer, last, halt);
+    this.#accepting = this.#accept(offer, steps, halt);
+    try {
+      await this.#accepting;
+    } finally {
+      this.#accepting = null;
+    }
   }
 
   /** Null when it was interrupted. */

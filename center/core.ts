@@ -20,6 +20,7 @@ import { OfferDesk } from "./rollouts/offer-desk.ts";
 import type { ReleaseByDigest } from "./rollouts/rollback-maker.ts";
 import { RolloutLoop, type LoopOutputs } from "./rollouts/rollout-loop.ts";
 import { RolloutWatchers } from "./rollouts/rollout-watchers.ts";
+import { StopLedger } from "./rollouts/stop-ledger.ts";
 import { DeviceNames } from "./state/device-names.ts";
 import { FleetTable } from "./state/fleet-table.ts";
 
@@ -34,6 +35,7 @@ export interface CenterCore {
   readonly loop: RolloutLoop;
   readonly sessions: SessionDesk;
   readonly metrics: CenterMetrics;
+  readonly stops: StopLedger;
   readonly changes: DeviceChanges;
   readonly load: { store: Store; log: EventLog; clock: Clock; offerLifetimeMs: number };
   readonly leaseLifetimeMs: number;
@@ -68,6 +70,7 @@ export async function openCore(base: CenterBase): Promise<CenterCore> {
   const load = { store, log, clock, offerLifetimeMs };
   const ask = createAnalysisClient({ fetch, clock });
   const releases = await ReleaseIndex.load(store, signal);
+  const stops = openStops(base, watchers, metrics, offerLifetimeMs);
   const loop = await RolloutLoop.open(
     {
       store,
@@ -85,7 +88,12 @@ export async function openCore(base: CenterBase): Promise<CenterCore> {
       faultPoint,
       isPlanted,
       logger: logger.child({ component: "rollout-loop" }),
-      outputs: outputsOf(hub, watchers),
+      outputs: outputsOf({
+        hub,
+        watchers,
+        stops,
+        cutOff: () => cutOff(registry, leaseLifetimeMs, clock.wallMs()),
+      }),
       releaseByDigest: lookupIn(releases),
       newLeaseId: () => Buffer.from(random.bytes(9)).toString("base64url"),
     },
@@ -103,10 +111,28 @@ export async function openCore(base: CenterBase): Promise<CenterCore> {
     loop,
     sessions,
     metrics,
+    stops,
     changes: new DeviceChanges(),
     load,
     leaseLifetimeMs,
   };
+}
+
+function openStops(
+  { store, clock, logger, signal }: CenterBase,
+  watchers: RolloutWatchers,
+  metrics: CenterMetrics,
+  offerLifetimeMs: number,
+): StopLedger {
+  return new StopLedger({
+    store,
+    clock,
+    logger: logger.child({ component: "stop-ledger" }),
+    metrics,
+    offerLifetimeMs,
+    changed: (key) => watchers.changed(key),
+    signal,
+  });
 }
 
 /** Heartbeat interval × misses allowed: a shorter silence breaks nothing. */
@@ -144,10 +170,33 @@ function openFleet(base: CenterBase, registry: GatewayRegistry, fence: Fence): F
   });
 }
 
-function outputsOf(hub: LinkHub, watchers: RolloutWatchers): LoopOutputs {
+/** Gateways that went so lately that they may hold a lease: until when, wall time. */
+function cutOff(
+  registry: GatewayRegistry,
+  leaseLifetimeMs: number,
+  nowMs: number,
+): ReadonlyMap<string, number> {
+  const gone = registry.list().filter((status) => !status.online);
+  return new Map(
+    gone
+      .map(({ gateway, changedAtMs }) => [gateway, changedAtMs + leaseLifetimeMs] as const)
+      .filter(([, leasesEndAtMs]) => leasesEndAtMs > nowMs),
+  );
+}
+
+function outputsOf(parts: {
+  hub: LinkHub;
+  watchers: RolloutWatchers;
+  stops: StopLedger;
+  cutOff: () => ReadonlyMap<string, number>;
+}): LoopOutputs {
+  const { hub, watchers, stops } = parts;
   return {
     sendLease: (message) => hub.sendLease(message),
-    raiseStopEpoch: (rollout, stopEpoch) => hub.raiseStopEpoch(rollout, stopEpoch),
+    raiseStopEpoch: (rollout, stopEpoch, origin) => {
+      const told = hub.raiseStopEpoch(rollout, stopEpoch);
+      if (origin !== undefined) stops.raised(origin, told, parts.cutOff());
+    },
     renewLeases: (gateway, renew, forget) => hub.renewLeases(gateway, renew, forget),
     rolloutChanged: (key) => watchers.changed(key),
   };

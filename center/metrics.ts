@@ -2,8 +2,9 @@
 /** The center's metrics, in Prometheus' names and base units. */
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { LoopMetrics } from "./rollouts/rollout-loop.ts";
+import type { StopMetrics } from "./rollouts/stop-ledger.ts";
 
-export interface CenterMetrics extends LoopMetrics {
+export interface CenterMetrics extends LoopMetrics, StopMetrics {
   readonly registry: Registry;
   reportsAppended(count: number): void;
 }
@@ -55,6 +56,28 @@ export function createCenterMetrics(options: {
     reportsAppended: (count) => appended.inc(count),
     cycle: (seconds) => cycles.observe(seconds),
     openRollouts: (count) => open.set(count),
+    ...stopMetrics(registry),
+  };
+}
+
+function stopMetrics(registry: Registry): StopMetrics {
+  const registers = [registry];
+  const buckets = [0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 30];
+  const gateways = new Histogram({
+    name: "muster_center_stop_gateway_seconds",
+    help: "From a stop, pause or hold until a gateway acknowledged it.",
+    buckets,
+    registers,
+  });
+  const devices = new Histogram({
+    name: "muster_center_stop_devices_seconds",
+    help: "From a stop, pause or hold until a gateway's last device with an offer confirmed it.",
+    buckets,
+    registers,
+  });
+  return {
+    gatewayInformed: (seconds) => gateways.observe(seconds),
+    devicesInformed: (seconds) => devices.observe(seconds),
   };
 }
 

@@ -176,6 +176,7 @@ function runTasks(
     const watches = [silence, leavers, joiners];
     const tasks = [loop, renewal, pruning, retention, sampling, availability, ...watches];
     await Promise.allSettled(tasks);
+    await core.stops.settled();
   });
   return failed;
 }

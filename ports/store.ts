@@ -24,6 +24,8 @@ export type DocumentKind =
   /** What a device said when an attempt failed: rare, so a row of its own. */
   | "attempt-detail"
   | "attempt-output"
+  /** How far a rollout's latest stop has got. */
+  | "stop-reach"
   | "gateway"
   | "certificate"
   | "idempotency"

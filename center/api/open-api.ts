@@ -69,6 +69,7 @@ export function deployMethods(
   const reader = createRolloutReader({
     store,
     openRollout,
+    stops: core.stops,
     predecessorsOf: (rollout) => loop.predecessors.of(rollout, loop.openRollouts),
   });
   const shared = {

@@ -19,11 +19,13 @@ import {
 import { analysisMessage } from "./analysis-message.ts";
 import { windowsMessage } from "./rollout-schedule-spec.ts";
 import type { PlanRecord, RolloutRecord } from "../rollouts/rollout-record.ts";
+import type { StopReach } from "../rollouts/stop-reach.ts";
 import { rollbackMessage } from "./rollback-message.ts";
 import { bandwidthMessage } from "./bandwidth-message.ts";
 import { commandMessage } from "./command-message.ts";
 import { amountMessage } from "./spec-fields.ts";
 import { joinPolicyMessage } from "./join-policy.ts";
+import { stopReachMessage } from "./stop-reach-message.ts";
 import { strategyMessage } from "./strategy-message.ts";
 
 export const WIRE_STATE: { readonly [state in State]: RolloutState } = {
@@ -48,10 +50,12 @@ export function rolloutMessage(options: {
   counts: readonly AttemptCounts[];
   /** Of the same pages; null before it was planned. */
   tally: Tally | null;
+  /** Of the latest stop; null: there was none. */
+  reach: StopReach | null;
   /** Of an open one: who waits for whom. */
   waits?: PlanRecord["waits"];
 }): Rollout {
-  const { record, plan, counts, tally, waits = [] } = options;
+  const { record, plan, counts, tally, reach, waits = [] } = options;
   return create(RolloutSchema, {
     tenant: record.tenant,
     name: record.name,
@@ -70,6 +74,7 @@ export function rolloutMessage(options: {
     ...(record.approval === null
       ? {}
       : { approval: { ...record.approval, atMs: BigInt(record.approval.atMs) } }),
+    ...(reach === null ? {} : { stopReach: stopReachMessage(reach) }),
     parent: record.parent,
     child: record.child,
     createdAtMs: BigInt(record.createdAtMs),

@@ -238,6 +238,7 @@ async function command(
   context: HandlerContext,
   planDigest = "",
 ): Promise<{ rollout: Rollout }> {
+  const receivedAtMs = options.clock.monotonicMs();
   const tenant = authorize(context, request.tenant, "operator");
   const { name } = request;
   const document = await find(options, tenant, name, context.signal);
@@ -257,6 +258,7 @@ async function command(
       planDigest,
       actor: actorOf(context),
       reason: reasonOf(request.mutation),
+      receivedAtMs,
       resolve,
       reject,
     });

@@ -13,6 +13,7 @@ import type {
   GatewayLink,
   LeaseReturn,
   PackedStateBatch,
+  StopAcknowledgement,
 } from "../../protocol/gen/muster/v1/gateway_pb.ts";
 import { toMusterError } from "../../domain/errors.ts";
 import type { ArtifactStore } from "../../ports/artifact-store.ts";
@@ -28,6 +29,7 @@ import type { HelloKeeper } from "../devices/hello-keeper.ts";
 import { packedReports, unpackedReports, type ReportSet } from "../ingest/report-record.ts";
 import type { LeaseDesk } from "../rollouts/lease-desk.ts";
 import type { LoopInbox } from "../rollouts/loop-inbox.ts";
+import type { StopLedger } from "../rollouts/stop-ledger.ts";
 import type { FleetTable } from "../state/fleet-table.ts";
 import { cutChunk } from "./chunk-cutter.ts";
 import type { GatewayRegistry } from "./gateway-registry.ts";
@@ -43,6 +45,7 @@ export interface GatewayLinkOptions {
   readonly fleet: FleetTable;
   readonly desk: LeaseDesk;
   readonly inbox: LoopInbox;
+  readonly stops: Pick<StopLedger, "acknowledged">;
   readonly hellos: HelloKeeper;
   readonly log: EventLog;
   readonly artifacts: ArtifactStore;
@@ -233,11 +236,7 @@ async function handle(
       takeReturns(options, kind.value);
       return;
     case "stopAcknowledgement":
-      options.logger.info("a gateway withholds a rollout's offers", {
-        gateway: stream.gateway,
-        rollout: kind.value.rollout,
-        stopEpoch: Number(kind.value.stopEpoch),
-      });
+      takeStopAcknowledgement(options, stream, kind.value);
       return;
     default: // heartbeats count as any message; unknown kinds are of a newer version
   }
@@ -325,6 +324,16 @@ async function takeReports(
   options.reportsAppended(reports.count);
   acknowledge();
   options.faultPoint("center.reports.acknowledged");
+}
+
+function takeStopAcknowledgement(
+  options: GatewayLinkOptions,
+  { gateway }: LinkStream,
+  { rollout, stopEpoch, counts }: StopAcknowledgement,
+): void {
+  const facts = { rollout, stopEpoch: Number(stopEpoch) };
+  options.logger.info("a gateway withholds a rollout's offers", { gateway, ...facts });
+  options.stops.acknowledged(gateway, { ...facts, counts });
 }
 
 function takeReturns(options: GatewayLinkOptions, batch: LeaseReturn): void {

@@ -102,13 +102,14 @@ export class LinkHub {
     });
   }
 
-  raiseStopEpoch(rolloutNumber: number, stopEpoch: number): void {
+  /** The gateways that are told now; the others are when they come back. */
+  raiseStopEpoch(rolloutNumber: number, stopEpoch: number): string[] {
+    const told: string[] = [];
     for (const stream of this.streams.values()) {
-      stream.send({
-        case: "stopEpoch",
-        value: { rollout: rolloutNumber, stopEpoch: BigInt(stopEpoch) },
-      });
+      const value = { rollout: rolloutNumber, stopEpoch: BigInt(stopEpoch) };
+      if (stream.send({ case: "stopEpoch", value })) told.push(stream.gateway);
     }
+    return told;
   }
 
   renewLeases(gatewayNumber: number, renew: readonly string[], forget: readonly string[]): void {

@@ -125,6 +125,7 @@ export class RehearsedCenter implements AsyncDisposable {
     const { tenant, name } = this.script;
     this.inbox.put({
       kind: "command",
+      receivedAtMs: this.clock.monotonicMs(),
       tenant,
       name,
       action: "start",

@@ -69,6 +69,12 @@ export class LeaseDesk {
     return chunk.gateways[cell] ?? 0;
   }
 
+  /** Positions of the rollout that a gateway has and has not given back or answered. */
+  coveredCount(rolloutNumber: number): number {
+    const chunks = this.covering.get(rolloutNumber) ?? [];
+    return chunks.reduce((sum, chunk) => sum + (chunk?.coveredCount ?? 0), 0);
+  }
+
   /** True when this lease covers the position under this generation: only then a return counts. */
   isCurrent(leaseId: string, position: number, generation: number): boolean {
     const grant = this.byId.get(leaseId);

@@ -63,6 +63,8 @@ export interface CommandItem {
   readonly planDigest: string;
   readonly actor: string;
   readonly reason: string;
+  /** Monotonic. */
+  readonly receivedAtMs: number;
   readonly resolve: (record: RolloutRecord) => void;
   readonly reject: (error: unknown) => void;
 }

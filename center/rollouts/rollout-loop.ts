@@ -32,15 +32,21 @@ import { eventOf, refusal } from "./rollout-commands.ts";
 import { readRollout, rolloutKey } from "./rollout-record.ts";
 import { outdoLosers } from "./rivals.ts";
 import { lossOf } from "./pruned-attempts.ts";
-import { RolloutStepper } from "./rollout-stepper.ts";
+import { RolloutStepper, type RaisedEpoch } from "./rollout-stepper.ts";
 import type { ReleaseByDigest } from "./rollback-maker.ts";
 import { WallTime } from "./wall-time.ts";
+
+/** Of an epoch that was raised now, not repeated. */
+export interface StopOrigin extends RaisedEpoch {
+  /** Of the devices with an offer: no lease of a connected gateway had it. */
+  readonly notConnected: number;
+}
 
 /** What the loop tells the gateways, after it is stored. */
 export interface LoopOutputs {
   /** False when the gateway's stream is gone. */
   sendLease(message: LeaseMessage): boolean;
-  raiseStopEpoch(rolloutNumber: number, stopEpoch: number): void;
+  raiseStopEpoch(rolloutNumber: number, stopEpoch: number, origin?: StopOrigin): void;
   renewLeases(gatewayNumber: number, renew: readonly string[], forget: readonly string[]): void;
   /** Watchers of this rollout read it again. */
   rolloutChanged(key: string): void;
@@ -158,7 +164,7 @@ export class RolloutLoop {
   }
 
   private async cycle(signal: AbortSignal): Promise<void> {
-    const { clock, desk, store, fence, faultPoint, metrics } = this.options;
+    const { clock, store, fence, faultPoint, metrics } = this.options;
     const startedAtMs = clock.monotonicMs();
     const { maxElapsedMs = MAX_ELAPSED_MS } = this.options;
     const elapsedMs = Math.min(startedAtMs - this.lastCycleAtMs, maxElapsedMs);
@@ -179,7 +185,7 @@ export class RolloutLoop {
       for (const item of items) if (item.kind === "answer") stepper.takeAnswer(item);
       stepper.advance({ elapsedMs, wallMs });
       await nextTurn();
-      for (const { rollout } of stepper.stopEpochs) desk.dropRollout(rollout);
+      const stops = stepper.stopEpochs.map((raised) => this.withdrawLeases(raised));
       const messages = this.write(this.dispatchAll());
       faultPoint("center.loop.decided");
       if (this.options.isPlanted("audit.apart")) await commit.storeAuditApart(store, signal);
@@ -187,8 +193,8 @@ export class RolloutLoop {
       items.length = 0;
       faultPoint("center.loop.persisted");
       for (const answer of answers) answer();
-      for (const { rollout, stopEpoch } of stepper.stopEpochs) {
-        this.options.outputs.raiseStopEpoch(rollout, stopEpoch);
+      for (const origin of stops) {
+        this.options.outputs.raiseStopEpoch(origin.rollout, origin.stopEpoch, origin);
       }
       await this.send(messages);
       faultPoint("center.loop.acted");
@@ -275,6 +281,13 @@ export class RolloutLoop {
     } catch (error) {
       return () => command.reject(error);
     }
+  }
+
+  private withdrawLeases(raised: RaisedEpoch): StopOrigin {
+    const { desk } = this.options;
+    const notConnected = Math.max(0, raised.offeredCount - desk.coveredCount(raised.rollout));
+    desk.dropRollout(raised.rollout);
+    return { ...raised, notConnected };
   }
 
   private dispatchAll(): { rollout: OpenRollout; lease: Lease }[] {

@@ -11,6 +11,7 @@ import type { OpenRollout } from "./open-rollout.ts";
 import { countsBeforeStart, countsKept, type Counted } from "./kept-counts.ts";
 import { countWaiting, type Predecessor } from "./predecessors.ts";
 import { readPlan, readRollout, type PlanRecord, type RolloutRecord } from "./rollout-record.ts";
+import type { StopLedger } from "./stop-ledger.ts";
 import { countStored } from "./stored-counts.ts";
 
 export interface RolloutReader {
@@ -24,21 +25,26 @@ export function createRolloutReader(options: {
   store: Store;
   openRollout: (rolloutNumber: number) => OpenRollout | undefined;
   predecessorsOf: (rollout: OpenRollout) => readonly Predecessor[];
+  stops: Pick<StopLedger, "read">;
 }): RolloutReader {
-  const { store } = options;
+  const { store, stops } = options;
   const show = async (document: StoredDocument, signal: AbortSignal): Promise<Rollout> => {
     const record = readRollout(document);
     const { revision, key } = document;
+    const wasStopped = record.progress.stopEpoch > 0;
+    const reach = wasStopped ? await stops.read(record.number, key, signal) : null;
     const open = options.openRollout(record.number);
     if (open !== undefined && isOpen(record.progress.state)) {
       const waits = countWaiting(open, options.predecessorsOf(open));
-      return rolloutMessage({ record, revision, plan: open.plan, ...countsOf(open), waits });
+      return rolloutMessage({ record, revision, plan: open.plan, reach, ...countsOf(open), waits });
     }
     const stored = await store.getDocument("plan", key, { signal });
     const plan = stored === null ? null : readPlan(stored);
-    if (plan === null) return rolloutMessage({ record, revision, plan, counts: [], tally: null });
+    if (plan === null) {
+      return rolloutMessage({ record, revision, plan, reach, counts: [], tally: null });
+    }
     const counted = knownCounts(record, plan) ?? (await countStored(store, record, plan, signal));
-    return rolloutMessage({ record, revision, plan, ...counted });
+    return rolloutMessage({ record, revision, plan, reach, ...counted });
   };
   return {
     show,

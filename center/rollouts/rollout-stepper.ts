@@ -21,6 +21,17 @@ const ENGINE = "system:rollout-engine";
 /** Steps without time passing that one rollout may take in a cycle: its waves, at most. */
 const MAX_STEPS = 64;
 
+/** An order to offer nothing more under older epochs. */
+export interface RaisedEpoch {
+  readonly rollout: number;
+  readonly key: string;
+  readonly stopEpoch: number;
+  /** The command, or the engine's decision; monotonic. */
+  readonly sinceMs: number;
+  /** Devices that had an offer and had not answered. */
+  readonly offeredCount: number;
+}
+
 export interface RolloutStepperOptions {
   readonly state: LoopState;
   readonly commit: CycleCommit;
@@ -34,8 +45,10 @@ export interface RolloutStepperOptions {
 
 export class RolloutStepper {
   /** To be told to gateways once stored. */
-  readonly stopEpochs: { rollout: number; stopEpoch: number }[] = [];
+  readonly stopEpochs: RaisedEpoch[] = [];
   private readonly options: RolloutStepperOptions;
+  /** When the command that is carried out was received; null: the engine decides by itself. */
+  private commandedAtMs: number | null = null;
 
   constructor(options: RolloutStepperOptions) {
     this.options = options;
@@ -52,7 +65,9 @@ export class RolloutStepper {
       rollout.record = { ...rollout.record, approval };
     }
     this.audit(rollout, command.action, command.actor, command.reason, { digest });
+    this.commandedAtMs = command.receivedAtMs;
     this.step(rollout, event);
+    this.commandedAtMs = null;
   }
 
   /** Of a rollout that has ended meanwhile nobody wants to know any more. */
@@ -102,7 +117,13 @@ export class RolloutStepper {
         this.audit(rollout, "ask-analysis", ENGINE, `before wave ${effect.wave + 1}`);
         break;
       case "raise-stop-epoch":
-        this.stopEpochs.push({ rollout: rollout.record.number, stopEpoch: effect.stopEpoch });
+        this.stopEpochs.push({
+          rollout: rollout.record.number,
+          key: rollout.key,
+          stopEpoch: effect.stopEpoch,
+          sinceMs: this.commandedAtMs ?? this.options.clock.monotonicMs(),
+          offeredCount: rollout.total.byState[ATTEMPT.offered] ?? 0,
+        });
         this.audit(rollout, "withhold-offers", ENGINE, rollout.record.progress.stateReason);
         break;
       case "cancel-pending":

@@ -15,6 +15,7 @@ import { subjectText } from "./subject.ts";
 import { amountText, countIn, stateCounts } from "./amounts.ts";
 import { factLines, type Fact } from "./fact-lines.ts";
 import { scheduleFacts } from "./schedule.ts";
+import { stopReachText } from "./stop-reach.ts";
 
 /** States in which an attempt has an end. */
 export const ENDED_ATTEMPTS: readonly string[] = [
@@ -101,7 +102,7 @@ export function rolloutLines(rollout: Rollout): string[] {
 }
 
 /** Where its devices are. */
-export function progressLines({ progress, plan }: Rollout): string[] {
+export function progressLines({ progress, plan, stopReach }: Rollout): string[] {
   if (progress === undefined || plan === undefined) return [];
   return [
     ...factLines([
@@ -117,6 +118,7 @@ export function progressLines({ progress, plan }: Rollout): string[] {
         `${progress.unproven} (most so far ${progress.maxUnproven}, ` +
           `bound ${plan.blastRadiusBound})`,
       ],
+      ["stop reached", stopReach === undefined ? "" : stopReachText(stopReach)],
     ]),
     ...progress.slices.map(
       ({ name, accepted, failures, heldBecause }) =>

@@ -5,7 +5,8 @@
  *
  * Order, each step after the one before is durable:
  * - lease received → on disk → offered;
- * - stop epoch received → on disk → withdrawn and given back → acknowledged;
+ * - stop epoch received → on disk → withdrawn and given back → acknowledged, and once more with
+ *   later counts: when every device that had an offer is accounted for, else twice a second;
  * - entry closed → on disk → given back. (Else a crash could offer what another gateway has.)
  *
  * A lease lists devices that were connected when the center wrote it; whoever is not any more goes
@@ -33,10 +34,13 @@ import { Lease, type LeaseContent, type ReturnedEntries } from "./lease.ts";
 import { LEASE_ID_PATTERN, type LeaseJournal } from "./lease-journal.ts";
 import { MAX_LEASE_ENTRIES, type LeaseTable } from "./lease-table.ts";
 import type { OfferDispatcher } from "./offer-dispatcher.ts";
+import type { StopTally } from "./stop-tallies.ts";
 
 const LOOKS_A_DETECTION = 4;
 /** How long after a restart the devices of kept leases may take to come back, ms. */
 const RESTORED_WAIT_MS = 30_000;
+
+type StopFacts = Pick<StopTally, "rollout" | "stopEpoch"> & Partial<StopTally>;
 
 export interface LeaseServiceOptions {
   readonly table: SessionTable;
@@ -145,9 +149,20 @@ export class LeaseService implements SessionObserver, ReportListener {
     }
     this.#giveBack(returned);
     await this.#flushing;
-    const value = create(StopAcknowledgementSchema, { rollout, stopEpoch });
-    this.#outbox.push({ case: "stopAcknowledgement", value });
+    const tally = this.#leases.stopTallies.acknowledge(rollout);
+    // Without a tally every device was accounted for when this stop was heard of before.
+    this.#pushStop({ rollout, stopEpoch: Number(stopEpoch), ...tally });
     faultPoint("gateway.stop.acknowledged");
+  }
+
+  #tellStops(which: "complete" | "all"): void {
+    for (const tally of this.#leases.stopTallies.changed(which)) this.#pushStop(tally);
+  }
+
+  #pushStop({ rollout, stopEpoch, ...counts }: StopFacts): void {
+    const facts = { rollout, stopEpoch: BigInt(stopEpoch), counts };
+    const value = create(StopAcknowledgementSchema, facts);
+    this.#outbox.push({ case: "stopAcknowledgement", value });
   }
 
   /** Shutting down: what was not sent can be offered by somebody else now. */
@@ -178,12 +193,14 @@ export class LeaseService implements SessionObserver, ReportListener {
 
   sessionClosed(slot: number): void {
     this.#giveBack(this.#leases.returnDevice(this.#table.device(slot)));
+    this.#tellStops("complete");
   }
 
   reportTaken(slot: number, rollout: number, generation: number): void {
     const isAnswer = this.#leases.answer(this.#table.device(slot), rollout, generation);
     // Not waited for: a repeated offer of a generation that the device knows does nothing.
     if (isAnswer) void this.#save();
+    this.#tellStops("complete");
   }
 
   #arm(): void {
@@ -195,6 +212,7 @@ export class LeaseService implements SessionObserver, ReportListener {
 
   #expire(nowMs: number): void {
     this.#giveBack(this.#leases.expire(nowMs));
+    this.#tellStops("all");
     if (nowMs < this.#restoredUntilMs) return;
     this.#restoredUntilMs = Infinity;
     const isAbsent = (device: string): boolean => this.#table.slotOfDevice(device) === -1;
@@ -204,7 +222,7 @@ export class LeaseService implements SessionObserver, ReportListener {
   }
 
   #dispatch(device: string): void {
-    this.#giveBack(this.#dispatcher.dispatch(device));
+    this.#giveBack(this.#dispatcher.dispatch(device, () => this.#tellStops("complete")));
   }
 
   #refuse(content: LeaseContent, reason: string): void {

@@ -9,12 +9,13 @@
  *
  *     Waiting → Sent → Closed                 the device answered
  *     Waiting | Sent → Closed (returned)      its session ended, or the lease did
- *     Sent → Withdrawing → Withdrawn → Closed the rollout was stopped
+ *     Sent → Withdrawing → Withdrawn → Confirmed → Closed    the rollout was stopped
  *
  * Limits: 1,000 entries a lease, 50,000 open entries in all (20,000 devices with an update in two
  * slots); stop epochs of the 10,000 newest rollouts.
  */
 import { EntryState, type EntryRef, type Lease, type ReturnedEntries } from "./lease.ts";
+import { StopTallies } from "./stop-tallies.ts";
 
 export const MAX_LEASE_ENTRIES = 1_000;
 export const MAX_OPEN_ENTRIES = 50_000;
@@ -26,6 +27,8 @@ export class LeaseTable {
   readonly #leases = new Map<string, Lease>();
   readonly #entriesByDevice = new Map<string, EntryRef[]>();
   readonly #stopEpochs = new Map<number, number>();
+  /** How far each stop has got with the devices of this gateway. */
+  readonly stopTallies: StopTallies = new StopTallies();
   #openCount = 0;
 
   get leaseCount(): number {
@@ -110,8 +113,10 @@ export class LeaseTable {
   }
 
   setState({ lease, index }: EntryRef, state: EntryState): void {
-    if (lease.states[index] === EntryState.Closed) return;
+    const before = lease.states[index] as EntryState;
+    if (before === EntryState.Closed) return;
     lease.states[index] = state;
+    this.stopTallies.moved(lease.content.rollout, before, state);
   }
 
   /** The device reported under this generation: its entry is answered. False when there is none. */
@@ -121,7 +126,7 @@ export class LeaseTable {
         content.rollout === rollout && content.generations[index] === generation,
     );
     if (entry === undefined) return false;
-    this.#close(entry);
+    this.#close(entry, "answered");
     return true;
   }
 
@@ -165,13 +170,19 @@ export class LeaseTable {
     const stopEpoch = this.stopEpochOf(rollout);
     const withdrawing: EntryRef[] = [];
     const returned: ReturnedEntries[] = [];
+    let toldCount = 0;
+    let owedCount = 0;
     for (const lease of this.#leases.values()) {
       if (lease.content.rollout !== rollout || lease.content.stopEpoch >= stopEpoch) continue;
       const sent = openEntries(lease, EntryState.Sent);
       for (const { index } of sent) lease.states[index] = EntryState.Withdrawing;
       withdrawing.push(...sent);
+      // Those of an older stop that have not confirmed it are awaited under this one, too.
+      owedCount += openEntries(lease, EntryState.Withdrawing).length;
+      toldCount += openEntries(lease, EntryState.Withdrawn).length;
       returned.push(...this.giveBack(openEntries(lease, EntryState.Waiting)));
     }
+    this.stopTallies.open({ rollout, stopEpoch, held: owedCount + toldCount, told: toldCount });
     return { withdrawing, returned };
   }
 
@@ -196,13 +207,14 @@ export class LeaseTable {
       returned.positions.push(lease.content.positions[index] as number);
       returned.generations.push(lease.content.generations[index] as number);
       returned.sent.push(lease.isRestored || lease.states[index] !== EntryState.Waiting);
-      this.#close(entry);
+      this.#close(entry, "gone");
     }
     return [...byLease.values()];
   }
 
-  #close(entry: EntryRef): void {
+  #close(entry: EntryRef, why: "answered" | "gone"): void {
     const { lease, index } = entry;
+    this.stopTallies.ended(lease.content.rollout, lease.states[index] as EntryState, why);
     lease.states[index] = EntryState.Closed;
     lease.openCount -= 1;
     this.#openCount -= 1;

@@ -8,10 +8,12 @@ export const EntryState = {
   Sent: 1,
   /** The offer left and was stopped since; the device has not been told. */
   Withdrawing: 2,
-  /** The device was told that the offer is withdrawn. */
+  /** The withdrawal left; the device may have it. */
   Withdrawn: 3,
+  /** The device has acknowledged the withdrawal: it will not accept the offer any more. */
+  Confirmed: 4,
   /** Answered by a report, or given back. */
-  Closed: 4,
+  Closed: 5,
 } as const;
 export type EntryState = (typeof EntryState)[keyof typeof EntryState];
 

@@ -36,15 +36,18 @@ export class OfferDispatcher {
     this.#logger = options.logger;
   }
 
-  /** Sends what can be sent to a device; returns the entries that it can never take. */
-  dispatch(device: string): readonly ReturnedEntries[] {
+  /**
+   * Sends what can be sent to a device; returns the entries that it can never take. `confirmed` is
+   * called when the device has acknowledged a withdrawal.
+   */
+  dispatch(device: string, confirmed: () => void): readonly ReturnedEntries[] {
     const slot = this.#table.slotOfDevice(device);
     const entries = this.#leases.entriesOf(device);
     if (slot === -1 || entries.length === 0) return [];
     const impossible: EntryRef[] = [];
     for (const entry of entries) {
       const state = entry.lease.states[entry.index];
-      if (state === EntryState.Withdrawing) this.#withdraw(slot, entry);
+      if (state === EntryState.Withdrawing) this.#withdraw(slot, entry, confirmed);
       else if (this.#leases.mayOffer(entry, this.#clock.monotonicMs())) {
         if (this.#offer(slot, entry) === "too-large") impossible.push(entry);
       }
@@ -71,11 +74,15 @@ export class OfferDispatcher {
     return outcome === "too-large" ? "too-large" : "other";
   }
 
-  #withdraw(slot: number, entry: EntryRef): void {
+  #withdraw(slot: number, entry: EntryRef, confirmed: () => void): void {
     const { content } = entry.lease;
     const generation = content.generations[entry.index] as number;
     const message: WithdrawMessage = { withdraw: { rollout: content.rollout, generation } };
-    const outcome = this.#table.link(slot).deliver("offer", Buffer.from(JSON.stringify(message)));
+    const payload = Buffer.from(JSON.stringify(message));
+    const outcome = this.#table.link(slot).deliver("offer", payload, () => {
+      this.#leases.setState(entry, EntryState.Confirmed);
+      confirmed();
+    });
     if (outcome !== "sent") return;
     this.#leases.setState(entry, EntryState.Withdrawn);
     this.#metrics.offersEnded("withdrawn", 1);

@@ -33,7 +33,7 @@ export const CLOSE_CAUSES = [
 export type CloseCause = (typeof CLOSE_CAUSES)[number];
 
 export type DeliveryOutcome =
-  /** Written; with QoS 1 `messageDelivered` follows when the device has acknowledged. */
+  /** Written; with QoS 1 `acknowledged` is called when the device has acknowledged it. */
   | "sent"
   /** Output or in-flight window is full; `sessionReady` follows when there is room. */
   | "blocked"
@@ -46,7 +46,7 @@ export interface DeviceLink {
   /** Lower-case hex serial of the certificate that the device showed. */
   readonly certificateSerial: string;
   /** Never queues beyond the session's bound and never waits for another device. */
-  deliver(channel: DownChannel, payload: Uint8Array): DeliveryOutcome;
+  deliver(channel: DownChannel, payload: Uint8Array, acknowledged?: () => void): DeliveryOutcome;
   /** A held message (`IntakeResult.Held`) is durable: acknowledge it, in order. */
   acknowledge(ticket: number): void;
   close(cause: CloseCause): void;

@@ -142,7 +142,11 @@ export class MqttConnection implements DeviceLink {
     this.close("closed");
   }
 
-  deliver(channel: DownChannel, payload: Uint8Array): DeliveryOutcome {
+  deliver(
+    channel: DownChannel,
+    payload: Uint8Array,
+    acknowledged: (() => void) | null = null,
+  ): DeliveryOutcome {
     if (this.#state !== State.Open || this.#peer?.identity.role !== "device") return "blocked";
     const { table } = this.#context;
     const qos = deliveryQos(table.state[this.#slot] as number, channel);
@@ -157,7 +161,7 @@ export class MqttConnection implements DeviceLink {
     let packetId = 0;
     if (qos === 1) {
       this.#window ??= new DeliveryWindow({ receiveMaximum: this.#receiveMaximum });
-      packetId = this.#window.open();
+      packetId = this.#window.open(acknowledged);
     }
     const message = { topic, payload, qos, packetId, retain: false, dup: false };
     this.#write(encodePublish(this.#level, message));

@@ -12,6 +12,8 @@ export const MAX_IN_FLIGHT = 32;
 export class DeliveryWindow {
   readonly #size: number;
   readonly #packetIds: number[] = [];
+  /** What to call, in the same order. */
+  readonly #listeners: ((() => void) | null)[] = [];
   #lastPacketId = 0;
 
   constructor(options: { receiveMaximum: number }) {
@@ -22,12 +24,13 @@ export class DeliveryWindow {
     return this.#packetIds.length >= this.#size;
   }
 
-  /** A packet id that is not in flight. */
-  open(): number {
+  /** A packet id that is not in flight. `acknowledged` is called when it is acknowledged. */
+  open(acknowledged: (() => void) | null): number {
     assert(!this.isFull, "the caller asks isFull first");
     do this.#lastPacketId = (this.#lastPacketId % 0xffff) + 1;
     while (this.#packetIds.includes(this.#lastPacketId));
     this.#packetIds.push(this.#lastPacketId);
+    this.#listeners.push(acknowledged);
     return this.#lastPacketId;
   }
 
@@ -36,6 +39,8 @@ export class DeliveryWindow {
     const index = this.#packetIds.indexOf(packetId);
     if (index === -1) return false;
     this.#packetIds.splice(index, 1);
+    const [acknowledged] = this.#listeners.splice(index, 1);
+    acknowledged?.();
     return true;
   }
 }

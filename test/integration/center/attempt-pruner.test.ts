@@ -86,6 +86,7 @@ async function show(bench: CenterBench, name: string): Promise<Rollout> {
     store,
     openRollout: () => undefined,
     predecessorsOf: () => [],
+    stops: { read: async () => null },
   });
   const rollout = await reader.read(`${TENANT}/${name}`, signal);
   assert(rollout !== null);

@@ -316,7 +316,8 @@ export class CenterBench implements AsyncDisposable {
     return new Promise((resolve, reject) => {
       const who = { actor: options.actor ?? "operator:test", reason: "a test" };
       const what = { tenant: TENANT, name, action, planDigest: options.planDigest ?? "" };
-      this.inbox.put({ kind: "command", ...what, ...who, resolve, reject });
+      const receivedAtMs = this.clock.monotonicMs();
+      this.inbox.put({ kind: "command", ...what, ...who, receivedAtMs, resolve, reject });
     });
   }
 

@@ -63,7 +63,8 @@ describe("a rollout of a configuration", () => {
     assert.equal(offer?.release, "settings@1");
     assert.equal(bench.rollout(number).plan.slot, "config");
     const record = await bench.record("conf");
-    const message = rolloutMessage({ record, revision: 1, plan: null, counts: [], tally: null });
+    const shown = { record, revision: 1, plan: null, counts: [], tally: null, reach: null };
+    const message = rolloutMessage(shown);
     assert.deepEqual([message.spec?.configuration, message.spec?.release], ["settings@1", ""]);
   });
 

@@ -16,6 +16,7 @@ function read(store: Store): Promise<Rollout | null> {
     store,
     openRollout: () => undefined,
     predecessorsOf: () => [],
+    stops: { read: async () => null },
   }).read("default/up", signal);
 }
 

@@ -177,6 +177,35 @@ describe("plan leases", () => {
     assert.equal(offered.heardOn("offer").length, 3);
   });
 
+  test("a stop is followed until its devices have confirmed, answered or gone", async (context) => {
+    const fixture = await GatewayFixture.start(context);
+    const confirming = await fixture.connectGranted("pump-1");
+    const leaving = await fixture.connectGranted("pump-2");
+    const answering = await fixture.connectGranted("pump-3");
+    lease(fixture, "pump-1", { id: "l-1", generation: 7 });
+    lease(fixture, "pump-2", { id: "l-2", generation: 8 });
+    lease(fixture, "pump-3", { id: "l-3", generation: 9 });
+    await isOffered(confirming, 7);
+    await isOffered(leaving, 8);
+    await isOffered(answering, 9);
+    // These two take nothing more from their sockets: they cannot acknowledge the withdrawal.
+    leaving.socket.pause();
+    answering.socket.pause();
+    stopEpoch(fixture, 2n);
+    const counts = (): number[][] =>
+      fixture.center
+        .saidOf("stopAcknowledgement")
+        .filter((stop) => stop.stopEpoch === 2n)
+        .map(({ counts: c }) => [c?.held, c?.told, c?.confirmed, c?.answered, c?.gone].map(Number));
+    await waitUntil("one has confirmed", () => counts().at(-1)?.[2] === 1);
+    assert.deepEqual(counts().at(-1), [3, 3, 1, 0, 0]);
+    leaving.socket.destroy();
+    void answering.publish("report", report(9, "accepted"));
+    await waitUntil("all are accounted for", () => counts().at(-1)?.[4] === 1);
+    await waitUntil("all are accounted for", () => counts().at(-1)?.[3] === 1);
+    assert.deepEqual(counts().at(-1), [3, 3, 1, 1, 1]);
+  });
+
   test("leased offers go on while the center is away", async (context) => {
     const fixture = await GatewayFixture.start(context);
     const device = await fixture.connect("pump-1");
