@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * Keeps how far the latest stop, pause or hold of each rollout has got: gateways say it, people
- * read it. It decides nothing. Written beside the loop, as often as the Store takes it; a center that
- * starts again shows what was written and measures nothing more of that stop.
+ * read it. It decides nothing. Written beside the loop, as often as the Store takes it; a center
+ * that starts again shows what was written and measures nothing more of that stop.
  *
  * Limit: the 1,000 latest stops stay in memory; of older ones nothing more is taken.
  */

@@ -11,6 +11,7 @@ import type { Session } from "../client.ts";
 import type { Bar, Progress } from "../progress/progress.ts";
 import { required } from "../required.ts";
 import { ENDED_ATTEMPTS } from "../views/rollouts.ts";
+import { stopFigures } from "../views/stop-reach.ts";
 import type { ActResult } from "./demo-result.ts";
 
 /** What a device itself says it runs. */
@@ -78,6 +79,7 @@ export async function playAct(context: ActContext, plan: ActPlan): Promise<ActRe
     blastRadiusPlanned: await plannedRadius(session, rollout),
     blastRadiusActual: rollout.progress?.maxUnproven ?? 0,
     halted: rollout.state !== RolloutState.SUCCEEDED,
+    stop: rollout.stopReach === undefined ? null : stopFigures(rollout.stopReach),
     seconds: Math.round(seconds * 10) / 10,
     doubleActivations: sum(after, before),
     unaccounted: await countUnaccounted(session, plan, rollout, before, after),

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What `muster demo --json` prints: one object, the same figures that the text shows. */
 
+import type { StopFigures } from "../views/stop-reach.ts";
+
 export interface ActResult {
   readonly name: string;
   /** `shop@1.0.0`. */
@@ -17,6 +19,8 @@ export interface ActResult {
   readonly blastRadiusActual: number;
   /** The gate stopped it. */
   readonly halted: boolean;
+  /** How far that stop got, and how fast; null = nothing was stopped. */
+  readonly stop: StopFigures | null;
   readonly seconds: number;
   /** Activations of the same release under the same generation beyond the first, on any device. */
   readonly doubleActivations: number;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What a person reads after the demo: what was seen, act by act, and what to try next. */
 import type { ActResult, DemoResult } from "./demo-result.ts";
+import { devicesText, gatewaysText } from "../views/stop-reach.ts";
 import type { LocalInstallation } from "./local-installation.ts";
 
 export function demoSummary(result: DemoResult): string[] {
@@ -29,6 +30,9 @@ function actLines(act: ActResult, index: number): string[] {
     `Act ${index + 1}: ${act.name} (${act.release})`,
     `  ${end}, ${seconds} s`,
     `  ${radius}`,
+    ...(act.stop === null
+      ? []
+      : [`  the stop reached ${gatewaysText(act.stop)}, ${devicesText(act.stop)}`]),
   ];
 }
 

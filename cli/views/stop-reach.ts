@@ -41,12 +41,7 @@ export function stopFigures({ gateways, notConnected }: StopReach): StopFigures 
 /** "2 of 2 gateways after 12 ms; 998 of 1,000 devices with an offer after 85 ms; 2 were …". */
 export function stopReachText(reach: StopReach): string {
   const figures = stopFigures(reach);
-  const parts = [
-    `${figures.gatewaysInformed} of ${countOf(figures.gateways, "gateway")}` +
-      afterText(figures.gatewaysMs),
-    ...cutOffTexts(reach),
-    devicesText(figures),
-  ];
+  const parts = [gatewaysText(figures), ...cutOffTexts(reach), devicesText(figures)];
   if (figures.devicesAnswered > 0) {
     parts.push(`${formatCount(figures.devicesAnswered)} had answered it meanwhile`);
   }
@@ -59,7 +54,14 @@ export function stopReachText(reach: StopReach): string {
   return parts.join("; ");
 }
 
-function devicesText(figures: StopFigures): string {
+/** "2 of 2 gateways after 12 ms". */
+export function gatewaysText(figures: StopFigures): string {
+  const { gatewaysInformed, gateways, gatewaysMs } = figures;
+  return `${gatewaysInformed} of ${countOf(gateways, "gateway")}${afterText(gatewaysMs)}`;
+}
+
+/** "998 of 1,000 devices with an unanswered offer after 85 ms". */
+export function devicesText(figures: StopFigures): string {
   if (figures.devices === 0) return "no device had an unanswered offer";
   const { devicesInformed, devices, devicesMs } = figures;
   const which = `${countOf(devices, "device")} with an unanswered offer`;

@@ -46,7 +46,7 @@ function waysOf(
   const ways = new Map<string, Way>();
   for (const entry of history.journal) {
     if (entry.op === "connect" || entry.op === "disconnect") continue;
-    if (entry.op === "report" || entry.op === "ack") continue;
+    if (entry.op === "report" || entry.op === "ack" || entry.op === "withdrawn") continue;
     const isOwn = entry.rollout === rollout.number || entry.rollout === child?.number;
     const key = `${entry.device} ${entry.slot}`;
     if (entry.op !== "accept") runs.set(key, entry.digest);

@@ -1,15 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * After offers are withheld (a stop or a pause) no device accepts longer than an offer that had
- * left may be accepted.
+ * left may be accepted; and none accepts what it has taken the withdrawal of.
  */
 import { nameOf, timeOf } from "./device-attempts.ts";
 import type { Checker, History, RolloutHistory, Violation } from "./history.ts";
 
-export const checkStops: Checker = (history) =>
-  history.rollouts.flatMap((rollout) =>
+export const checkStops: Checker = (history) => [
+  ...history.rollouts.flatMap((rollout) =>
     withheldSpans(history, rollout).flatMap((span) => lateAccepts(history, rollout, span)),
-  );
+  ),
+  ...acceptsAfterWithdrawal(history),
+];
+
+function acceptsAfterWithdrawal({ journal }: History): Violation[] {
+  const withdrawnAtMs = new Map<string, number>();
+  const violations: Violation[] = [];
+  for (const entry of journal) {
+    if (entry.op !== "withdrawn" && entry.op !== "accept") continue;
+    const key = `${entry.device} ${entry.rollout} ${entry.generation}`;
+    const atMs = withdrawnAtMs.get(key);
+    if (entry.op === "withdrawn") withdrawnAtMs.set(key, entry.at);
+    else if (atMs !== undefined) {
+      const story =
+        `${entry.device} accepted generation ${entry.generation} at ${timeOf(entry.at)}; ` +
+        `it had taken its withdrawal at ${timeOf(atMs)}`;
+      violations.push({ invariant: "stops", story });
+    }
+  }
+  return violations;
+}
 
 interface Span {
   readonly fromMs: number;

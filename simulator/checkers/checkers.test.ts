@@ -228,6 +228,14 @@ describe("stops", () => {
     resumed.accepts("one").ends([["one", "succeeded"]]);
     assert.deepEqual(CHECKERS["stops"]?.(resumed.history), []);
   });
+
+  it("let nobody accept what it has taken the withdrawal of", () => {
+    const run = new SampleRun().takesWithdrawal("one").accepts("one");
+    const [violation] = CHECKERS["stops"]?.(run.ends([["one", "succeeded"]]).history) ?? [];
+    assert.match(violation?.story ?? "", /one accepted .* had taken its withdrawal/);
+    const other = new SampleRun().takesWithdrawal("two").accepts("one");
+    assert.deepEqual(CHECKERS["stops"]?.(other.ends([["one", "succeeded"]]).history), []);
+  });
 });
 
 describe("rollbacks", () => {

@@ -95,6 +95,7 @@ class AttemptReader {
     switch (entry.op) {
       case "connect":
       case "disconnect":
+      case "withdrawn":
         return;
       case "ack":
         return this.#heard(entry, at);

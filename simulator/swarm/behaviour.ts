@@ -18,6 +18,7 @@ import { hash53 } from "../../domain/hash.ts";
  * | lying | says installed; its evidence stays what it was |
  * | offline | never connects, or leaves after its hello |
  * | bad-hardware | is of revision rev-b, on which some releases fail their health check |
+ * | hesitant | looks at an offer for a minute before it accepts |
  */
 export const BEHAVIOURS = [
   "good",
@@ -28,6 +29,7 @@ export const BEHAVIOURS = [
   "lying",
   "offline",
   "bad-hardware",
+  "hesitant",
 ] as const;
 export type Behaviour = (typeof BEHAVIOURS)[number];
 

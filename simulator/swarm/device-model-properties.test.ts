@@ -75,8 +75,9 @@ function play(behaviour: Behaviour, script: readonly Action[], names: readonly s
   };
   for (const step of script) {
     if (step.kind === "offer") driver.offer(offerOf(step.generation, names[step.generation - 1]!));
-    else if (step.kind === "withdraw") driver.model.withdrawn(step.generation);
-    else if (step.kind === "connect") driver.run(driver.model.connected());
+    else if (step.kind === "withdraw") {
+      driver.run(driver.model.withdrawn({ rollout: 1, generation: step.generation }));
+    } else if (step.kind === "connect") driver.run(driver.model.connected());
     else if (step.kind === "restart") restart();
     else if (step.kind === "acknowledge") {
       const reports = [...driver.model.pendingReports()];

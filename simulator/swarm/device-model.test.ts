@@ -100,7 +100,7 @@ describe("a pretend device", () => {
 
   it("refuses an offer that was withdrawn or is over, also while it prepares", () => {
     const driver = new ModelDriver({ behaviour: "good" });
-    driver.model.withdrawn(1);
+    driver.run(driver.model.withdrawn({ rollout: 1, generation: 1 }));
     driver.offer(offerOf(1, "1.0.0"));
     driver.offer(offerOf(2, "1.0.0", { expiresAtMs: driver.clock.wallMs() + 1_000 }));
     driver.clock.advance(2_000);
@@ -108,6 +108,20 @@ describe("a pretend device", () => {
     const reasons = [...driver.model.pendingReports()].map(({ reason }) => reason);
     assert.deepEqual(reasons, ["withdrawn", "expired"]);
     assert.equal(driver.model.exposedRollouts.size, 0);
+  });
+
+  it("hesitates before it accepts, where that is its behaviour", () => {
+    const driver = new ModelDriver({ behaviour: "hesitant" });
+    driver.offer(offerOf(1, "1.0.0"));
+    driver.perform(driver.pool.shift()!);
+    assert.deepEqual(driver.phases(1), [], "it has what it needs, and waits");
+    driver.settle();
+    assert.deepEqual(driver.phases(1), [...FULL, "installed"]);
+    driver.offer(offerOf(2, "2.0.0"));
+    driver.perform(driver.pool.shift()!);
+    driver.run(driver.model.withdrawn({ rollout: 1, generation: 2 }));
+    driver.settle();
+    assert.deepEqual(driver.phases(2), ["rejected"]);
   });
 
   it("refuses what is for another device", () => {

@@ -7,7 +7,7 @@
  * gets exactly one last word, reports wait until they are acknowledged), except for those that its
  * behaviour breaks. A device that fell silent takes inputs and does nothing.
  */
-import type { OfferPayload } from "../../protocol/device/offer.ts";
+import type { OfferPayload, WithdrawMessage } from "../../protocol/device/offer.ts";
 import type { DeviceReport } from "../../protocol/device/report.ts";
 import { SLOTS } from "../../protocol/device/status.ts";
 import type { DeviceHeartbeat, DeviceHello, Slot } from "../../protocol/device/status.ts";
@@ -142,8 +142,12 @@ export class DeviceModel {
   }
 
   /** The offer of this generation may not be accepted any more. */
-  withdrawn(generation: number): void {
+  withdrawn({ rollout, generation }: WithdrawMessage["withdraw"]): readonly Effect[] {
+    if (this.#isMuted) return [];
     this.#core.withdraw(generation);
+    this.#core.record({ op: "withdrawn", rollout, generation });
+    for (const slot of this.#slots.values()) slot.withdrawn(generation);
+    return this.#core.takeEffects();
   }
 
   prepared(offer: OfferPayload, release: PreparedRelease): readonly Effect[] {

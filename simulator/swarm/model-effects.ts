@@ -14,7 +14,7 @@ export type ModelTimer =
       readonly kind: "attempt";
       readonly slot: Slot;
       readonly generation: number;
-      readonly step: "install" | "check" | "recover" | "run";
+      readonly step: "consider" | "install" | "check" | "recover" | "run";
     }
   /** The end of the connection of that number, counted by the model. */
   | { readonly kind: "drop" | "leave"; readonly connection: number };
@@ -64,7 +64,8 @@ interface AttemptName {
 
 /**
  * A line of the journal. `accept` holds the whole offer: a device that starts again goes on with
- * it. `confirm`: the release ran already. `lie`: it will say that it runs what it does not.
+ * it. `withdrawn`: from here on the offer may not be accepted. `confirm`: the release ran already.
+ * `lie`: it will say that it runs what it does not.
  */
 export type Operation =
   | ({ readonly op: "accept"; readonly offer: OfferPayload } & AttemptName)
@@ -80,6 +81,7 @@ export type Operation =
       /** An answer of before is sent again, word for word. */
       readonly isRepeat?: true;
     } & AttemptName)
+  | { readonly op: "withdrawn"; readonly rollout: number; readonly generation: number }
   | {
       readonly op: "ack";
       readonly rollout: number;

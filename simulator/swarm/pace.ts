@@ -8,6 +8,8 @@ export type Span = readonly [leastMs: number, mostMs: number];
 export interface Pace {
   /** Unpacking and staging, download not counted. */
   readonly installMs: Span;
+  /** How long a hesitant device looks at an offer. */
+  readonly considerMs: Span;
   /** The release's health check. */
   readonly checkMs: Span;
   /** A slow device takes so many times longer. */
@@ -22,6 +24,7 @@ export interface Pace {
 
 export const DEFAULT_PACE: Pace = {
   installMs: [200, 1_000],
+  considerMs: [50_000, 70_000],
   checkMs: [50, 300],
   slowFactor: 10,
   rebootMs: [500, 2_000],

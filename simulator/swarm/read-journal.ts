@@ -31,6 +31,7 @@ export class JournalReader {
 
   take(operation: Operation): void {
     if (operation.op === "ack") return this.#reports.acknowledge(operation);
+    if (operation.op === "withdrawn") return; // Its answer is a report.
     const slot = this.#slot(operation.slot);
     switch (operation.op) {
       case "accept":

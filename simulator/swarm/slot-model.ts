@@ -22,6 +22,7 @@ import { judgeOffer, judgeStillGood, misfit } from "./judge-offer.ts";
 import type { ModelCore, Said } from "./model-core.ts";
 import type { DownloadedRelease, ModelTimer, Operation } from "./model-effects.ts";
 import type { PreparedRelease, RefusedWork } from "./model-effects.ts";
+import type { Span } from "./pace.ts";
 
 /** What runs; digest "" = nothing. */
 export interface Installed {
@@ -64,6 +65,8 @@ export class SlotModel {
   #other: Installed;
   #answer: DeviceReport | null;
   #candidate: OfferPayload | null;
+  /** What a hesitant device prepared for its candidate. */
+  #considered: PreparedRelease | null = null;
   #attempt: Attempt | null = null;
   /** The attempt that the device was at when it was stopped; accepted already. */
   #reopened: SlotMemory["open"];
@@ -119,6 +122,25 @@ export class SlotModel {
   prepared(generation: number, release: PreparedRelease): void {
     const offer = this.#candidate;
     if (offer?.generation !== generation) return;
+    const { behaviour, pace } = this.#core.facts;
+    const hesitates = behaviour === "hesitant" && !this.#core.isWithdrawn(offer);
+    if (!hesitates || this.#reopened !== null) return this.#decide(offer, release);
+    this.#considered = release;
+    this.#consider(generation, pace.considerMs);
+  }
+
+  /** A hesitant device makes up its mind soon. */
+  withdrawn(generation: number): void {
+    if (this.#candidate?.generation !== generation || this.#considered === null) return;
+    this.#consider(generation, this.#core.facts.pace.checkMs);
+  }
+
+  #consider(generation: number, span: Span): void {
+    const timer = { kind: "attempt", slot: this.#slot, generation, step: "consider" } as const;
+    this.#core.wait(timer, this.#core.drawMs(span));
+  }
+
+  #decide(offer: OfferPayload, release: PreparedRelease): void {
     this.#candidate = null;
     const refusal = this.#refusalOf(offer, release);
     if (refusal !== null) this.#giveUp(offer, refusal);
@@ -134,6 +156,11 @@ export class SlotModel {
   }
 
   elapsed(timer: Extract<ModelTimer, { kind: "attempt" }>): void {
+    if (timer.step === "consider") {
+      const offer = this.#candidate;
+      if (offer?.generation !== timer.generation || this.#considered === null) return;
+      return this.#decide(offer, this.#considered);
+    }
     const attempt = this.#attempt;
     if (attempt?.offer.generation !== timer.generation) return;
     const { step } = timer;

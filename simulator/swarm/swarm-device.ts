@@ -111,7 +111,7 @@ export class SwarmDevice implements WheelMember, Receiver, Pick<Clock, "setTimer
     if (message.topic !== downTopic(tenant, this.model.device, "offer")) return;
     const json = parse(message.payload);
     const withdrawal = withdrawMessageSchema.safeParse(json);
-    if (withdrawal.success) return this.model.withdrawn(withdrawal.data.withdraw.generation);
+    if (withdrawal.success) return this.#carryOut(this.model.withdrawn(withdrawal.data.withdraw));
     if (!this.#take(json)) return this.#takeLater(json);
   }
 

@@ -83,7 +83,7 @@ const NAME_OF_PHASE: { readonly [phase in ReportPhase]?: keyof SwarmStats } = {
 };
 
 const NAME_OF_OPERATION: {
-  readonly [op in Exclude<JournalOperation["op"], "confirm">]: keyof SwarmStats;
+  readonly [op in Exclude<JournalOperation["op"], "confirm" | "withdrawn">]: keyof SwarmStats;
 } = {
   accept: "accepted",
   activate: "activations",
@@ -98,7 +98,7 @@ const NAME_OF_OPERATION: {
 };
 
 export function countOperation(counts: SwarmCounts, operation: JournalOperation): void {
-  if (operation.op === "confirm") return;
+  if (operation.op === "confirm" || operation.op === "withdrawn") return;
   if (operation.op === "report" && operation.isRepeat === true) return;
   counts[NAME_OF_OPERATION[operation.op]] += 1;
   if (operation.op !== "report") return;

@@ -98,6 +98,11 @@ export class SampleRun {
       .says(device, "installed", which);
   }
 
+  takesWithdrawal(device: string, which: Which = {}): this {
+    const { rollout, generation } = nameOf(device, which);
+    return this.#does(device, { op: "withdrawn", rollout, generation });
+  }
+
   /** Time in which nothing happens. */
   passes(milliseconds: number): this {
     this.nowMs += milliseconds;

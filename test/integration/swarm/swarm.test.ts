@@ -24,6 +24,7 @@ const COUNTS: { readonly [behaviour in Behaviour]: number } = {
   lying: 3,
   offline: 6,
   "bad-hardware": 4,
+  hesitant: 0,
 };
 const DEVICE_COUNT = 60;
 const WORKING = COUNTS.good + COUNTS.slow + COUNTS.flaky + COUNTS["bad-hardware"];
