@@ -109,6 +109,10 @@ describe("the tally by slice and site", () => {
     const first = positions.filter((position) => position < 50).length;
     assert.deepEqual(held?.pending, [first - 1, positions.length - first - 1]);
     assert.deepEqual(held?.restSites, { accepted: 1, failed: 0 });
+    for (let slice = 0; slice < SLICES; slice++) {
+      const isRest = (position: number): boolean => inSlice(slice)(position) && !isHeld(position);
+      assert.deepEqual(held?.restSlices[slice], countAnew(pages, isRest));
+    }
     assert.equal(underWay()[3], 1);
     assert.equal(underWay()[4], 0);
     assert.equal(tally.sight(() => pages, WAVES, []).held, null);

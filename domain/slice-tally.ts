@@ -5,7 +5,7 @@
  * again only where one of the two flags is new. Both flags are set once and never cleared, so the
  * sums only grow and nothing is ever taken back.
  *
- * Memory: 1 byte a position, 17 bytes a site.
+ * Memory: 1 byte a position, 17 bytes a site; as much again while a slice is held.
  */
 import { assert } from "./assert.ts";
 import { ATTEMPT, CELL_FLAGS, isUnderWay } from "./attempt.ts";
@@ -31,6 +31,8 @@ export interface HeldCounts {
   /** By wave: pending, and not offered. */
   readonly pending: readonly number[];
   readonly restSites: SiteCounts;
+  /** By slice: without the devices that are in a held slice too. */
+  readonly restSlices: readonly UnitCounts[];
 }
 
 export interface SiteCounts {
@@ -191,7 +193,7 @@ export class SliceTally implements Tally {
     joined: readonly JoinedRange[],
   ): HeldCounts {
     const pending = waves.map(() => 0);
-    const restFlags = new Uint8Array(this.plan.siteCount);
+    const rest = new SliceTally(this.plan);
     let accepted = 0;
     let failures = 0;
     for (const page of pages) {
@@ -200,8 +202,7 @@ export class SliceTally implements Tally {
         const position = base + cell;
         const flags = page.flags[cell] ?? 0;
         if (!slices.some((slice) => this.isIn(position, slice))) {
-          const site = this.plan.sites[position] ?? 0;
-          restFlags[site] = (restFlags[site] ?? 0) | flags;
+          rest.take(position, flags & SEEN);
           continue;
         }
         if ((flags & CELL_FLAGS.exposed) !== 0) accepted++;
@@ -211,18 +212,9 @@ export class SliceTally implements Tally {
         pending[wave] = (pending[wave] ?? 0) + 1;
       }
     }
-    return { accepted, failures, pending, restSites: countSites(restFlags) };
+    const restSlices = this.plan.slices.map((_, slice) => rest.slice(slice));
+    return { accepted, failures, pending, restSites: rest.sites, restSlices };
   }
-}
-
-function countSites(flags: Uint8Array): SiteCounts {
-  let accepted = 0;
-  let failed = 0;
-  for (const bits of flags) {
-    if ((bits & CELL_FLAGS.exposed) !== 0) accepted++;
-    if ((bits & CELL_FLAGS.failed) !== 0) failed++;
-  }
-  return { accepted, failed };
 }
 
 function grow(counts: Uint32Array, index: number): void {

@@ -240,6 +240,28 @@ describe("slices", () => {
     assert.equal(gateVerdict(holds, inputOf(3, 900, { sight, heldSlices })).kind, "go");
   });
 
+  test("of which the worst makes others look bad are judged without it", () => {
+    const holds = frameOf({}, { onSliceFailure: "hold-slice" });
+    const region = { ...none, accepted: 500, failures: 40 };
+    const revision = { ...none, accepted: 100, failures: 40 };
+    const both = sightOf({
+      sites: { accepted: 0, failed: 0 },
+      siteCount: 0,
+      slices: [region, revision],
+    });
+    const verdict = gateVerdict(holds, inputOf(40, 1_000, { sight: both }));
+    assert(verdict.kind === "hold");
+    assert.deepEqual(
+      verdict.slices.map(({ slice }) => slice),
+      [1],
+    );
+    const restSlices = [{ ...region, accepted: 450, failures: 0 }, none];
+    const held = { accepted: 100, failures: 40, pending: [], restSites: both.tally.sites };
+    const sight = { ...both, held: { ...held, restSlices } };
+    const heldSlices = verdict.slices;
+    assert.equal(gateVerdict(holds, inputOf(0, 900, { sight, heldSlices })).kind, "go");
+  });
+
   test("the more there are, the more evidence each needs", () => {
     const counts = [1, 8, 64].map((slices) => evidentFailures(frameOf(), slices, [100])[0] ?? 0);
     assert.deepEqual(counts, [6, 7, 8]);

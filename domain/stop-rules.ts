@@ -13,7 +13,8 @@ import { countsRule, type Forgiven, type GateEvidence } from "./gate.ts";
 import type { HeldSlice, PlanLimits, RolloutSpec, SliceForgiven } from "./rollout.ts";
 import { fewestEvident, isEvidentWithin } from "./finite-horizon.ts";
 import { createSequentialTest, type SequentialTest } from "./sequential-test.ts";
-import type { GateSight } from "./slice-tally.ts";
+import { assert } from "./assert.ts";
+import type { GateSight, UnitCounts } from "./slice-tally.ts";
 
 /** What the rules are made of: the part of a rollout's frame that its gate needs. */
 export interface GateFrame {
@@ -53,7 +54,7 @@ export function gateVerdict(frame: GateFrame, input: GateInput): GateVerdict {
   if (test === null) return { kind: "go" };
   const holds = frame.spec.gate.onSliceFailure === "hold-slice";
   const failing = holds ? failingSlices(test, frame, input, Number.POSITIVE_INFINITY) : [];
-  if (failing.length > 0) return { kind: "hold", slices: failing };
+  if (failing.length > 0) return { kind: "hold", slices: [worstOf(failing)] };
   if (isWholeEvident(test, input)) {
     return { kind: "stop", why: sentence(test, frame, input, wholeCounts(input), "") };
   }
@@ -118,21 +119,39 @@ function isWholeEvident(test: SequentialTest, input: GateInput): boolean {
 
 const NOT_FORGIVEN: SliceForgiven = { failures: 0, accepted: 0, underWay: 0, failedSites: 0 };
 
+interface FailingSlice extends HeldSlice {
+  readonly failureShare: number;
+}
+
+/**
+ * One at a time: its devices may be what makes the others look bad, and without them those are
+ * judged anew at once.
+ */
+function worstOf([first, ...others]: readonly FailingSlice[]): HeldSlice {
+  assert(first !== undefined, "a slice is failing");
+  const { slice, why } = others.reduce(
+    (worst, other) => (other.failureShare > worst.failureShare ? other : worst),
+    first,
+  );
+  return { slice, why };
+}
+
 function failingSlices(
   test: SequentialTest,
   frame: GateFrame,
   input: GateInput,
   most: number,
-): HeldSlice[] {
-  const failing: HeldSlice[] = [];
+): FailingSlice[] {
+  const failing: FailingSlice[] = [];
   if (input.sight === null) return failing;
-  const { tally } = input.sight;
+  const { tally, held } = input.sight;
   const { isGrowing = false } = input;
   for (const [slice, { name, deviceCount, siteCount }] of tally.plan.slices.entries()) {
     if (failing.length >= most) break;
-    if (input.heldSlices.some((held) => held.slice === slice)) continue;
-    const forgiven = input.forgivenSlices[slice] ?? NOT_FORGIVEN;
-    const { accepted, failures, sitesAccepted, sitesFailed } = tally.slice(slice);
+    if (input.heldSlices.some((other) => other.slice === slice)) continue;
+    const seen = held?.restSlices[slice] ?? tally.slice(slice);
+    const { accepted, failures, sitesAccepted, sitesFailed } = seen;
+    const forgiven = forgivenWithin(input.forgivenSlices[slice] ?? NOT_FORGIVEN, seen);
     const counts: BothCounts = {
       devices: {
         accepted,
@@ -149,9 +168,19 @@ function failingSlices(
       },
     };
     if (!isEvidentByBoth(test, counts)) continue;
-    failing.push({ slice, why: sentence(test, frame, input, counts, ` in slice ${name}`) });
+    const why = sentence(test, frame, input, counts, ` in slice ${name}`);
+    failing.push({ slice, why, failureShare: failures / accepted });
   }
   return failing;
+}
+
+/** Of what was forgiven some may be of devices whose other slice is held now. */
+function forgivenWithin(forgiven: SliceForgiven, seen: UnitCounts): SliceForgiven {
+  return {
+    ...forgiven,
+    failures: Math.min(forgiven.failures, seen.failures),
+    failedSites: Math.min(forgiven.failedSites, seen.sitesFailed),
+  };
 }
 
 function isEvidentByBoth(test: SequentialTest, { devices, sites }: BothCounts): boolean {

@@ -20,7 +20,12 @@ import {
 import { packReports } from "../../protocol/link/report-columns.ts";
 import { MAX_BATCH_REPORTS, ReportSet } from "../ingest/report-record.ts";
 import { LeaseDesk } from "../rollouts/lease-desk.ts";
-import { LoopInbox, oneState } from "../rollouts/loop-inbox.ts";
+import {
+  LoopInbox,
+  oneState,
+  type AnswerItem,
+  type CommandAction,
+} from "../rollouts/loop-inbox.ts";
 import type { LeaseMessage } from "../rollouts/offer-desk.ts";
 import type { OpenRollout } from "../rollouts/open-rollout.ts";
 import { RolloutLoop, type LoopOutputs } from "../rollouts/rollout-loop.ts";
@@ -119,16 +124,20 @@ export class RehearsedCenter implements AsyncDisposable {
     return center;
   }
 
-  /** Starts the rollout; the answer is in after the next step. */
+  /** Starts the rollout. */
   start(): void {
     this.fleet.begin();
-    const { tenant, name } = this.script;
+    this.command("start", this.script.name);
+  }
+
+  /** What an operator does; it is done after the next step. */
+  command(action: CommandAction, name: string): void {
     this.inbox.put({
       kind: "command",
       receivedAtMs: this.clock.monotonicMs(),
-      tenant,
+      tenant: this.script.tenant,
       name,
-      action: "start",
+      action,
       planDigest: "",
       actor: "system:rehearsal",
       reason: "rehearsal",
@@ -153,6 +162,16 @@ export class RehearsedCenter implements AsyncDisposable {
     this.opened ??= this.loop.openRollout(this.script.rolloutNumber);
     assert(this.opened !== undefined, "the rehearsed rollout was started");
     return this.opened;
+  }
+
+  /** Every rollout that is open now: this one, its rollback, and those of the script beside it. */
+  get openRollouts(): Iterable<OpenRollout> {
+    return this.loop.openRollouts;
+  }
+
+  /** What came back for the question of a gate. */
+  answer(item: Omit<AnswerItem, "kind">): void {
+    this.inbox.put({ kind: "answer", ...item });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -182,7 +201,7 @@ export class RehearsedCenter implements AsyncDisposable {
         // What was put back is known by its digest alone.
         releaseByDigest: (digest) => ({ release: digest, manifestBytes: 1, downloadBytes: 1 }),
         newLeaseId: () => `rehearsal-${++this.leaseCount}`,
-        // Nobody outside is asked: the script has no analysis.
+        // Nobody outside is asked: who plays the script answers, where it has an analysis.
         analyses: { keep: () => {} },
         faultPoint: () => {},
         isPlanted: () => false,

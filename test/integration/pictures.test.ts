@@ -5,11 +5,11 @@ import { globSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { drawPicture, PICTURES, PICTURES_FOLDER } from "../../scripts/pictures.ts";
+import { ALL_PICTURES, drawPicture, PICTURES_FOLDER } from "../../scripts/pictures.ts";
 import { root } from "../../scripts/stage.ts";
 
 describe("the pictures of the pages", () => {
-  for (const picture of PICTURES) {
+  for (const picture of ALL_PICTURES) {
     test(`${picture.name} shows ${picture.example}`, async () => {
       const file = `${PICTURES_FOLDER}/${picture.name}.svg`;
       const isSame = (await readFile(join(root, file), "utf8")) === (await drawPicture(picture));
@@ -18,12 +18,12 @@ describe("the pictures of the pages", () => {
   }
 
   test("are all drawn by the script, and each is on a page", async () => {
-    const drawn = PICTURES.map(({ name }) => `${PICTURES_FOLDER}/${name}.svg`).toSorted();
+    const drawn = ALL_PICTURES.map(({ name }) => `${PICTURES_FOLDER}/${name}.svg`).toSorted();
     const there = globSync(`${PICTURES_FOLDER}/*`, { cwd: root }).toSorted();
     assert.deepEqual(there, drawn);
     const pages = globSync("docs/{concepts,guides}/*.md", { cwd: root });
     const texts = await Promise.all(pages.map((page) => readFile(join(root, page), "utf8")));
-    for (const { name } of PICTURES) {
+    for (const { name } of ALL_PICTURES) {
       const isShown = texts.some((text) => text.includes(`../pictures/${name}.svg`));
       assert.ok(isShown, `no page shows ${name}.svg`);
     }
