@@ -13,7 +13,6 @@ import { readRollout, toJson } from "../center/rollouts/rollout-record.ts";
 import { loadText } from "../cli/documents/load-documents.ts";
 import { toRolloutSpec } from "../cli/documents/rollout-document.ts";
 import type { RolloutSpec } from "../domain/rollout.ts";
-import type { StoredDocument } from "../ports/store.ts";
 import { RolloutSpecSchema } from "../protocol/gen/muster/v1/deploy_pb.ts";
 import { drawFilm } from "./pictures/draw-film.ts";
 import { drawPlay } from "./pictures/draw.ts";
@@ -119,7 +118,7 @@ function asReviewed(script: RehearsalScript): RehearsalScript {
     ...script,
     documents: documents.map((document) => {
       if (document.kind !== "rollout") return document;
-      const record = readRollout({ ...document, revision: 1 } as StoredDocument);
+      const record = readRollout({ ...document, revision: 1 });
       const state = spec.approval === "required" ? "awaiting-approval" : record.progress.state;
       const progress = { ...record.progress, state };
       return { ...document, value: toJson({ ...record, spec, progress }) };
