@@ -118,8 +118,9 @@ class RolloutPicture {
     this.#sentence = sentence;
     const { plan, progress } = rollout;
     if (plan === undefined || progress === undefined) return;
-    this.#whole ??= this.#progress.bar("rollout", plan.deviceCount);
-    this.#whole.update(countIn(progress.byState, ENDED_ATTEMPTS), stateCounts(progress.byState));
+    const done = countIn(progress.byState, ENDED_ATTEMPTS);
+    this.#whole ??= this.#progress.bar("rollout", plan.deviceCount, "count", done);
+    this.#whole.update(done, stateCounts(progress.byState));
     for (const wave of progress.waves) this.#showWave(plan.waves.length, wave);
     this.#progress.status(
       `${progress.unproven} unproven of at most ${plan.blastRadiusBound}, ` +
@@ -135,12 +136,12 @@ class RolloutPicture {
     const total = Object.values(wave.byState).reduce((sum, count) => sum + count, 0);
     const waiting = wave.byState["pending"] ?? 0;
     if (total === 0 || (waiting === total && !this.#waves.has(wave.number))) return;
+    const ended = countIn(wave.byState, ENDED_ATTEMPTS);
     let bar = this.#waves.get(wave.number);
     if (bar === undefined) {
-      bar = this.#progress.bar(`wave ${wave.number}/${waveCount}`, total);
+      bar = this.#progress.bar(`wave ${wave.number}/${waveCount}`, total, "count", ended);
       this.#waves.set(wave.number, bar);
     }
-    const ended = countIn(wave.byState, ENDED_ATTEMPTS);
     bar.update(ended);
     if (ended === total) bar.finish();
   }

@@ -81,7 +81,7 @@ describe("commands fit the state, or are a bug of the caller", () => {
     { event: { kind: "resume" }, from: ["paused"], to: "running" },
     {
       event: { kind: "stop", why: "w", rollback: false },
-      from: ["running", "paused", "awaiting-approval"],
+      from: ["planned", "running", "paused", "awaiting-approval"],
       to: "stopping",
     },
     {

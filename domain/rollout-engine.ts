@@ -25,12 +25,13 @@ import {
 import type { GateSight } from "./slice-tally.ts";
 import { blastRadiusFilled } from "./offer-budget.ts";
 import { gateVerdict } from "./stop-rules.ts";
-import type {
-  HeldSlice,
-  PlanLimits,
-  RolloutProgress,
-  RolloutSpec,
-  RolloutState,
+import {
+  isUnstarted,
+  type HeldSlice,
+  type PlanLimits,
+  type RolloutProgress,
+  type RolloutSpec,
+  type RolloutState,
 } from "./rollout.ts";
 import { countOf } from "./units.ts";
 import { restartReach, stepZones } from "./zone-progress.ts";
@@ -125,11 +126,12 @@ export function stepRollout(
 }
 
 /**
- * A rollout that ended, or is stopping, may still be rolled back; one that was rolled back may not.
+ * A plan that nobody wants any more is stopped too. A rollout that ended, or is stopping, may still
+ * be rolled back; one that was rolled back may not.
  */
 export function mayStop(state: RolloutState, rollback: boolean): boolean {
   const isOn = state === "running" || state === "paused";
-  if (isOn || (state === "awaiting-approval" && !rollback)) return true;
+  if (isOn || (isUnstarted(state) && !rollback)) return true;
   const mayGoBack = state === "succeeded" || state === "stopped" || state === "expired";
   return rollback && (mayGoBack || state === "stopping");
 }

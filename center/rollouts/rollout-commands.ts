@@ -77,12 +77,19 @@ function checkDigest(command: CommandItem, rollout: OpenRollout): void {
 function stop(command: CommandItem, rollout: OpenRollout, why: string): RolloutEvent | null {
   const { state } = rollout.record.progress;
   const rollback = command.action === "rollback";
-  const { rollbackWanted } = rollout.record.progress;
+  const { rollbackWanted, waveCount } = rollout.record.progress;
+  if (state === "rolling-back" && !rollback) {
+    throw refusal(command, state, `${rollout.record.child} is at work; stop that one`);
+  }
   if (state === "rolling-back") return null;
   if (state === "stopping" && (!rollback || rollbackWanted)) return null;
+  if (state === "stopped" && !rollback) return null;
   if (mayStop(state, rollback)) {
     if (rollback && !rollout.needsEvidence) {
       throw refusal(command, state, "a command that has run cannot be taken back");
+    }
+    if (rollback && waveCount === 0) {
+      throw refusal(command, state, "it has reached no device, so nobody has to go back");
     }
     if (rollback && rollout.frame.isRollback) {
       throw refusal(command, state, "it is itself a rollback");
@@ -90,7 +97,7 @@ function stop(command: CommandItem, rollout: OpenRollout, why: string): RolloutE
     if (rollback && rollout.record.child !== "") {
       throw refusal(command, state, `${rollout.record.child} has rolled it back already`);
     }
-    return { kind: "stop", why: `stopped by ${why}`, rollback };
+    return { kind: "stop", why: `${rollback ? "rolled back" : "stopped"} by ${why}`, rollback };
   }
   throw refusal(command, state, "it is not running");
 }

@@ -18,8 +18,17 @@ export function checkDocument<Value>(
 ): { readonly value: Value } | { readonly errors: readonly MusterError[] } {
   const result = schema.safeParse(source.value);
   if (result.success) return { value: result.data };
-  const errors = result.error.issues.flatMap((issue) => fromIssue(source, schema, issue));
+  const { issues } = result.error;
+  // What has the wrong type has no size either: zod measures a text where a list should be.
+  const mistyped = new Set(issues.filter(isOfType).map(({ path }) => path.join("/")));
+  const errors = issues
+    .filter((issue) => isOfType(issue) || !mistyped.has(issue.path.join("/")))
+    .flatMap((issue) => fromIssue(source, schema, issue));
   return { errors: errors.toSorted((left, right) => lineOf(left) - lineOf(right)) };
+}
+
+function isOfType({ code }: Issue): boolean {
+  return code === "invalid_type";
 }
 
 /** An error about one field of a document. */
@@ -175,10 +184,16 @@ function sizeOf(origin: string, limit: number | bigint): string {
   return origin === "array" ? `${limit} ${one ? "entry" : "entries"} long` : String(limit);
 }
 
+/** Enough to find it again; the rest of a long text helps nobody. */
+const MAX_QUOTED_CHARACTERS = 60;
+
 function describeValue(value: unknown): string {
   if (Array.isArray(value)) return "a list";
   if (typeof value === "object" && value !== null) return "a mapping";
-  return JSON.stringify(value) ?? String(value);
+  const text = JSON.stringify(value) ?? String(value);
+  return text.length > MAX_QUOTED_CHARACTERS
+    ? `${text.slice(0, MAX_QUOTED_CHARACTERS)}…${text[0] === '"' ? '"' : ""}`
+    : text;
 }
 
 function isScalar(value: unknown): value is number | boolean {

@@ -41,7 +41,7 @@ function withLine(before: string, after: string): string {
   return GOOD.replace(before, after);
 }
 
-const BAD: readonly (readonly [name: string, text: string, message: string])[] = [
+const BAD: readonly (readonly [name: string, text: string, message: string | RegExp])[] = [
   [
     "a YAML syntax error",
     "kind: [Rollout\nspec: {}\n",
@@ -177,6 +177,21 @@ const BAD: readonly (readonly [name: string, text: string, message: string])[] =
     'rollout.yaml:8:10 (spec.waves): must be a list, not "10%"',
   ],
   [
+    "slices that are no list, and are not measured as text",
+    withLine("minSuccess: 95%", "slices: region"),
+    'rollout.yaml:12:13 (spec.gate.slices): must be a list, not "region"',
+  ],
+  [
+    "a long text in the place of a list",
+    withLine('[1, "10%", rest]', "x".repeat(500)),
+    `rollout.yaml:8:10 (spec.waves): must be a list, not "${"x".repeat(59)}…"`,
+  ],
+  [
+    "lists in lists without an end",
+    "[".repeat(20_000),
+    /^rollout\.yaml:1:\d+: YAML syntax: it is nested too deeply$/,
+  ],
+  [
     "a duration without a unit",
     withLine("soak: 30s", "soak: 30"),
     'rollout.yaml:13:9 (spec.soak): "30" is not a duration like 500ms, 30s, 5m, 2h or 14d',
@@ -277,7 +292,8 @@ const BAD: readonly (readonly [name: string, text: string, message: string])[] =
 describe("a rollout document", () => {
   for (const [name, text, message] of BAD) {
     test(`with ${name} is refused with its place`, () => {
-      assert.equal(complaint(text), message);
+      if (typeof message === "string") assert.equal(complaint(text), message);
+      else assert.match(complaint(text), message);
     });
   }
 
@@ -302,6 +318,16 @@ describe("a rollout document", () => {
       onStop: OnStop.ROLLBACK,
     });
     assert.deepEqual(spec, expected);
+  });
+
+  test("with the rest as its only wave has one wave, not those that are the default", () => {
+    const [loaded] = loadText(withLine('[1, "10%", rest]', "[rest]"), "rollout.yaml");
+    assert(loaded?.kind === "rollout");
+    const { waves } = create(RolloutSpecSchema, toRolloutSpec(loaded.document));
+    assert.deepEqual(
+      waves.map(({ kind }) => kind),
+      [{ case: "percent", value: 100 }],
+    );
   });
 
   test("may stand in a file with others, between empty ones", () => {

@@ -4,6 +4,7 @@
  * (their YAML files and bundles, by name) and release bundles. Everything is read and checked
  * before anything is sent; every error of every file is reported.
  */
+import { isUtf8 } from "node:buffer";
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
@@ -46,15 +47,16 @@ export async function loadDocuments(
   shell: Pick<Shell, "stdin">,
   names: readonly string[],
 ): Promise<LoadedDocument[]> {
-  const loaded = await gather(names, (name) => loadOne(shell, name));
+  const loaded = await gather(names, (name) => loadOne(shell, name), atMost);
   if (loaded.length === 0) throw nothingFound(names);
   return loaded.toSorted((left, right) => rank(left) - rank(right));
 }
 
-/** Loads each; throws the errors of all of them together. */
+/** Loads each; throws the errors of all of them together, or those that `choose` leaves. */
 async function gather<Item>(
   items: readonly Item[],
   load: (item: Item) => Promise<LoadedDocument[]>,
+  choose: (errors: readonly MusterError[]) => readonly MusterError[] = (errors) => errors,
 ): Promise<LoadedDocument[]> {
   const loaded: LoadedDocument[] = [];
   const errors: MusterError[] = [];
@@ -67,8 +69,16 @@ async function gather<Item>(
       else throw error;
     }
   }
-  throwAll(errors.slice(0, MAX_ERRORS));
+  throwAll(choose(errors));
   return loaded;
+}
+
+/** The first of them; one more says how many there are beside. */
+function atMost(errors: readonly MusterError[]): readonly MusterError[] {
+  if (errors.length <= MAX_ERRORS) return errors;
+  const left = errors.length - MAX_ERRORS;
+  const message = left === 1 ? "1 more error is not shown" : `${left} more errors are not shown`;
+  return [...errors.slice(0, MAX_ERRORS), new MusterError({ code: "invalid_argument", message })];
 }
 
 function rank(document: LoadedDocument): number {
@@ -98,7 +108,17 @@ async function loadFile(path: string): Promise<LoadedDocument[]> {
     attempted: "reading the document",
     maxBytes: MAX_YAML_BYTES,
   });
-  return readParsed(loadText(bytes.toString("utf8"), path));
+  return readParsed(loadText(textOf(bytes, path), path));
+}
+
+/** Throws `invalid_argument` for what is no text: a parser would print it back at length. */
+function textOf(bytes: Buffer, file: string): string {
+  if (isUtf8(bytes) && !bytes.includes(0)) return bytes.toString("utf8");
+  throw new MusterError({
+    code: "invalid_argument",
+    message: "reading the document failed: it is not text in UTF-8",
+    detail: { file, hint: "name YAML files (*.yaml, *.yml), signed release bundles, or folders" },
+  });
 }
 
 /** With the files that configurations name. Throws the errors of all of them together. */

@@ -295,8 +295,9 @@ export function toRolloutSpec(
   };
 }
 
-/** What is left over is the last wave in any case. */
+/** What is left over is the last wave in any case; alone it is everybody, not the default. */
 function toSizes(waves: RolloutDocument["spec"]["waves"]): ReturnType<typeof toAmount>[] {
+  if (waves?.length === 1 && waves[0] === REST_WAVE) return [toAmount({ percent: 100 })];
   return (waves ?? []).filter((wave) => wave !== REST_WAVE).map(toAmount);
 }
 

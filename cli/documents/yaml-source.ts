@@ -147,7 +147,8 @@ function syntaxErrors(document: Document.Parsed, lines: LineCounter, file: strin
   // The first is the cause; the parser's later ones are mostly its consequences.
   return document.errors.slice(0, 1).map((error) => {
     const { line, col } = lines.linePos(error.pos[0]);
-    const sentence = error.message.split("\n")[0] ?? error.message;
+    const first = error.message.split("\n")[0] ?? error.message;
+    const sentence = /call stack/.test(first) ? "it is nested too deeply" : first;
     return new MusterError({
       code: "invalid_argument",
       message: `YAML syntax: ${sentence}`,

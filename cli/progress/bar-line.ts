@@ -53,7 +53,8 @@ function barNumbers(facts: BarFacts): string {
 function progressOf(facts: BarFacts): string {
   const value = amount(facts.value, facts.unit, 0);
   if (facts.total === 0) return value;
-  const percent = Math.floor(share(facts) * 100);
+  // Multiplied first: 0.58 × 100 is a little less than 58.
+  const percent = Math.floor((Math.min(facts.value, facts.total) * 100) / facts.total);
   return `${value}/${amount(facts.total, facts.unit, 0)} (${percent} %)`;
 }
 

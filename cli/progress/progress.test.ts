@@ -20,6 +20,20 @@ function sink(columns?: number): Writable & { writes: string[]; columns?: number
 }
 
 describe("progress in a log", () => {
+  test("rounds no share down that is whole, and has no rate for what was done before", () => {
+    const clock = new VirtualClock();
+    const stream = sink();
+    using progress = createProgress({ stream, isTty: false, clock });
+    const bar = progress.bar("wave 1/2", 50, "count", 20);
+    clock.advance(5_000);
+    bar.update(29);
+    clock.advance(5_000);
+    assert.deepEqual(stream.writes, [
+      "wave 1/2: 20/50 (40 %)\n",
+      "wave 1/2: 29/50 (58 %), 1.8/s, ETA 12s\n",
+    ]);
+  });
+
   test("is one line a change and at most one a second", () => {
     const clock = new VirtualClock();
     const stream = sink();

@@ -30,8 +30,8 @@ export interface Bar {
 }
 
 export interface Progress extends Disposable {
-  /** Adds a bar below the others; `total` 0 = not known yet. */
-  bar(name: string, total: number, unit?: BarUnit): Bar;
+  /** Adds a bar below the others; `total` 0 = not known yet; `value`: what was done before. */
+  bar(name: string, total: number, unit?: BarUnit, value?: number): Bar;
   /** A line above the bars that stays. */
   line(text: string): void;
   /** The line below the bars, replaced by the next one; "" = none. */
@@ -83,10 +83,10 @@ class LiveProgress implements Progress {
     this.#clock = options.clock;
   }
 
-  bar(name: string, total: number, unit: BarUnit = "count"): Bar {
-    const facts = { name, value: 0, total, unit, perSecond: 0, finished: false, note: "" };
+  bar(name: string, total: number, unit: BarUnit = "count", value = 0): Bar {
+    const facts = { name, value, total, unit, perSecond: 0, finished: false, note: "" };
     const state: BarState = { meter: new RateMeter({ clock: this.#clock }), facts, dirty: true };
-    state.meter.record(0);
+    state.meter.record(value);
     this.#bars.push(state);
     const change = (changes: Partial<BarFacts>): void => this.#change(state, changes);
     this.#touch();

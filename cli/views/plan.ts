@@ -20,7 +20,8 @@ import { scheduleFacts, zoneText } from "./schedule.ts";
 export function planLines(rollout: Rollout, plan: Plan, terminalWidth: number | null): string[] {
   const { spec } = rollout;
   const excludedCount = plan.exclusions.reduce((sum, { deviceCount }) => sum + deviceCount, 0);
-  return [
+  const next = nextStep(rollout, plan);
+  const lines = [
     `Plan of rollout ${rollout.name}: ` +
       `${subjectText(spec)} to ${countOf(plan.deviceCount, "device")}`,
     "",
@@ -29,7 +30,7 @@ export function planLines(rollout: Rollout, plan: Plan, terminalWidth: number | 
       ["worst case", `${countOf(plan.blastRadiusBound, "device")} unproven at any moment`],
       ["strategy", strategyText(rollout)],
       ["in flight", inFlightText(plan) + placesText(rollout)],
-      ["stops at", gateText(rollout)],
+      ["stops at", gateText(rollout, plan)],
       ["or when", evidenceText(rollout, plan)],
       ["told apart", apartText(rollout, plan)],
       ["before each wave", analysisText(rollout)],
@@ -54,8 +55,9 @@ export function planLines(rollout: Rollout, plan: Plan, terminalWidth: number | 
     "",
     ...conflictLines(plan, terminalWidth),
     ...(plan.waits.length === 0 ? [] : [...waitLines(plan), ""]),
-    nextStep(rollout, plan),
+    ...(next === "" ? [] : [next]),
   ];
+  return lines.at(-1) === "" ? lines.slice(0, -1) : lines;
 }
 
 /** "" for waves as they are listed: they are in the table. */
@@ -84,20 +86,25 @@ function placesText({ spec }: Rollout): string {
   ].join("");
 }
 
+/** "" when it has begun, or will not begin any more. */
 function nextStep({ name, state, plannedBy }: Rollout, { digest }: Plan): string {
-  if (state !== RolloutState.AWAITING_APPROVAL) {
+  if (state === RolloutState.PLANNED) {
     return `Start exactly this plan: muster rollout start ${name} --plan-digest ${digest}`;
   }
+  if (state !== RolloutState.AWAITING_APPROVAL) return "";
   const approve = `muster rollout approve ${name} --plan-digest ${digest}`;
   return `Somebody other than ${plannedBy} must approve it: ${approve}`;
 }
 
-function gateText({ spec }: Rollout): string {
+function gateText({ spec }: Rollout, plan: Plan): string {
   const failures = amountText(spec?.gate?.maxFailures);
   if (failures === "") return "";
   const success = spec?.gate?.minSuccessPercent ?? 0;
   const next = success === 0 ? "" : `; the next wave needs ${success} % success`;
-  return `${failures} failed${next}`;
+  // A share is frozen as a count: that is what it stops at.
+  const share = failures.endsWith("%") && plan.maxFailures > 0 ? ` (${failures})` : "";
+  const limit = share === "" ? failures : formatCount(plan.maxFailures);
+  return `${limit} failed${share}${next}`;
 }
 
 /** When it is evident that too many would fail; "" when that is not tested. */
@@ -117,7 +124,9 @@ function evidenceText({ spec }: Rollout, plan: Plan): string {
 /** What the gate tells apart; "" when it is nothing. */
 function apartText({ spec }: Rollout, plan: Plan): string {
   if (plan.evidentFailures.length === 0 || plan.siteCount === 0) return "";
-  const sites = `failures are counted at ${countOf(plan.siteCount, "site")} too`;
+  const sites =
+    `failures are counted at ${countOf(plan.siteCount, "site")} too, ` +
+    "a device without one as a site of its own";
   if (plan.slices.length === 0) return sites;
   const share = (spec?.gate?.falseAlarmPercent ?? 0) / (1 + plan.slices.length);
   const failing =

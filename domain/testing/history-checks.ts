@@ -25,7 +25,7 @@ import { ReportOrder } from "./report-order.ts";
 const NEXT_STATES: { readonly [State in RolloutState]: readonly RolloutState[] } = {
   draft: [],
   "awaiting-approval": ["planned", "stopping"],
-  planned: ["running"],
+  planned: ["running", "stopping"],
   running: ["paused", "stopping", "succeeded"],
   paused: ["running", "stopping"],
   stopping: ["stopping", "stopped", "expired", "succeeded", "rolling-back"],

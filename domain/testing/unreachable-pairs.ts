@@ -95,8 +95,9 @@ export const REASONS: readonly Reason[] = [
   rollout(allBut(ROLLOUT_STATES, "planned"), ["start"], "the command is refused, or done already"),
   rollout(allBut(ROLLOUT_STATES, "running"), ["pause"], "the command is refused, or done already"),
   rollout(allBut(ROLLOUT_STATES, "paused"), ["resume"], "the command is refused, or done already"),
+  rollout(["planned", "awaiting-approval"], ["stop"], "histories begin what they have planned"),
   rollout(
-    allBut(ROLLOUT_STATES, "running", "paused"),
+    allBut(ROLLOUT_STATES, "planned", "awaiting-approval", "running", "paused"),
     ["stop"],
     "the command is refused, or done already",
   ),

@@ -68,6 +68,7 @@ export function declare(command: Command, shell: Shell): void {
       shell,
       format: options.output,
       subject: { device: id },
+      worth: "it works once",
       token: required(tokens[0], "token"),
       out: options.out,
     });

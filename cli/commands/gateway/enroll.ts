@@ -56,6 +56,7 @@ export function declare(command: Command, shell: Shell): void {
       session.call,
     );
     const { output: format, out } = options;
-    await putToken({ shell, format, subject: { gateway: id }, token, out });
+    const worth = "it works once";
+    await putToken({ shell, format, subject: { gateway: id }, token, out, worth });
   });
 }

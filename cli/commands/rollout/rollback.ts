@@ -3,6 +3,7 @@
 import type { Command } from "commander";
 import {
   RollbackRolloutResponseSchema,
+  RolloutState,
   type RollbackRolloutResponse,
 } from "../../../protocol/gen/muster/v1/deploy_pb.ts";
 import { openSession } from "../../client.ts";
@@ -55,8 +56,11 @@ export function declare(command: Command, shell: Shell): void {
 }
 
 function sentence(response: RollbackRolloutResponse): string {
-  const text = rolloutSentence(required(response.rollout, "rollout"));
-  return response.rollback === undefined
-    ? `${text}; devices go back as soon as it has stopped`
-    : `${text}; devices go back by rollout ${response.rollback.name}`;
+  const rollout = required(response.rollout, "rollout");
+  const text = rolloutSentence(rollout);
+  if (response.rollback !== undefined) {
+    return `${text}; devices go back by rollout ${response.rollback.name}`;
+  }
+  const isStopping = rollout.state === RolloutState.STOPPING;
+  return isStopping ? `${text}; devices go back as soon as it has stopped` : text;
 }

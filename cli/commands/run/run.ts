@@ -7,6 +7,7 @@ import { Option, InvalidArgumentError, type Command } from "commander";
 import { isMusterError, MusterError } from "../../../domain/errors.ts";
 import { BUILT_INS, MAX_COMMAND_BYTES, type BuiltIn } from "../../../domain/subject.ts";
 import { parseAmount, type Amount } from "../../../domain/units.ts";
+import { countOf } from "../../output/units.ts";
 import type { Rollout } from "../../../protocol/gen/muster/v1/deploy_pb.ts";
 import { openSession, type Session } from "../../client.ts";
 import { addExamples } from "../../command.ts";
@@ -77,7 +78,7 @@ export function declare(command: Command, shell: Shell): void {
     ["muster run -l 'label.ring = canary' -- df -h /data", "How full are the disks?"],
     ["muster run -l 'site = hall-3' --built-in reboot --max-in-flight 1", "One after the other"],
     [
-      "muster run -l '' --script why.sh --wave rest -o json",
+      "muster run -l '' --script why.sh --wave rest --max-in-flight 100% -o json",
       "Everybody at once, all of it as data",
     ],
   ]);
@@ -130,9 +131,10 @@ async function specOf(
       outputLimit: options.outputLimit,
     },
     selector: options.selector,
-    // A last wave takes what is left over, so "rest" alone is a wave of everybody.
-    waves: waves?.length === 1 && waves[0] === REST_WAVE ? [{ percent: 100 }] : waves,
+    waves,
     maxInFlight: options.maxInFlight,
+    // A command is unproven while it runs, so another bound than that of the runs says nothing.
+    blastRadius: options.maxInFlight,
     gate: options.maxFailures === undefined ? undefined : { maxFailures: options.maxFailures },
   };
   return toRolloutSpec({
@@ -196,7 +198,7 @@ async function settle(shell: Shell, session: Session, rollout: Rollout): Promise
   const { name, progress } = rollout;
   const left = (progress?.byState["pending"] ?? 0) + (progress?.byState["offered"] ?? 0);
   if (left > 0) {
-    note(shell, `  ${left} devices were not reached → go on: muster rollout resume ${name}`);
+    note(shell, `  not reached: ${countOf(left, "device")} → go on: muster rollout resume ${name}`);
     note(shell, `  or leave it there: muster rollout stop ${name}`);
     return;
   }

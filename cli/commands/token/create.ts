@@ -13,6 +13,7 @@ import {
   type OutputOptions,
   type ReasonOptions,
 } from "../../options.ts";
+import { formatElapsed } from "../../output/units.ts";
 import type { Shell } from "../../shell.ts";
 
 const ROLES = ["admin", "operator", "viewer"] as const;
@@ -52,6 +53,13 @@ export function declare(command: Command, shell: Shell): void {
       session.call,
     );
     const subject = { id: record?.id ?? "", name };
-    await putToken({ shell, format: options.output, subject, token, out: options.out });
+    await putToken({
+      shell,
+      format: options.output,
+      subject,
+      token,
+      out: options.out,
+      worth: `it is good for ${formatElapsed(options.lifetime)}`,
+    });
   });
 }

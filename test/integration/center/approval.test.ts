@@ -97,3 +97,25 @@ test("a plan that needs none is not approved", async () => {
   assert.equal(code, "failed_precondition");
   assert.match(text, /it is planned; it needs no approval$/);
 });
+
+test("a plan that nobody wants any more is stopped for good, approved or not", async () => {
+  await using bench = await awaiting();
+  await ask(bench, "approve", { actor: OTHER });
+  assert.equal((await bench.record("up")).progress.state, "planned");
+  await ask(bench, "stop");
+  await bench.cycle();
+  const { progress } = await bench.record("up");
+  assert.deepEqual(
+    [progress.state, progress.stateReason],
+    ["stopped", "stopped by operator:test: a test"],
+  );
+  assert.deepEqual(bench.sent, []);
+  // The same again changes nothing; nor is there anything to go back from.
+  await ask(bench, "stop");
+  assert.deepEqual(await refusal(bench, "rollback"), {
+    code: "failed_precondition",
+    text:
+      "cannot roll back rollout up: it is stopped; " +
+      "it has reached no device, so nobody has to go back",
+  });
+});
