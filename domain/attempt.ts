@@ -129,6 +129,7 @@ export const CELL_REASONS: readonly string[] = [
   ...LATER_DEVICE_REASONS,
   "outdone",
   "left-selection",
+  "group-failed",
 ];
 
 /** The stored code of a reason; unknown texts become `internal`. */

@@ -42,6 +42,36 @@ function plan(
 
 const sizes = ({ waves }: Plan): number[] => waves.map(({ start, end }) => end - start);
 
+describe("devices that move together", () => {
+  const cells = fleet(12, (index) => ({
+    labels: index < 9 ? { cell: `cell-${index % 3}` } : {},
+    critical: index === 4,
+  }));
+  const planned = plan(cells, { together: "cell", waves: [{ count: 1 }, { count: 2 }] });
+  const groups = Array.from(planned.ordinals, (ordinal) => cells[ordinal - 1]?.labels["cell"]);
+
+  test("are neighbours in one wave, and last as a whole where one of them is critical", () => {
+    for (const { start, end } of planned.waves) {
+      for (const cell of ["cell-0", "cell-1", "cell-2"]) {
+        const inWave = groups.slice(start, end).filter((group) => group === cell).length;
+        assert([0, 3].includes(inWave), `${inWave} of ${cell} are in the wave from ${start}`);
+      }
+    }
+    assert.deepEqual(groups.slice(9), ["cell-1", "cell-1", "cell-1"]);
+    const marked = groups.map((group, at) =>
+      group !== undefined && group === groups[at - 1] ? 1 : 0,
+    );
+    assert.deepEqual([...planned.together], marked);
+    assert.equal(marked.filter((mark) => mark === 1).length, 6);
+  });
+
+  test("are 64 at most", () => {
+    const one = fleet(65, () => ({ labels: { cell: "all" } }));
+    const message = /^more than 64 devices have the label cell=all/;
+    assert.throws(() => plan(one, { together: "cell" }), { message });
+  });
+});
+
 describe("waves", () => {
   const cases: { waves: Amount[]; count: number; expected: number[] }[] = [
     { waves: [], count: 10, expected: [10] },

@@ -8,6 +8,8 @@ import { hasBandwidth, transferTimes, type PlannedTransfers } from "./bandwidth.
 import { assert } from "./assert.ts";
 import type { DeviceFacts } from "./device.ts";
 import { expectTimes, type ExpectedTimes } from "./expected-times.ts";
+import { GroupOrder } from "./group-order.ts";
+import { alignWaves } from "./groups.ts";
 import { hash53 } from "./hash.ts";
 import { planZones, type DeviceZone, type PlanZones } from "./plan-zones.ts";
 import { hasWindows, zoneOf } from "./zone-windows.ts";
@@ -53,6 +55,8 @@ export interface Plan {
   readonly sites: readonly string[];
   /** By position: index of the release with which the device begins; 0 where there is one. */
   readonly targets: Uint16Array;
+  /** 1: the device moves together with the one before it; empty where nobody does. */
+  readonly together: Uint8Array;
   /** Who begins where; empty where all begin with the only release. */
   readonly starts: readonly PlannedStart[];
   readonly waves: readonly PlannedWave[];
@@ -67,6 +71,7 @@ export interface Plan {
 }
 
 export const SAMPLE_SIZE = 5;
+const NOBODY = new Uint8Array(0);
 
 /** What the planner needs to know of the release. */
 export interface PlannedRelease {
@@ -127,6 +132,8 @@ export class PlanDraft {
   /** Where the release has a floor: index of the release with which each begins. */
   private readonly firsts: number[] = [];
   private readonly startCounter = new StartCounter(SAMPLE_SIZE);
+  /** null: each is on its own. */
+  private readonly groups: GroupOrder | null;
   private downloadBytes = 0;
   /** The first text of each place: a million devices do not keep a million copies. */
   private readonly placeNames = new Map<string, string>();
@@ -134,6 +141,8 @@ export class PlanDraft {
   constructor(intent: PlanIntent, seed: string) {
     this.intent = intent;
     this.seed = seed;
+    const { together } = intent.spec;
+    this.groups = together === "" ? null : new GroupOrder(together, (text) => hash53(seed, text));
   }
 
   add(device: DeviceFacts): void {
@@ -149,7 +158,9 @@ export class PlanDraft {
     this.ids.push(id);
     this.sites.push(this.placeName(site));
     this.places.push(hash53(this.seed, id));
-    this.last.push(device.critical && intent.spec.order === "critical-last" ? 1 : 0);
+    const last = device.critical && intent.spec.order === "critical-last" ? 1 : 0;
+    this.last.push(last);
+    this.groups?.add(device, last);
     const downloadBytes = this.beginOnPath(device);
     this.downloadBytes += downloadBytes;
     if (hasBandwidth(intent.spec.bandwidth)) {
@@ -196,14 +207,20 @@ export class PlanDraft {
   }
 
   finish(isPlanted: (name: string) => boolean = () => false): Plan {
-    const { intent, ids, last, ordinals, places, sites } = this;
+    const { groups, intent, ids, last, ordinals, places, sites } = this;
     const of = (column: readonly number[], index: number): number => column[index] ?? 0;
     // Devices were added in order of ordinal, so the index breaks ties.
     const order = Uint32Array.from(ids, (_, index) => index).sort(
-      (a, b) => of(last, a) - of(last, b) || of(places, a) - of(places, b) || a - b,
+      (a, b) =>
+        (groups?.compare(a, b) ?? of(last, a) - of(last, b)) ||
+        of(places, a) - of(places, b) ||
+        a - b,
     );
+    const isSameGroup = (index: number, position: number): number =>
+      position > 0 && groups?.compare(order[position - 1] ?? 0, index) === 0 ? 1 : 0;
+    const together = groups === null ? NOBODY : Uint8Array.from(order, isSameGroup);
     const total = order.length;
-    const border = order.findIndex((index) => last[index] === 1);
+    const border = order.findIndex((index) => groups?.isLast(index) ?? last[index] === 1);
     const deviceIds = Array.from(order, (index) => ids[index] ?? "");
     const placed = { deviceIds, sites: Array.from(order, (index) => sites[index] ?? "") };
     const limits = freezeLimits(intent.spec, total, isPlanted);
@@ -216,7 +233,7 @@ export class PlanDraft {
     const stepCount = (intent.path?.chain.length ?? 1) - (starts[0]?.start ?? 0);
     const waves = planWaves(
       { ...intent, stepCount },
-      { ...placed, transfers },
+      { ...placed, transfers, together },
       border === -1 ? total : border,
       limits,
     );
@@ -227,6 +244,7 @@ export class PlanDraft {
       ...placed,
       zones: hasWindows(intent.spec.windows) ? planZones(zones) : null,
       ordinals: order.map((index) => of(ordinals, index)),
+      together,
       targets: Uint16Array.from(order, (index) => of(this.firsts, index)),
       starts,
       waves,
@@ -275,13 +293,14 @@ function misfitOf(device: DeviceFacts, fits: PlannedRelease["fits"]): ExclusionR
 /** `stepCount`: of the longest path in the plan; each wave is expected to have such a device. */
 function planWaves(
   intent: PlanIntent & { readonly stepCount: number },
-  placed: Pick<Plan, "deviceIds" | "sites"> & { readonly transfers: PlannedTransfers },
+  placed: Pick<Plan, "deviceIds" | "sites" | "together"> & { readonly transfers: PlannedTransfers },
   border: number,
   limits: PlanLimits,
 ): PlannedWave[] {
   const { spec, expectedAttemptMs, stepCount } = intent;
-  const { deviceIds, sites, transfers } = placed;
-  const waves = cutWaves(spec, deviceIds.length, border);
+  const { deviceIds, sites, transfers, together } = placed;
+  const cut = cutWaves(spec, deviceIds.length, border);
+  const waves = alignWaves(cut, (position) => together[position] === 1);
   const attemptMs = stepCount * (expectedAttemptMs + spec.soakMs);
   const times = expectTimes(waves, limits, sites, attemptMs, (wave) =>
     transferTimes(spec.bandwidth, transfers, wave),

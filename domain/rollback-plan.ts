@@ -25,6 +25,7 @@ export function planRollback(parent: RolloutSpec, deviceCount: number): PlannedR
     strategy: { kind: "fixed" },
     joiners: "never",
     leavers: "keep",
+    together: "",
     waves,
     maxInFlight,
     blastRadius: { percent: 100 },

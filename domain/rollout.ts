@@ -122,6 +122,8 @@ export interface RolloutSpec extends PlaceLimits, SubjectFields {
   readonly order: WaveOrder;
   readonly joiners: JoinPolicy;
   readonly leavers: LeavePolicy;
+  /** Label by which devices are groups that move together; "" = each is on its own. */
+  readonly together: string;
   /** Sizes in order; what is left over is a last wave of its own. */
   readonly waves: readonly Amount[];
   readonly maxInFlight: Amount;
@@ -156,6 +158,7 @@ export const DEFAULT_SPEC: Omit<RolloutSpec, "release" | "selector"> = {
   order: "critical-last",
   joiners: "tail",
   leavers: "withdraw",
+  together: "",
   waves: [{ percent: 1 }, { percent: 10 }],
   maxInFlight: { percent: 10 },
   maxInFlightPerGateway: 0,

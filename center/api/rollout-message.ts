@@ -218,6 +218,7 @@ function specMessage(
     after: [...spec.after],
     ...strategyMessage(spec),
     joiners: joinPolicyMessage(spec.joiners),
+    together: spec.together,
     leavers: spec.leavers === "keep" ? LeavePolicy.KEEP : LeavePolicy.WITHDRAW,
     ...windowsMessage(spec.windows),
     ...bandwidthMessage(spec.bandwidth),

@@ -20,6 +20,7 @@ import { readAnalysis } from "./analysis-message.ts";
 import { readBandwidth } from "./bandwidth-message.ts";
 import { readRollback } from "./rollback-message.ts";
 import { readSubject } from "./command-message.ts";
+import { readTogether } from "./together-field.ts";
 import { readSchedule } from "./rollout-schedule-spec.ts";
 import { invalid, optionalAmount, readAmount } from "./spec-fields.ts";
 import { readJoinPolicy } from "./join-policy.ts";
@@ -41,6 +42,7 @@ export function readSpec(wire: WireSpec | undefined): RolloutSpec {
     selector: wire.selector,
     strategy,
     joiners: readJoinPolicy(wire.joiners),
+    together: readTogether(wire),
     leavers: wire.leavers === LeavePolicy.KEEP ? "keep" : "withdraw",
     order: wire.order === WaveOrder.HASH ? "hash" : "critical-last",
     waves:

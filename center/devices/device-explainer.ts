@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Says in one sentence why a device is not moving, or that it is where it should be. */
-import { ATTEMPT_STATES, CELL_REASONS, type AttemptState } from "../../domain/attempt.ts";
+import { ATTEMPT, ATTEMPT_STATES, CELL_REASONS, type AttemptState } from "../../domain/attempt.ts";
 import { offerBudget } from "../../domain/offer-budget.ts";
 import { formatInstant } from "../../domain/civil-time.ts";
 import { mayJoin } from "../../domain/membership.ts";
@@ -11,6 +11,7 @@ import type { Store, StoredDevice } from "../../ports/store.ts";
 import { MusterError } from "../../domain/errors.ts";
 import type { ReleaseIndex } from "../releases/release-index.ts";
 import { loadRollout, type LoadOptions } from "../rollouts/loop-state.ts";
+import { groupVerdictAt } from "../rollouts/device-groups.ts";
 import type { OpenRollout } from "../rollouts/open-rollout.ts";
 import { createPlaceGuard } from "../rollouts/place-guard.ts";
 import { keeperOf, type Predecessors } from "../rollouts/predecessors.ts";
@@ -81,6 +82,7 @@ async function explainMove(
       `wave ${rollout.waveAt(position) + 1} of ${rollout.plan.waves.length}, position ${position}`,
       `attempt is ${state}${reason === "" ? "" : ` (${reason})`}, ` +
         `generation ${page.generation[index] ?? 0}`,
+      ...(await groupFact(options, rollout, position, signal)),
       `target is ${target.release === "" ? "nothing installed" : target.release}`,
     ],
   };
@@ -97,6 +99,21 @@ function notPlanned(device: StoredDevice, rollout: OpenRollout, presence: string
       ),
     ],
   };
+}
+
+/** Who of its group cannot be reached; nothing where nobody waits for anybody. */
+async function groupFact(
+  options: ExplainOptions,
+  rollout: OpenRollout,
+  position: number,
+  signal: AbortSignal,
+): Promise<string[]> {
+  if (rollout.stateAt(position) !== ATTEMPT.pending) return [];
+  const verdict = groupVerdictAt(rollout, position, options.fleet);
+  if (verdict.kind !== "wait") return [];
+  const ordinal = rollout.ordinalAt(verdict.position);
+  const [missing] = await options.store.getDevicesByOrdinal([ordinal], { signal });
+  return [`of its group ${missing?.id ?? `device ${ordinal}`} cannot be reached now`];
 }
 
 /** Of one that would have joined. */
@@ -194,6 +211,7 @@ function sentenceOf(
     case "superseded":
       return "took on newer work for the same slot";
     case "cancelled":
+      if (reason === "group-failed") return "was kept back: one that it moves together with failed";
       return "was not reached before the rollout stopped";
     case "unreachable":
       return "was never connected while the rollout ran";
@@ -238,6 +256,9 @@ function pendingSentence(
   if (keeper !== null) return `waits for rollout ${keeper}, which has to succeed on it first`;
   if (options.fleet.reachableThrough(ordinal) === 0) {
     return `is offered when it connects: it is ${options.fleet.presence(ordinal)} now`;
+  }
+  if (groupVerdictAt(rollout, position, options.fleet).kind === "wait") {
+    return "waits until every device that it moves together with can be reached";
   }
   const rivalry = rivalryAt(rollout, position, rivalsOf(rollout, options.openRollouts()));
   if (rivalry !== null) {

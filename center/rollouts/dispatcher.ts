@@ -10,6 +10,7 @@ import { offerBudget } from "../../domain/offer-budget.ts";
 import type { FleetTable } from "../state/fleet-table.ts";
 import type { RunningTable } from "../state/running-table.ts";
 import { MAX_LEASE_ENTRIES, type Lease, type LeaseDesk } from "./lease-desk.ts";
+import { groupVerdictAt, waitsForWindow } from "./device-groups.ts";
 import type { OpenRollout } from "./open-rollout.ts";
 import { keeperOf, type Predecessors } from "./predecessors.ts";
 import { rivalryAt, rivalsOf } from "./rivals.ts";
@@ -52,6 +53,9 @@ export function dispatch(rollout: OpenRollout, dispatcher: Dispatcher): Lease[] 
     if (!isOffered && keeperOf(first, ordinal) !== null) continue;
     const held = rollout.generationAt(position);
     if (dispatcher.desk.coveredBy(record.number, position, held) === gatewayNumber) continue;
+    const group = isOffered ? null : groupVerdictAt(rollout, position, dispatcher.fleet).kind;
+    if (group === "failed") rollout.keepBack(position);
+    if (group === "failed" || group === "wait") continue;
     const rivalry = isOffered ? null : rivalryAt(rollout, position, rivals);
     if (rivalry?.rivalry === "outdone") rollout.outdo(position);
     if (rivalry !== null || !dispatcher.places.claim(rollout, position)) continue;
@@ -64,12 +68,6 @@ export function dispatch(rollout: OpenRollout, dispatcher: Dispatcher): Lease[] 
   const leases = [...byGateway.values()].flat();
   for (const granted of leases) dispatcher.desk.grant(granted);
   return leases;
-}
-
-/** A device that keeps windows by itself is offered at any time; others only while one is open. */
-function waitsForWindow(rollout: OpenRollout, position: number, fleet: FleetTable): boolean {
-  if (!rollout.isWindowClosed(position, "install")) return false;
-  return !fleet.understands(rollout.ordinalAt(position), "windows");
 }
 
 /** Steps the cell; an entry that came back unsent keeps its generation. */

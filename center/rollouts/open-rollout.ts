@@ -246,10 +246,19 @@ export class OpenRollout extends PlannedDevices {
 
   /** Another rollout has won the device's slot: nothing is left to do in this one. Neutral. */
   outdo(position: number): void {
+    this.endNeutral(position, ATTEMPT.superseded, "outdone");
+  }
+
+  /** One of those that it moves together with has failed. Neutral. */
+  keepBack(position: number): void {
+    this.endNeutral(position, ATTEMPT.cancelled, "group-failed");
+  }
+
+  private endNeutral(position: number, state: number, reason: string): void {
     const held = this.heldAt(position);
     const cell = position % CELLS_PER_PAGE;
-    held.page.reason[cell] = reasonCode("outdone");
-    enter(held.page, cell, ATTEMPT.superseded, this.nowTicks);
+    held.page.reason[cell] = reasonCode(reason);
+    enter(held.page, cell, state, this.nowTicks);
     this.touch(held);
   }
 

@@ -26,7 +26,7 @@ import { devicesDigest, planDigest } from "./plan-digest.ts";
 import type { OpenRollout } from "./open-rollout.ts";
 import { findConflicts } from "./plan-conflicts.ts";
 import { countKept, readPredecessors } from "./plan-order.ts";
-import { encodePlanPages, type PlanColumns } from "./plan-pages.ts";
+import { encodePlanPages, markTogether, type PlanColumns } from "./plan-pages.ts";
 import { SlicedInventory, sliceNewPlan } from "./plan-slices.ts";
 import { findSubject, type PlannedSubject } from "./planned-subject.ts";
 import { plannedPath } from "./running-version.ts";
@@ -77,7 +77,8 @@ export async function draftPlan(
   const { ordinals } = plan;
   const sites = Uint32Array.from(plan.sites, (site) => siteKey(record.tenant, site));
   const zones = plan.zones?.byPosition ?? null;
-  return { frozen, columns: { ordinals, sites, targets: plan.targets, zones }, sliced };
+  const targets = markTogether(plan.targets, plan.together);
+  return { frozen, columns: { ordinals, sites, targets, zones }, sliced };
 }
 
 /** The record of a rollout whose plan is frozen. */
@@ -260,12 +261,13 @@ function freeze(
     expectedDurationMs: plan.expectedDurationMs,
     plannedAtMs,
   };
-  // Whom the gate asks, and how fast bytes move, is a part of what is reviewed.
-  const { bandwidth, gate } = record.spec;
+  // Whom the gate asks, how fast bytes move and what moves together is a part of the review.
+  const { bandwidth, gate, together } = record.spec;
   const reviewed = {
     ...frozen,
     ...(gate.analysis === null ? {} : { analysis: gate.analysis }),
     ...(hasBandwidth(bandwidth) ? { bandwidth } : {}),
+    ...(together === "" ? {} : { together }),
   };
   return { ...frozen, digest: planDigest(reviewed) };
 }

@@ -3,7 +3,8 @@
  * The plan's pages: ordinal, site and target by position. Layout of a page (little-endian): u32
  * magic, u32 count, u32 ordinal × count, u32 site × count, u16 target × count. Pages of before
  * sites were kept have another magic and no such column. Where a plan has windows, the magic is a
- * third one, and u16 time zone × count comes behind.
+ * third one, and u16 time zone × count comes behind. The highest bit of a target says that the
+ * device moves together with the one before it.
  */
 import { assert } from "../../domain/assert.ts";
 import { CELLS_PER_PAGE } from "../../domain/attempt-page.ts";
@@ -21,7 +22,7 @@ export interface PlanColumns {
   readonly ordinals: Uint32Array;
   /** `siteKey` of each device's site. */
   readonly sites: Uint32Array;
-  /** Index of the plan's targets. */
+  /** Index of the plan's targets, and whether it moves together with the one before. */
   readonly targets: Uint16Array;
   /** Index of the plan's time zones; null without windows. */
   readonly zones: Uint16Array | null;
@@ -34,6 +35,23 @@ export function createPlanColumns(deviceCount: number, hasZones: boolean): PlanC
     targets: new Uint16Array(deviceCount),
     zones: hasZones ? new Uint16Array(deviceCount) : null,
   };
+}
+
+/** The highest bit of a target: the device moves together with the one before it. */
+const TOGETHER = 0x8000;
+
+/** `together`: 1 by position; empty = nobody does. */
+export function markTogether(targets: Uint16Array, together: Uint8Array): Uint16Array {
+  if (together.length === 0) return targets;
+  return targets.map((target, position) => target + (together[position] ?? 0) * TOGETHER);
+}
+
+export function targetIn(value: number): number {
+  return value & (TOGETHER - 1);
+}
+
+export function isTogetherIn(value: number): boolean {
+  return (value & TOGETHER) !== 0;
 }
 
 /** By number of the page; nothing for pages that are not stored. */

@@ -8,7 +8,14 @@ import { assert } from "../../domain/assert.ts";
 import { CELLS_PER_PAGE } from "../../domain/attempt-page.ts";
 import { extendSlices, UNSLICED, type SlicedJoiner, type SlicedPlan } from "../../domain/slices.ts";
 import type { PageWrite } from "../../ports/store.ts";
-import { encodePlanPages, joinColumns, type PlanColumns, type PlanVersions } from "./plan-pages.ts";
+import {
+  encodePlanPages,
+  isTogetherIn,
+  joinColumns,
+  targetIn,
+  type PlanColumns,
+  type PlanVersions,
+} from "./plan-pages.ts";
 import { encodeSlicePages, isSliceOwner } from "./slice-pages.ts";
 import type { PlanRecord, PlanTarget } from "./rollout-record.ts";
 
@@ -112,7 +119,12 @@ export class PlannedDevices {
 
   /** Index into `plan.targets`: what evidence is compared with, translated once by the caller. */
   targetIndexAt(position: number): number {
-    return this.columns.targets[position] ?? 0;
+    return targetIn(this.columns.targets[position] ?? 0);
+  }
+
+  /** It moves together with the device before it. */
+  isTogether(position: number): boolean {
+    return isTogetherIn(this.columns.targets[position] ?? 0);
   }
 
   /** `siteKey` of its device's site; 0 = none. */

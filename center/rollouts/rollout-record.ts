@@ -156,6 +156,7 @@ const spec: z.ZodType<RolloutSpec> = z.strictObject({
   order: z.enum(WAVE_ORDERS).default("hash"),
   joiners: z.enum(JOIN_POLICIES).default("never"),
   leavers: z.enum(LEAVE_POLICIES).default("keep"),
+  together: z.string().default(""),
   waves: z.array(amount),
   maxInFlight: amount,
   maxInFlightPerGateway: z.int().default(0),

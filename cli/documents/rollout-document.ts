@@ -15,6 +15,7 @@
  *       order: critical-last
  *       joiners: tail
  *       leavers: withdraw
+ *       together: cell
  *       waves: ["1", "10%", rest]
  *       maxInFlight: 10%
  *       maxInFlightPerGateway: 50
@@ -104,6 +105,8 @@ export interface RolloutDocument {
     readonly order?: WaveOrder | undefined;
     readonly joiners?: JoinPolicy | undefined;
     readonly leavers?: LeavePolicy | undefined;
+    /** A label's name. */
+    readonly together?: string | undefined;
     readonly waves?: readonly (Amount | typeof REST_WAVE)[] | undefined;
     readonly maxInFlight?: Amount | undefined;
     /** Devices. */
@@ -193,6 +196,7 @@ export const rolloutDocumentSchema: z.ZodType<RolloutDocument> = z.strictObject(
       order: z.enum(WAVE_ORDERS).optional(),
       joiners: z.enum(JOIN_POLICIES).optional(),
       leavers: z.enum(LEAVE_POLICIES).optional(),
+      together: z.string().min(1).max(63).optional(),
       waves: wavesField.optional(),
       maxInFlight: amountField.optional(),
       maxInFlightPerGateway: deviceCountField.optional(),
@@ -267,6 +271,7 @@ export function toRolloutSpec(
     order: toWaveOrder(spec.order),
     joiners: toJoinPolicy(spec.joiners),
     leavers: toLeavePolicy(spec.leavers),
+    together: spec.together ?? "",
     waves: toSizes(spec.waves),
     ...(spec.maxInFlight === undefined ? {} : { maxInFlight: toAmount(spec.maxInFlight) }),
     maxInFlightPerGateway: spec.maxInFlightPerGateway ?? 0,

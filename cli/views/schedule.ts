@@ -21,6 +21,7 @@ export function scheduleFacts(spec: RolloutSpec | undefined): Fact[] {
     ["installs", windowsText(spec, spec?.windows?.install ?? [])],
     ["priority", spec === undefined || spec.priority === 0 ? "" : String(spec.priority)],
     ["beside others", spec?.compatible === true ? "compatible with other slots" : ""],
+    ["together", spec?.together === "" ? "" : `by label ${spec?.together ?? ""}`],
     ["after", (spec?.after ?? []).join(", ")],
     ["downloads", windowsText(spec, spec?.windows?.download ?? [])],
     ["bandwidth", bandwidthText(spec?.bandwidth)],

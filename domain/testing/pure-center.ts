@@ -5,9 +5,10 @@
  * in memory. What it would tell gateways and people is called back.
  */
 import { assert } from "../assert.ts";
-import { ATTEMPT } from "../attempt.ts";
+import { ATTEMPT, reasonCode } from "../attempt.ts";
 import { PAGE_TICK_MS, UNKNOWN_RELEASE } from "../attempt-page.ts";
 import {
+  enter,
   closeUnaccepted,
   stepAttempt,
   type AttemptEvent,
@@ -251,6 +252,7 @@ export class PureCenter {
       if (told.presence !== "online" || this.isLeased(rollout, position)) continue;
       if (!told.understandsWindows && rollout.isWindowClosed(position, "install")) continue;
       if (rollout.isHeld(position)) continue;
+      if (!isOffered && !this.mayBeginIn(rollout, position)) continue;
       if (!places.claim(rollout, position)) continue;
       if (!isOffered) budget--;
       const device = devices[position] ?? -1;
@@ -263,6 +265,20 @@ export class PureCenter {
       this.leased.set(`${rollout.number}/${position}`, offer);
       this.hooks.offered(offer);
     }
+  }
+
+  /** False: its group waits, or is over, and then the cell is, too. */
+  private mayBeginIn(rollout: PureRollout, position: number): boolean {
+    const { kind } = rollout.groupVerdict(position, (member) => {
+      const { presence, understandsWindows } = this.toldOf(rollout, member);
+      const isClosed = !understandsWindows && rollout.isWindowClosed(member, "install");
+      return presence === "online" && !isClosed;
+    });
+    if (kind === "failed") {
+      rollout.page.reason[position] = reasonCode("group-failed");
+      enter(rollout.page, position, ATTEMPT.cancelled, rollout.nowTicks);
+    }
+    return kind === "offer";
   }
 
   private draw(device: number): number {

@@ -15,6 +15,7 @@ import {
 } from "../attempt-page.ts";
 import { withdraw } from "../attempt-step.ts";
 import { addJoined, mayLeave, waveAt, waveOfJoiners } from "../membership.ts";
+import { judgeGroup, type GroupVerdict } from "../groups.ts";
 import { stepOf } from "../path-step.ts";
 import { NO_PLACE } from "../place-loads.ts";
 import type { RollbackCell } from "../rollback.ts";
@@ -47,6 +48,8 @@ export interface PureRolloutOptions {
   readonly devices: readonly number[];
   /** Release that each position is to run; 0 = nothing. */
   readonly targets: readonly number[];
+  /** By position: it moves together with the one before. Absent = nobody does. */
+  readonly together?: readonly boolean[];
   /** Releases of a version path, in order; a target is where its device begins. Absent = none. */
   readonly path?: readonly number[];
   /** `siteKey` by position; no site where nothing is said. */
@@ -78,6 +81,7 @@ export class PureRollout {
   readonly devices: number[];
   readonly targets: number[];
   private readonly path: readonly number[];
+  readonly together: readonly boolean[];
   readonly sites: number[];
   readonly parent: PureRollout | null;
   page: AttemptPage;
@@ -94,6 +98,7 @@ export class PureRollout {
     this.devices = [...options.devices];
     this.targets = [...options.targets];
     this.path = options.path ?? [];
+    this.together = options.together ?? [];
     this.sites = [...(options.sites ?? [])];
     this.parent = options.parent;
     this.page = createAttemptPage(0, options.devices.length);
@@ -199,6 +204,17 @@ export class PureRollout {
 
   hasNextStep(position: number): boolean {
     return this.path.length > 0 && this.targetAt(position) !== this.path.at(-1);
+  }
+
+  /** May it be offered something, as far as those go that it moves together with? */
+  groupVerdict(position: number, isReachable: (position: number) => boolean): GroupVerdict {
+    const cells = {
+      positionCount: this.devices.length,
+      isTogether: (at: number) => this.together[at] === true,
+      stateOf: (at: number) => this.page.state[at] ?? 0,
+      flagsOf: (at: number) => this.page.flags[at] ?? 0,
+    };
+    return judgeGroup(cells, position, isReachable);
   }
 
   siteAt(position: number): number {

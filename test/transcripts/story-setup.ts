@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { z } from "zod";
 import { DEFAULT_ANALYSIS, type AnalysisPolicy } from "../../domain/analysis.ts";
+import { alignWaves } from "../../domain/groups.ts";
 import { parseInstant } from "../../domain/civil-time.ts";
 import type { RolloutSpec } from "../../domain/rollout.ts";
 import { JOIN_POLICIES } from "../../domain/membership.ts";
@@ -24,6 +25,7 @@ const OFFER_LIFETIME_MS = 20_000;
 /**
  *     fleet runs 1 1 2              (a device each)
  *     sites a a b -                 (may be left out: - is no site)
+ *     groups a a b b                (who moves together; may be left out)
  *     gateways 1 1 2                (may be left out: all at one)
  *     clock 2026-12-01T21:00Z       (may be left out: 1970)
  *     regions eu eu us              (where they stand, with `sites`; may be left out)
@@ -96,13 +98,20 @@ function readRollout(
   const isConfiguration = configuration !== "";
   const spec = { ...withCommand(readSpec(take), command), isConfiguration };
   const path = take("path", "").split(",").filter(Boolean).map(Number);
+  const groups =
+    lines
+      .find((line) => line.startsWith("groups "))
+      ?.split(" ")
+      .slice(1) ?? [];
+  const together = groups.map((group, at) => at > 0 && group !== "-" && group === groups[at - 1]);
   const zones = take("zones", "UTC").split(",");
   take("aware", "no");
   assert.deepEqual([...given.keys()], [], "the settings that a rollout has");
   return {
     number,
     spec,
-    waves: cutWaves(spec, planned.length, border),
+    waves: alignWaves(cutWaves(spec, planned.length, border), (at) => together[at] === true),
+    together,
     limits: freezeLimits(spec, planned.length),
     devices: planned.map((_, device) => device),
     targets: planned.map((runs) => path[startOn(path, runs)] ?? release),
