@@ -174,6 +174,7 @@ function readSpec(take: (name: string, fallback: string) => string): RolloutSpec
     joiners: z.enum(JOIN_POLICIES).parse(take("joiners", "tail")),
     soakMs: duration("soak", "5s"),
     deadlines: { ...specOf().deadlines, offlineGraceMs: duration("grace", "10m") },
+    approval: take("approval", "none") === "required" ? "required" : "none",
     onStop: take("on-stop", "rollback") === "pause" ? "pause" : "rollback",
     rollback: {
       waves: amounts("rollback-waves"),

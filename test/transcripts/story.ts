@@ -53,6 +53,7 @@ export class Story {
     const named = [...rollouts].map(([name, options]) => [name, new PureRollout(options)] as const);
     this.byName = new Map(named);
     this.rollout = this.rolloutOf("");
+    for (const rollout of this.byName.values()) awaitApproval(rollout);
     this.center.rollouts.push(...this.byName.values());
   }
 
@@ -100,6 +101,10 @@ export class Story {
       case "stop":
       case "rollback":
         return center.step(rollout, { kind: "stop", why, rollback: verb === "rollback" });
+      case "approve":
+        return center.step(rollout, { kind: "approve", why: "approved by another" });
+      case "reject":
+        return center.step(rollout, { kind: "stop", why: "rejected by another", rollback: false });
       case "analysis":
         return this.answer(rest);
       case "restart":
@@ -266,6 +271,13 @@ export class Story {
   get isOver(): boolean {
     return this.center.rollouts.every(({ progress }) => isEnded(progress.state));
   }
+}
+
+/** Where a spec asks for approval its plan waits for it; else it is planned already. */
+function awaitApproval(rollout: PureRollout): void {
+  if (rollout.frame.spec.approval !== "required") return;
+  const stateReason = "another operator must approve it";
+  rollout.progress = { ...rollout.progress, state: "awaiting-approval", stateReason };
 }
 
 /** `d3`, `d3-d5`, `d1,d4`. */

@@ -25,7 +25,7 @@ export function declare(command: Command, shell: Shell): void {
   addOutputOption(command);
   addConnectionOptions(command);
   addExamples(command, [
-    ["muster get releases", "All releases, newest first"],
+    ["muster get releases", "All releases, by name"],
     ["muster get releases shop", "The versions of one"],
   ]);
   command.action(async (name: string | undefined, options: Options) => {

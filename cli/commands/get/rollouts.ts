@@ -26,7 +26,7 @@ export function declare(command: Command, shell: Shell): void {
   addOutputOption(command);
   addConnectionOptions(command);
   addExamples(command, [
-    ["muster get rollouts", "All rollouts, newest first"],
+    ["muster get rollouts", "All rollouts, by name"],
     [
       "muster get rollouts shop-1.4 -o json",
       "One rollout with its plan and progress, for a script",

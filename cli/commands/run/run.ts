@@ -117,6 +117,13 @@ async function specOf(
       detail: { hint: "for example: muster run -l 'region = eu' -- uptime" },
     });
   }
+  // To the API 0 is "the default", which is not what somebody meant who wrote it.
+  if (options.timeout === 0) {
+    throw new MusterError({
+      code: "invalid_argument",
+      message: "--timeout must be longer than 0s",
+    });
+  }
   const read = { attempted: "reading the script", maxBytes: MAX_COMMAND_BYTES };
   const text = script === undefined ? undefined : (await readBounded(script, read)).toString();
   const waves = options.wave?.map((size) =>

@@ -22,6 +22,18 @@ spec:
 ${UNKNOWN_FIELDS}`;
 
 describe("muster run", () => {
+  test("refuses a time limit of nothing, which the API would read as the default", async () => {
+    await using folder = await tempDir("cli");
+    await using center = await startFakeCenter({});
+    const words = ["run", "-l", "", "--timeout", "0s", "--", "uptime"];
+    const result = await runMuster(words, { cwd: folder.path, environment: center.environment });
+    assert.deepEqual(result, {
+      status: 2,
+      stdout: "",
+      stderr: "muster: --timeout must be longer than 0s\n",
+    });
+  });
+
   test("runs on as many at once as it is told to, in the waves that it is told", async () => {
     await using folder = await tempDir("cli");
     const asked: ApplyRolloutRequest[] = [];
