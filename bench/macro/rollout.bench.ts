@@ -86,6 +86,7 @@ function figuresOf(
     { metric: "gateways CPU", value: result.gatewayCpuSeconds, unit: "s" },
     { metric: "gateways' share", value: result.gatewayCpuSeconds / allCpuSeconds, unit: "share" },
     { metric: "center RSS, peak", value: facts.peakRssBytes, unit: "bytes" },
+    { metric: "center RSS, median", value: quantile(result.rssBytes, 0.5), unit: "bytes" },
     { metric: "center RSS, end", value: facts.rssBytes, unit: "bytes" },
     { metric: "written to storage", value: result.storageBytes, unit: "bytes" },
     { metric: "Store and EventLog files", value: result.fileBytes, unit: "bytes" },

@@ -40,6 +40,8 @@ export interface RunResult {
   readonly reportCount: number;
   /** Of the center at the end; its peak is that of the whole run. */
   readonly facts: ProcessFacts;
+  /** Of the center, a few times a second while the rollout runs. */
+  readonly rssBytes: readonly number[];
   /** Of the center, between start and end of the rollout. */
   readonly cpuSeconds: number;
   /** Of this process meanwhile: the pretended gateways. */
@@ -63,6 +65,7 @@ export interface Kill {
 
 const NAME = "everybody";
 const POLL_MS = 100;
+const RSS_PERIOD_MS = 250;
 const READY_TIMEOUT_MS = 600_000;
 
 export async function runRollout(options: RunOptions): Promise<RunResult> {
@@ -117,7 +120,12 @@ async function measure(
   const startedAtMs = performance.now();
   await session.client.startRollout({ name: NAME });
   const kill = options.kill ? await killOnce(options, installation, gateways) : null;
+  const rssBytes: number[] = [];
+  const sampling = new AbortController();
+  const sampled = sampleMemory(pid, rssBytes, sampling.signal);
   const rollout = await ended(session, say);
+  sampling.abort();
+  await sampled;
   const seconds = (performance.now() - startedAtMs) / 1_000;
   const own = process.cpuUsage(ownBefore);
   const facts = await readProcessFacts(pid());
@@ -129,6 +137,7 @@ async function measure(
     facts,
     answers,
     kill,
+    rssBytes,
     succeededCount: rollout.progress?.byState["succeeded"] ?? 0,
     reportCount: gateways.reduce((sum, gateway) => sum + gateway.reportCount, 0),
     cpuSeconds: facts.cpuSeconds - since.cpuSeconds,
@@ -136,6 +145,13 @@ async function measure(
     storageBytes: facts.storageBytes - since.storageBytes,
     fileBytes: await databaseBytes(join(options.folder, "center")),
   };
+}
+
+async function sampleMemory(pid: () => number, into: number[], signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    into.push((await readProcessFacts(pid())).rssBytes);
+    await delay(systemClock, RSS_PERIOD_MS, signal).catch(() => undefined);
+  }
 }
 
 /** Every planned device succeeded, each was offered and accepted once, nothing failed. */
