@@ -5,6 +5,7 @@
  * device counts from the moment it accepts, the center has counted it since it was leased.
  */
 import {
+  attemptsByDevice,
   deviceAttempts,
   nameOf,
   rolloutOf,
@@ -65,12 +66,16 @@ interface Measure {
 function judge(history: History, rollout: RolloutHistory, measure: Measure): Violation[] {
   const { limit } = measure;
   const edges: { atMs: number; change: 1 | -1; device: string }[] = [];
-  for (const attempt of deviceAttempts(history.journal)) {
-    if (attempt.rollout !== rollout.number || attempt.acceptedAtMs === null) continue;
-    const untilMs = measure.untilMs(attempt);
-    if (untilMs <= attempt.acceptedAtMs) continue;
-    edges.push({ atMs: attempt.acceptedAtMs, change: 1, device: attempt.device });
-    edges.push({ atMs: untilMs, change: -1, device: attempt.device });
+  for (const own of attemptsByDevice(deviceAttempts(history.journal), rollout.number).values()) {
+    const accepted = own.filter(({ acceptedAtMs }) => acceptedAtMs !== null);
+    accepted.forEach((attempt, index) => {
+      // A device that was offered it again is one device: the newer attempt counts.
+      const nextMs = accepted[index + 1]?.acceptedAtMs ?? Infinity;
+      const untilMs = Math.min(measure.untilMs(attempt), nextMs);
+      const { acceptedAtMs, device } = attempt;
+      if (acceptedAtMs === null || untilMs <= acceptedAtMs) return;
+      edges.push({ atMs: acceptedAtMs, change: 1, device }, { atMs: untilMs, change: -1, device });
+    });
   }
   // Within a millisecond ends come first: the count stays a lower bound.
   edges.sort((one, other) => one.atMs - other.atMs || one.change - other.change);

@@ -13,7 +13,6 @@ import { delay } from "../../ports/clock.ts";
 import { SILENT_LOGGER, type Logger } from "../../ports/logger.ts";
 import { handleFaults } from "../../runtime/faults.ts";
 import { checkAll } from "../checkers/checkers.ts";
-import type { History } from "../checkers/history.ts";
 import { readAudit, readRollouts, type ApiClient } from "../checkers/read-rollouts.ts";
 import type { Operation } from "../swarm/model-effects.ts";
 import type { JournalEntry } from "../swarm/operation-journal.ts";
@@ -40,6 +39,8 @@ const MAX_PAUSE_MS = 1_800_000;
 const API_DELAY_MS = 5;
 /** A process that has crashed is started again after so long. */
 const MAX_DOWN_MS = 60_000;
+/** From the end of the last rollout to the judgement. */
+const SETTLE_MS = 600_000;
 const MAX_BRICKED_MS = 1_200_000;
 
 export interface WorldOptions {
@@ -96,6 +97,7 @@ class World implements AsyncDisposable {
   private readonly journal: JournalEntry[] = [];
   private readonly violations: string[] = [];
   private readonly lives = new Map<string, number>();
+  private readonly forever = new AbortController().signal;
   private center: SimulatedCenter | null = null;
   private lineCount = 0;
   private stepCount = 0;
@@ -187,17 +189,31 @@ class World implements AsyncDisposable {
     await this.ground[Symbol.asyncDispose]();
   }
 
+  /** When what was still on its way has arrived. */
   private async judge(operator: Operator): Promise<void> {
-    let history: History | null = null;
-    const reading = this.ask(async (api) => {
-      const [audit, rollouts] = [await readAudit(api), await readRollouts(api)];
-      const { journal } = this;
-      const { observations } = operator;
-      history = { journal, audit, rollouts, observations, offerLifetimeMs: OFFER_LIFETIME_MS };
-    });
-    await this.pass(reading, Infinity);
-    if (history === null) return;
+    await this.pass(delay(this.outside, SETTLE_MS, this.forever), Infinity);
+    const { journal, time } = this;
+    const { observations } = operator;
+    const reading = this.untilAnswered(
+      async (api) => [await readAudit(api), await readRollouts(api)] as const,
+    );
+    await this.pass(reading, time.monotonicMs() + CALM_MS);
+    const [audit, rollouts] = await reading;
+    const offerLifetimeMs = OFFER_LIFETIME_MS;
+    const history = { journal, audit, rollouts, observations, offerLifetimeMs };
     for (const { invariant, story } of checkAll(history)) this.violate(`${invariant}: ${story}`);
+  }
+
+  private async untilAnswered<Answer>(
+    question: (api: ApiClient) => Promise<Answer>,
+  ): Promise<Answer> {
+    for (;;) {
+      try {
+        return await this.ask(question);
+      } catch {
+        await delay(this.outside, MAX_DOWN_MS, this.forever);
+      }
+    }
   }
 
   private bootCenter(): void {
@@ -244,13 +260,12 @@ class World implements AsyncDisposable {
   private async ask<Answer>(question: (api: ApiClient) => Promise<Answer>): Promise<Answer> {
     const { center, outside } = this;
     if (center === null || !center.life.isAlive) throw new Error("the center is down");
-    const { signal } = new AbortController();
     const answer = await new Promise<Answer>((resolve, reject) => {
       const forget = center.life.atDeath(() => reject(new Error("the center died")));
-      const asked = delay(center.life, API_DELAY_MS, signal).then(() => question(center.api));
+      const asked = delay(center.life, API_DELAY_MS, this.forever).then(() => question(center.api));
       void asked.then(resolve, reject).finally(forget);
     });
-    await delay(outside, API_DELAY_MS, signal);
+    await delay(outside, API_DELAY_MS, this.forever);
     return answer;
   }
 
