@@ -32,7 +32,11 @@ export function askFirst(
   const { analysis } = progress;
   if (analysis?.wave !== wave) {
     return {
-      progress: { ...progress, stateReason, analysis: { wave, state: "asked" } },
+      progress: {
+        ...progress,
+        stateReason,
+        analysis: { wave, state: "asked", atMs: progress.clockMs, reason: "" },
+      },
       effects: [{ kind: "ask-analysis", wave }],
     };
   }
@@ -50,7 +54,8 @@ export function takeAnswer(
   if (policy === null || analysis?.state !== "asked" || analysis.wave !== wave) return null;
   if (state !== "running" && state !== "paused") return null;
   const why = `analysis at ${policy.url} says ${verdict}${reason === "" ? "" : `: ${reason}`}`;
-  return { progress: { ...progress, analysis: { wave, state: verdict } }, why };
+  const answered = { wave, state: verdict, atMs: progress.clockMs, reason };
+  return { progress: { ...progress, analysis: answered }, why };
 }
 
 /** A resume: whatever the answer was, the person has decided. An open question stays open. */

@@ -32,6 +32,10 @@ export interface AnalysisQuestion {
   /** Index of the wave that would open; the number of waves = the end of the rollout. */
   readonly wave: number;
   readonly state: (typeof QUESTION_STATES)[number];
+  /** When it was asked, or answered, by the rollout's clock. */
+  readonly atMs: number;
+  /** Of whoever answered; "" = not answered, or without a word. */
+  readonly reason: string;
 }
 
 export const DEFAULT_ANALYSIS: Omit<AnalysisPolicy, "url"> = { timeoutMs: 10_000, retries: 3 };

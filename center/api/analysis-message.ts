@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** `gate.analysis`, from the wire and to it. */
-import type { MessageInitShape } from "@bufbuild/protobuf";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import {
   checkAnalysisUrl,
   DEFAULT_ANALYSIS,
@@ -8,7 +8,13 @@ import {
   MAX_ANALYSIS_TIMEOUT_MS,
   type AnalysisPolicy,
 } from "../../domain/analysis.ts";
-import type { Analysis, GateSchema } from "../../protocol/gen/muster/v1/deploy_pb.ts";
+import type { RolloutProgress } from "../../domain/rollout.ts";
+import {
+  AnalysisQuestionSchema,
+  type Analysis,
+  type AnalysisQuestion,
+  type GateSchema,
+} from "../../protocol/gen/muster/v1/deploy_pb.ts";
 import { invalid } from "./spec-fields.ts";
 
 const FIELD = "spec.gate.analysis";
@@ -32,4 +38,14 @@ export function analysisMessage(
 ): Pick<MessageInitShape<typeof GateSchema>, "analysis"> {
   if (policy === null) return {};
   return { analysis: { ...policy, timeoutMs: BigInt(policy.timeoutMs) } };
+}
+
+/** The newest question, and its answer; nothing where none was asked. */
+export function questionMessage({ analysis, clockMs }: RolloutProgress): {
+  readonly analysis?: AnalysisQuestion;
+} {
+  if (analysis === null) return {};
+  const { wave, state, atMs, reason } = analysis;
+  const forMs = BigInt(Math.max(0, Math.round(clockMs - atMs)));
+  return { analysis: create(AnalysisQuestionSchema, { wave: wave + 1, state, reason, forMs }) };
 }

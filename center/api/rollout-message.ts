@@ -16,7 +16,7 @@ import {
   type Rollout,
   Approval,
 } from "../../protocol/gen/muster/v1/deploy_pb.ts";
-import { analysisMessage } from "./analysis-message.ts";
+import { analysisMessage, questionMessage } from "./analysis-message.ts";
 import { windowsMessage } from "./rollout-schedule-spec.ts";
 import type { PlanRecord, RolloutRecord } from "../rollouts/rollout-record.ts";
 import type { StopReach } from "../rollouts/stop-reach.ts";
@@ -102,6 +102,7 @@ function progressOf(
     inFlight: total.inFlight,
     clockMs: BigInt(Math.round(record.progress.clockMs)),
     window: record.progress.window?.size ?? 0,
+    ...questionMessage(record.progress),
     waits: [...waits],
     joined: countJoined(record.progress.joined),
     outputKeptBytes: BigInt(record.outputKept),

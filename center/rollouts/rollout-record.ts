@@ -255,7 +255,12 @@ const progress: z.ZodType<RolloutProgress> = z.strictObject({
     )
     .default([]),
   analysis: z
-    .strictObject({ wave: z.int(), state: z.enum(QUESTION_STATES) })
+    .strictObject({
+      wave: z.int(),
+      state: z.enum(QUESTION_STATES),
+      atMs: z.number().default(0),
+      reason: z.string().default(""),
+    })
     .nullable()
     .default(null),
 });

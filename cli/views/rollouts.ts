@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Rollouts as rows and in detail. */
-import type { Plan, Rollout, RolloutProgress } from "../../protocol/gen/muster/v1/deploy_pb.ts";
+import type {
+  AnalysisQuestion,
+  Plan,
+  Rollout,
+  RolloutProgress,
+} from "../../protocol/gen/muster/v1/deploy_pb.ts";
 import { RolloutStateSchema } from "../../protocol/gen/muster/v1/deploy_pb.ts";
 import { enumWord } from "../output/plain-data.ts";
 import type { Column } from "../output/table.ts";
@@ -118,6 +123,7 @@ export function progressLines({ progress, plan, stopReach }: Rollout): string[] 
         `${progress.unproven} (most so far ${progress.maxUnproven}, ` +
           `bound ${plan.blastRadiusBound})`,
       ],
+      ["analysis", analysisText(progress.analysis, plan.waves.length)],
       ["stop reached", stopReach === undefined ? "" : stopReachText(stopReach)],
     ]),
     ...progress.slices.map(
@@ -133,6 +139,19 @@ export function progressLines({ progress, plan, stopReach }: Rollout): string[] 
 function devicesText({ deviceCount }: Plan, { joined }: RolloutProgress): string {
   const planned = formatCount(deviceCount);
   return joined === 0 ? planned : `${planned} planned, and ${formatCount(joined)} that joined`;
+}
+
+/** The open question, or the answer that waits for a person. */
+function analysisText(question: AnalysisQuestion | undefined, waveCount: number): string {
+  if (question === undefined) return "";
+  const { wave, state, reason, forMs } = question;
+  const before = wave > waveCount ? "the end" : `wave ${wave}`;
+  const since = formatElapsed(Number(forMs));
+  const said = reason === "" ? state : `${state}: ${reason}`;
+  if (state === "asked") return `asked before ${before}, ${since} ago; no answer yet`;
+  if (state === "overruled") return `before ${before} a person has resumed over its answer`;
+  if (state === "success") return `before ${before}: ${said}`;
+  return `before ${before}: ${said}; for ${since} a person has to decide`;
 }
 
 function approvalText({ approval }: Rollout): string {
