@@ -28,7 +28,15 @@ export interface Window {
 const FIRST_DAY = 3;
 /** Every zone that there is, under every name, fits twice. */
 const MAX_FORMATS = 1_200;
-const formats = new Map<string, Intl.DateTimeFormat>();
+
+interface ZoneFormat {
+  readonly format: Intl.DateTimeFormat;
+  /** Since 1970: the last one asked for, and what the zone's clock is ahead then; NaN = none. */
+  minute: number;
+  offset: number;
+}
+
+const formats = new Map<string, ZoneFormat>();
 
 /** Is it a time zone by its IANA name, as `Europe/Berlin` or `UTC`? */
 export function isTimeZone(name: string): boolean {
@@ -43,7 +51,18 @@ export function isTimeZone(name: string): boolean {
 
 /** What the wall's clock is ahead of UTC, in minutes. Throws RangeError for an unknown zone. */
 export function offsetMinutes(timeZone: string, atMs: number): number {
-  const parts = formatOf(timeZone).formatToParts(atMs);
+  const format = formatOf(timeZone);
+  const minute = Math.floor(atMs / MINUTE_MS);
+  // Asked for one zone and minute, it is mostly asked again; formatting takes microseconds.
+  if (format.minute !== minute) {
+    format.offset = readOffset(format.format, atMs);
+    format.minute = minute;
+  }
+  return format.offset;
+}
+
+function readOffset(format: Intl.DateTimeFormat, atMs: number): number {
+  const parts = format.formatToParts(atMs);
   const text = parts.find(({ type }) => type === "timeZoneName")?.value ?? "";
   // `GMT` or `GMT+05:45`; zones of long ago also have seconds, which no window needs.
   const match = /GMT([+-])(\d\d):(\d\d)/.exec(text);
@@ -112,11 +131,12 @@ function nextBound(bounds: readonly number[], timeZone: string, atMs: number): n
   return afterMs;
 }
 
-function formatOf(timeZone: string): Intl.DateTimeFormat {
+function formatOf(timeZone: string): ZoneFormat {
   const known = formats.get(timeZone);
   if (known !== undefined) return known;
   const format = new Intl.DateTimeFormat("en-US", { timeZone, timeZoneName: "longOffset" });
   if (formats.size >= MAX_FORMATS) formats.clear();
-  formats.set(timeZone, format);
-  return format;
+  const made = { format, minute: Number.NaN, offset: 0 };
+  formats.set(timeZone, made);
+  return made;
 }

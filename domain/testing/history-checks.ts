@@ -51,6 +51,7 @@ export class HistoryChecks {
   private readonly reports: ReportOrder;
   private readonly followed = new Map<PureRollout, Followed>();
   private readonly generations = new Map<string, number>();
+  private readonly judgedInstalls = new Set<PretendDevice["installsAt"]>();
 
   constructor(options: {
     center: PureCenter;
@@ -184,7 +185,9 @@ export class HistoryChecks {
 
   everything(): void {
     for (const { number, installsAt, understandsWindows } of this.devices) {
-      if (installsAt === null || !understandsWindows) continue;
+      if (installsAt === null || this.judgedInstalls.has(installsAt)) continue;
+      this.judgedInstalls.add(installsAt);
+      if (!understandsWindows) continue;
       const { offer, wallMs } = installsAt;
       const isOpen = isInWindow(offer.rollout, offer.position, wallMs);
       must("windows", isOpen, `device ${number} began to install outside of it`);

@@ -3,8 +3,9 @@
  * One rollout as the center holds it, without a center: a page of attempts, the engine's progress
  * and nothing else. At most 4,096 devices, so one page is all there is.
  */
+import { assert } from "../assert.ts";
 import { ATTEMPT_STATES } from "../attempt.ts";
-import { countPage, sumCounts, type AttemptCounts } from "../attempt-counts.ts";
+import { countPage, type AttemptCounts } from "../attempt-counts.ts";
 import {
   createAttemptPage,
   decodeAttemptPage,
@@ -142,7 +143,9 @@ export class PureRollout {
   }
 
   get total(): AttemptCounts {
-    return sumCounts(this.counts);
+    const [all] = countPage(this.page, [{ start: 0, end: this.devices.length }], this.isPlanted);
+    assert(all !== undefined, "one wave of everybody is counted");
+    return all;
   }
 
   /** By slice and site, counted anew each time, as after a restart. */
