@@ -7,6 +7,9 @@
 import type { AnalysisPolicy, Verdict } from "./analysis.ts";
 import type { RolloutProgress } from "./rollout.ts";
 
+type IsPlanted = (name: string) => boolean;
+const IS_NONE_PLANTED: IsPlanted = () => false;
+
 /** POST the question of this wave, and bring back the answer as an event. */
 export interface AskAnalysis {
   readonly kind: "ask-analysis";
@@ -21,11 +24,15 @@ export interface AnalysisAnswered {
   readonly reason: string;
 }
 
-/** null: nobody has to be asked any more before this wave opens. */
+/**
+ * null: nobody has to be asked any more before this wave opens. `isPlanted`: test-only switches for
+ * planted bugs, here and below; false in production.
+ */
 export function askFirst(
   policy: AnalysisPolicy | null,
   progress: RolloutProgress,
   wave: number,
+  isPlanted: IsPlanted = IS_NONE_PLANTED,
 ): { progress: RolloutProgress; effects: AskAnalysis[] } | null {
   if (policy === null) return null;
   const stateReason = `waiting for the analysis at ${policy.url}`;
@@ -40,7 +47,8 @@ export function askFirst(
       effects: [{ kind: "ask-analysis", wave }],
     };
   }
-  if (analysis.state !== "asked") return null;
+  // The planted bug: whoever has been asked need not answer.
+  if (analysis.state !== "asked" || isPlanted("analysis.silence-is-yes")) return null;
   return { progress: { ...progress, stateReason }, effects: [] };
 }
 
@@ -49,12 +57,15 @@ export function takeAnswer(
   policy: AnalysisPolicy | null,
   progress: RolloutProgress,
   { wave, verdict, reason }: AnalysisAnswered,
+  isPlanted: IsPlanted = IS_NONE_PLANTED,
 ): { progress: RolloutProgress; why: string } | null {
   const { analysis, state } = progress;
-  if (policy === null || analysis?.state !== "asked" || analysis.wave !== wave) return null;
+  if (policy === null || analysis?.state !== "asked") return null;
+  // The planted bug: an answer that comes late counts for the question that is open by then.
+  if (analysis.wave !== wave && !isPlanted("analysis.any-wave-will-do")) return null;
   if (state !== "running" && state !== "paused") return null;
   const why = `analysis at ${policy.url} says ${verdict}${reason === "" ? "" : `: ${reason}`}`;
-  const answered = { wave, state: verdict, atMs: progress.clockMs, reason };
+  const answered = { wave: analysis.wave, state: verdict, atMs: progress.clockMs, reason };
   return { progress: { ...progress, analysis: answered }, why };
 }
 

@@ -287,6 +287,16 @@ export function withdraw(page: AttemptPage, cell: number, nowTicks: number): boo
   return true;
 }
 
+/**
+ * Another rollout has won its device's slot: nothing is left to do in this one. Neutral. What was
+ * offered before is cancelled, for its device may still answer.
+ */
+export function outdo(page: AttemptPage, cell: number, nowTicks: number): void {
+  const wasOffered = page.state[cell] === ATTEMPT.offered;
+  page.reason[cell] = reasonCode("outdone");
+  enter(page, cell, wasOffered ? ATTEMPT.cancelled : ATTEMPT.superseded, nowTicks);
+}
+
 /** Every cell that was not accepted ends here when a rollout stops or its offline grace is over. */
 export function closeUnaccepted(
   page: AttemptPage,

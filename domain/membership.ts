@@ -42,16 +42,20 @@ function hasOpenEnd(state: string): boolean {
 
 /**
  * The wave (index) of those who join now; null = nobody joins. `isLast`: of those who come last in
- * any case, as critical devices do.
+ * any case, as critical devices do. `isPlanted`: test-only switches for planted bugs; false in
+ * production.
  */
 export function waveOfJoiners(
   policy: JoinPolicy,
   progress: { readonly state: string; readonly waveCount: number },
   waveTotal: number,
   isLast = false,
+  isPlanted: (name: string) => boolean = () => false,
 ): number | null {
   if (!mayJoin(policy, progress.state)) return null;
   const last = waveTotal - 1;
+  // The planted bug: joiners get into the wave that is open.
+  if (isPlanted("join.into-the-open-wave")) return Math.max(0, progress.waveCount - 1);
   return policy === "tail" || isLast ? last : Math.min(progress.waveCount, last);
 }
 

@@ -3,7 +3,14 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import { ATTEMPT, ATTEMPT_STATES, CELL_FLAGS, isUnderWay } from "./attempt.ts";
-import { areRivals, judgeRival, winsOver, type Contender, type Rivalry } from "./precedence.ts";
+import {
+  areRivals,
+  judgeRival,
+  judgeRivalAgain,
+  winsOver,
+  type Contender,
+  type Rivalry,
+} from "./precedence.ts";
 
 const older: Contender = {
   number: 1,
@@ -52,6 +59,18 @@ describe("two rollouts of one slot", () => {
   test("an offer that ran out without an answer holds nobody up", () => {
     assert.equal(judge(newer, older, "offered", 0, true), "free");
     assert.equal(judge(older, newer, "offered", 0, true), "wait", "it will be made again");
+  });
+
+  test("what was offered before is offered anew when nobody else is at it", () => {
+    const again = (other: Contender, state: keyof typeof ATTEMPT, isOfferOld = false): Rivalry =>
+      judgeRivalAgain(older, other, { state: ATTEMPT[state], isOfferOld });
+    assert.equal(again(newer, "installing"), "wait");
+    assert.equal(again(newer, "offered"), "wait");
+    assert.equal(again(newer, "offered", true), "free", "who comes first has it");
+    assert.equal(again(newer, "pending"), "free", "that one waits");
+    assert.equal(again(newer, "succeeded"), "outdone");
+    assert.equal(again({ ...newer, priority: -1 }, "succeeded"), "free");
+    assert.equal(again({ ...newer, slot: "os" }, "succeeded"), "free");
   });
 
   test("a rollback goes ahead of what has not begun, and leaves alone what is newer", () => {

@@ -113,7 +113,7 @@ export function stepRollout(
       });
     }
     case "analysis-answered":
-      return answered(frame, progress, event);
+      return answered(frame, progress, event, isPlanted);
     case "stop":
       assert(mayStop(progress.state, event.rollback), "a rollout that may be stopped is stopped");
       return stop(progress, event.why, event.rollback && !frame.isRollback);
@@ -298,7 +298,7 @@ function advance(
     return keep({ ...progress, stateReason: waiting + heldText(progress, sight) });
   }
   if (progress.waveCount < frame.waveTotal) {
-    const ask = askFirst(frame.spec.gate.analysis, progress, progress.waveCount);
+    const ask = askFirst(frame.spec.gate.analysis, progress, progress.waveCount, isPlanted);
     return ask ?? openWave(progress, progress.waveCount);
   }
   return finish(frame, progress, total, sight);
@@ -359,8 +359,9 @@ function answered(
   frame: RolloutFrame,
   progress: RolloutProgress,
   answer: AnalysisAnswered,
+  isPlanted: (name: string) => boolean,
 ): RolloutStep {
-  const taken = takeAnswer(frame.spec.gate.analysis, progress, answer);
+  const taken = takeAnswer(frame.spec.gate.analysis, progress, answer, isPlanted);
   if (taken === null || answer.verdict === "success") return keep(taken?.progress ?? progress);
   if (answer.verdict === "failure") return stopByPolicy(frame, taken.progress, taken.why);
   return pause(taken.progress, `${taken.why}; a person must decide`);

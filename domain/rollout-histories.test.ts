@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Random histories of a small fleet under one rollout. MUSTER_HISTORIES says how many (default
- * 300); MUSTER_HISTORY_SEED tells one again. A seed that fails belongs into
+ * Random histories of a small fleet under one rollout or two. MUSTER_HISTORIES says how many
+ * (default 300); MUSTER_HISTORY_SEED tells one again. A seed that fails belongs into
  * testing/history-seeds.ts.
  */
 import assert from "node:assert/strict";
@@ -19,8 +19,9 @@ function tellAll(seeds: readonly number[], coverage: Coverage): Map<string, numb
   const failed: string[] = [];
   for (const seed of seeds) {
     try {
-      const { state } = tellHistory(seed, { coverage });
-      ends.set(state, (ends.get(state) ?? 0) + 1);
+      for (const state of tellHistory(seed, { coverage }).states) {
+        ends.set(state, (ends.get(state) ?? 0) + 1);
+      }
     } catch (error) {
       failed.push(error instanceof Error ? error.message : String(error));
     }

@@ -56,8 +56,11 @@ export function dispatch(rollout: OpenRollout, dispatcher: Dispatcher): Lease[] 
     const group = isOffered ? null : groupVerdictAt(rollout, position, dispatcher.fleet).kind;
     if (group === "failed") rollout.keepBack(position);
     if (group === "failed" || group === "wait") continue;
-    const rivalry = isOffered ? null : rivalryAt(rollout, position, rivals);
-    if (rivalry?.rivalry === "outdone") rollout.outdo(position);
+    const rivalry = rivalryAt(rollout, position, rivals);
+    if (rivalry?.rivalry === "outdone") {
+      dispatcher.desk.release(record.number, position);
+      rollout.outdo(position);
+    }
     if (rivalry !== null || !dispatcher.places.claim(rollout, position)) continue;
     // Nobody gave it back: its offer expired unanswered, or its device left a gateway that hangs.
     dispatcher.desk.release(record.number, position);

@@ -18,6 +18,7 @@ import { CELLS_PER_PAGE, PAGE_TICK_MS, type AttemptPage } from "../../domain/att
 import {
   closeUnaccepted,
   enter,
+  outdo,
   stepAttempt,
   withdraw,
   type AttemptEvent,
@@ -246,19 +247,17 @@ export class OpenRollout extends PlannedDevices {
 
   /** Another rollout has won the device's slot: nothing is left to do in this one. Neutral. */
   outdo(position: number): void {
-    this.endNeutral(position, ATTEMPT.superseded, "outdone");
+    const held = this.heldAt(position);
+    outdo(held.page, position % CELLS_PER_PAGE, this.nowTicks);
+    this.touch(held);
   }
 
   /** One of those that it moves together with has failed. Neutral. */
   keepBack(position: number): void {
-    this.endNeutral(position, ATTEMPT.cancelled, "group-failed");
-  }
-
-  private endNeutral(position: number, state: number, reason: string): void {
     const held = this.heldAt(position);
     const cell = position % CELLS_PER_PAGE;
-    held.page.reason[cell] = reasonCode(reason);
-    enter(held.page, cell, state, this.nowTicks);
+    held.page.reason[cell] = reasonCode("group-failed");
+    enter(held.page, cell, ATTEMPT.cancelled, this.nowTicks);
     this.touch(held);
   }
 

@@ -8,6 +8,7 @@ import { PAGE_TICK_MS } from "../../domain/attempt-page.ts";
 import {
   areRivals,
   judgeRival,
+  judgeRivalAgain,
   winsOver,
   type Contender,
   type Rivalry,
@@ -23,7 +24,7 @@ export function rivalsOf(rollout: OpenRollout, open: Iterable<OpenRollout>): Ope
   );
 }
 
-/** The first rival that keeps a pending attempt from being offered; null = none does. */
+/** The first rival that keeps an attempt from being offered, or offered anew; null = none does. */
 export function rivalryAt(
   rollout: OpenRollout,
   position: number,
@@ -32,7 +33,8 @@ export function rivalryAt(
   if (rivals.length === 0) return null;
   const ordinal = rollout.ordinalAt(position);
   for (const rival of rivals) {
-    const rivalry = judge(rollout, rival, rival.positionOf(ordinal));
+    const isAgain = rollout.stateAt(position) === ATTEMPT.offered;
+    const rivalry = judge(rollout, rival, rival.positionOf(ordinal), isAgain);
     if (rivalry !== "free") return { rival, rivalry };
   }
   return null;
@@ -58,8 +60,11 @@ function hasLostTo(loser: OpenRollout, ended: OpenRollout): boolean {
 function outdo(loser: OpenRollout, winner: OpenRollout): void {
   winner.ordinals.forEach((ordinal, position) => {
     const lost = loser.positionOf(ordinal);
-    if (lost < 0 || loser.stateAt(lost) !== ATTEMPT.pending) return;
-    if (winner.stateAt(position) === ATTEMPT.succeeded) loser.outdo(lost);
+    if (lost < 0 || winner.stateAt(position) !== ATTEMPT.succeeded) return;
+    const state = loser.stateAt(lost);
+    // An offer of which nobody knows any more: it would be made anew.
+    const isForgotten = state === ATTEMPT.offered && isOfferOld(loser, lost);
+    if (state === ATTEMPT.pending || isForgotten) loser.outdo(lost);
   });
 }
 
@@ -69,15 +74,25 @@ export function contenderOf({ record, plan, frame }: OpenRollout): Contender {
   return { number, priority, compatible, isRollback: frame.isRollback, slot: plan.slot };
 }
 
-function judge(rollout: OpenRollout, rival: OpenRollout, position: number): Rivalry {
+function judge(
+  rollout: OpenRollout,
+  rival: OpenRollout,
+  position: number,
+  isAgain: boolean,
+): Rivalry {
   if (position < 0) return "free";
   const { page, index } = rival.cell(position);
-  const ageMs = (rival.nowTicks - (page.enteredAt[index] ?? 0)) * PAGE_TICK_MS;
-  return judgeRival(contenderOf(rollout), contenderOf(rival), {
-    state: page.state[index] ?? 0,
-    flags: page.flags[index] ?? 0,
-    // As the sweep: twice its life, for its answer may be on the way.
-    isOfferOver:
-      rival.record.progress.state !== "running" && ageMs >= rival.frame.offerLifetimeMs * 2,
-  });
+  const state = page.state[index] ?? 0;
+  const isOld = isOfferOld(rival, position);
+  const [own, other] = [contenderOf(rollout), contenderOf(rival)];
+  if (isAgain) return judgeRivalAgain(own, other, { state, isOfferOld: isOld });
+  const isOfferOver = rival.record.progress.state !== "running" && isOld;
+  return judgeRival(own, other, { state, flags: page.flags[index] ?? 0, isOfferOver });
+}
+
+/** Of one that is offered. As the sweep: twice its life, for its answer may be on the way. */
+function isOfferOld(rollout: OpenRollout, position: number): boolean {
+  const { page, index } = rollout.cell(position);
+  const ageMs = (rollout.nowTicks - (page.enteredAt[index] ?? 0)) * PAGE_TICK_MS;
+  return ageMs >= rollout.frame.offerLifetimeMs * 2;
 }

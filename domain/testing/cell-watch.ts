@@ -16,12 +16,15 @@ import { isUnproven } from "../attempt-counts.ts";
 import { PAGE_TICK_MS } from "../attempt-page.ts";
 import { MAX_TRIES, type AttemptEvent } from "../attempt-step.ts";
 import { EVIDENCE } from "../attempt-sweep.ts";
+import { needsEvidence } from "../subject.ts";
 import { windowOf } from "../window-deadlines.ts";
 import { must } from "./invariants.ts";
 import type { PureCenter } from "./pure-center.ts";
 import type { PureRollout } from "./pure-rollout.ts";
 
 type Reported = Extract<AttemptEvent, { kind: "reported" }>;
+
+const COMMAND_TIMED_OUT = reasonCode("command-timed-out");
 
 interface Watched {
   state: number;
@@ -71,6 +74,8 @@ export class CellWatch {
 
   /** The device did; the center may not know yet. */
   deviceAccepted(position: number, generation: number): void {
+    const isOnce = this.rollout.slot !== "command" || !this.accepted.has(position);
+    must("once", isOnce, `position ${position} takes a command up again`);
     this.accepted.set(position, generation);
   }
 
@@ -175,7 +180,10 @@ export class CellWatch {
     const { rollout } = this;
     const move = `position ${position}: ${ATTEMPT_STATES[cell.state]} → ${ATTEMPT_STATES[state]}`;
     const told = this.center.told[rollout.devices[position] ?? -1];
-    const isSilent = state === ATTEMPT.lost || state === ATTEMPT["timed-out"];
+    // That a command's time is over its device says itself.
+    const isSaid = rollout.page.reason[position] === COMMAND_TIMED_OUT;
+    const isLate = state === ATTEMPT["timed-out"] && !isSaid;
+    const isSilent = state === ATTEMPT.lost || isLate;
     must("unheard", !isSilent || told?.presence !== "unknown", move);
     must("windows", !isSilent || !cell.isHeldUp, move);
     if (state === ATTEMPT.succeeded) this.checkSoak(cell, move);
@@ -197,6 +205,7 @@ export class CellWatch {
 
   private checkSoak(cell: Watched, move: string): void {
     const { soakMs } = this.rollout.frame.spec;
+    if (!needsEvidence(this.rollout.frame.spec)) return;
     must("evidence", cell.shownSinceTicks !== -1, `${move} without evidence`);
     const shownMs = (this.sweptAtTicks - cell.shownSinceTicks) * PAGE_TICK_MS;
     must("evidence", shownMs >= soakMs, `${move} after ${shownMs} ms of ${soakMs}`);

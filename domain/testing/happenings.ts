@@ -28,6 +28,8 @@ export const ATTEMPT_HAPPENINGS = [
   "sees target",
   "sees previous",
   "sees unknown",
+  /** Another rollout has won its device. */
+  "outdone",
   "cancelled",
   "unreachable",
   /** Its rollout ended while it was under way. */

@@ -9,18 +9,25 @@ import {
   ATTEMPT_STATE_COUNT,
   CELL_FLAGS,
   isUnderWay,
+  reasonCode,
 } from "../attempt.ts";
 import type { AttemptEvent } from "../attempt-step.ts";
 import { isEnded, isOpen, type RolloutState } from "../rollout.ts";
 import type { RolloutEvent } from "../rollout-engine.ts";
+import { AnalysisChecks } from "./analysis-checks.ts";
 import { CellWatch } from "./cell-watch.ts";
 import { isOpenAt } from "../window.ts";
+import { wentOn } from "./end-checks.ts";
+import { checkCause, checkGate, heldFailures } from "./gate-checks.ts";
 import { must } from "./invariants.ts";
-import type { Offer, PureCenter } from "./pure-center.ts";
-import type { PretendDevice } from "./pretend-device.ts";
+import type { Offer } from "./center-hooks.ts";
+import type { PureCenter } from "./pure-center.ts";
+import { checkAtWork, checkLastWord, checkOrder } from "./order-checks.ts";
+import type { PretendDevice, PretendSlot } from "./pretend-device.ts";
 import type { PureRollout } from "./pure-rollout.ts";
 import { checkFlight, checkPlaces, checkWindow } from "./shape-checks.ts";
 import { ReportOrder } from "./report-order.ts";
+import { SLOTS, type SlotName } from "./slots.ts";
 
 const NEXT_STATES: { readonly [State in RolloutState]: readonly RolloutState[] } = {
   draft: [],
@@ -36,6 +43,9 @@ const NEXT_STATES: { readonly [State in RolloutState]: readonly RolloutState[] }
   expired: ["stopping"],
 };
 
+const OUTDONE = reasonCode("outdone");
+const OVER: ReadonlySet<RolloutState> = new Set(["succeeded", "stopped", "rolled-back", "expired"]);
+
 interface Followed {
   readonly watch: CellWatch;
   /** On the rollout's clock: since when its wave may reach its devices. */
@@ -43,6 +53,9 @@ interface Followed {
   /** On the world's clock: since when it does not run; −1 = it runs. */
   haltedAtMs: number;
   failures: number;
+  /** On the world's clock; Infinity = not yet. */
+  startedAtMs: number;
+  endedAtMs: number;
 }
 
 export class HistoryChecks {
@@ -51,7 +64,8 @@ export class HistoryChecks {
   private readonly reports: ReportOrder;
   private readonly followed = new Map<PureRollout, Followed>();
   private readonly generations = new Map<string, number>();
-  private readonly judgedInstalls = new Set<PretendDevice["installsAt"]>();
+  private readonly judgedInstalls = new Set<PretendSlot["installsAt"]>();
+  readonly analysis: AnalysisChecks = new AnalysisChecks();
 
   constructor(options: {
     center: PureCenter;
@@ -67,7 +81,14 @@ export class HistoryChecks {
     let followed = this.followed.get(rollout);
     if (followed === undefined) {
       const watch = new CellWatch(this.center, rollout);
-      followed = { watch, reachFromMs: 0, haltedAtMs: 0, failures: 0 };
+      followed = {
+        watch,
+        reachFromMs: 0,
+        haltedAtMs: 0,
+        failures: 0,
+        startedAtMs: Infinity,
+        endedAtMs: Infinity,
+      };
       this.followed.set(rollout, followed);
     }
     return followed;
@@ -79,9 +100,14 @@ export class HistoryChecks {
     const followed = this.follow(rollout);
     const after = rollout.progress;
     const move = `${before.state} → ${after.state} on ${event.kind}`;
+    this.analysis.stepped(rollout, before, event);
+    if (event.kind === "start") followed.startedAtMs = this.center.nowMs;
+    if (isEnded(after.state)) followed.endedAtMs = Math.min(followed.endedAtMs, this.center.nowMs);
     if (after.state !== before.state) {
       must("graph", NEXT_STATES[before.state].includes(after.state), move);
       const isHalt = after.state === "paused" || after.state === "stopping";
+      const isFirst = before.state === "awaiting-approval" && after.state !== "stopping";
+      must("approval", !isFirst || event.kind === "approve", move);
       must("stop-epoch", !isHalt || after.stopEpoch > before.stopEpoch, `${move}, no new epoch`);
       followed.haltedAtMs = after.state === "running" ? -1 : this.center.nowMs;
       if (event.kind === "tick" && isHalt) checkCause(rollout, before, move);
@@ -108,10 +134,14 @@ export class HistoryChecks {
 
   stepping(rollout: PureRollout, event: AttemptEvent): void {
     this.reports.stepping(rollout, event);
+    const isAnew = rollout.page.state[event.position] === ATTEMPT.pending;
+    if (event.kind === "leased" && isAnew) {
+      checkOrder(this.center.rollouts, rollout, event.position);
+    }
     if (event.kind === "reported") this.follow(rollout).watch.reporting(event);
   }
 
-  /** Before a device joins or leaves. */
+  /** Before a device joins or leaves, or is outdone. */
   changing(rollout: PureRollout): void {
     this.reports.close(rollout);
   }
@@ -153,8 +183,10 @@ export class HistoryChecks {
     }
     this.generations.set(key, generation);
     if (parent === null) return;
-    const own = this.devices[device]?.ranBefore.get(parent.number);
+    const actor = this.devices[device];
+    const own = actor?.ranBefore.get(parent.number);
     const target = rollout.targets[position];
+    if (actor !== undefined && wentOn(this.center.rollouts, parent, actor)) return;
     const isOwn = own === undefined || own === target;
     must("own-previous", isOwn, `device ${device} ran ${own} and is put back to ${target}`);
   }
@@ -162,15 +194,20 @@ export class HistoryChecks {
   /** It left a gateway that has read all that the center sent. */
   sent({ rollout, device }: Offer): void {
     const { state } = rollout.progress;
-    // What a gateway still holds of an attempt that ended otherwise may leave after a success.
+    // What a gateway still holds of an attempt that ended otherwise may leave after a success: its
+    // device has answered it, and does not accept it again.
     const mayLeave = state === "running" || state === "succeeded";
     must("stop-offers", mayLeave, `${device} is sent an offer while it is ${state}`);
   }
 
-  accepted({ rollout, position, device, generation }: Offer): void {
+  /** `interrupted`: what the device was at in that slot, and gives up. */
+  accepted(offer: Offer, interrupted: Offer | null): void {
+    const { rollout, position, device, generation } = offer;
     const { watch, haltedAtMs } = this.follow(rollout);
     watch.deviceAccepted(position, generation);
-    const acceptedBefore = this.devices[device]?.acceptedGenerations.at(-2) ?? 0;
+    const slot = this.devices[device]?.slotOf(offer);
+    const acceptedBefore = slot?.acceptedGenerations.at(-2) ?? 0;
+    checkAtWork(offer, interrupted, this.devices[device], this.center.nowMs);
     must("generations", generation > acceptedBefore, `device ${device} went back a generation`);
     const state = rollout.page.state[position] ?? 0;
     const isFree = state === ATTEMPT.pending || state === ATTEMPT.cancelled;
@@ -179,18 +216,13 @@ export class HistoryChecks {
     const lateMs = this.center.nowMs - haltedAtMs;
     const { offerLifetimeMs } = rollout.frame;
     must("stop-accepts", lateMs < offerLifetimeMs, `device ${device}, ${lateMs} ms after`);
-    const isOver = rollout.progress.state === "stopped" || rollout.progress.state === "rolled-back";
+    const isOver = OVER.has(rollout.progress.state);
     must("stop-accepts", !isOver, `device ${device} when it was ${rollout.progress.state}`);
   }
 
   everything(): void {
-    for (const { number, installsAt, understandsWindows } of this.devices) {
-      if (installsAt === null || this.judgedInstalls.has(installsAt)) continue;
-      this.judgedInstalls.add(installsAt);
-      if (!understandsWindows) continue;
-      const { offer, wallMs } = installsAt;
-      const isOpen = isInWindow(offer.rollout, offer.position, wallMs);
-      must("windows", isOpen, `device ${number} began to install outside of it`);
+    for (const device of this.devices) {
+      if (device.understandsWindows) for (const name of SLOTS) this.checkInstall(device, name);
     }
     for (const rollout of this.center.rollouts) {
       const followed = this.follow(rollout);
@@ -202,7 +234,17 @@ export class HistoryChecks {
     }
   }
 
+  private checkInstall({ number, slots }: PretendDevice, name: SlotName): void {
+    const { installsAt } = slots[name];
+    if (installsAt === null || this.judgedInstalls.has(installsAt)) return;
+    this.judgedInstalls.add(installsAt);
+    const { offer, wallMs } = installsAt;
+    const isOpen = isInWindow(offer.rollout, offer.position, wallMs);
+    must("windows", isOpen, `device ${number} began to install outside of it`);
+  }
+
   ended(): void {
+    checkLastWord(this.center.rollouts, this.devices, (rollout) => this.follow(rollout));
     for (const rollout of this.center.rollouts) {
       const why = `rollout ${rollout.number} is ${rollout.progress.state} in the end`;
       must("end", isEnded(rollout.progress.state), why);
@@ -217,7 +259,7 @@ export class HistoryChecks {
 function checkRollback(rollback: PureRollout, devices: readonly PretendDevice[]): void {
   const { parent } = rollback;
   parent?.devices.forEach((number, position) => {
-    const { work = null, runs = 0 } = devices[number] ?? {};
+    const { work = null, runs = 0 } = devices[number]?.slots[parent.slot] ?? {};
     const isSettled = ((parent.page.flags[position] ?? 0) & CELL_FLAGS.settled) !== 0;
     if (work === null || work.offer.rollout !== parent || isSettled) return;
     const isBack = work.ended && runs === work.before;
@@ -232,90 +274,6 @@ function isInWindow(rollout: PureRollout, position: number, wallMs: number): boo
 
 function countFailures({ page }: PureRollout): number {
   return page.flags.reduce((all, flags) => all + Number((flags & CELL_FLAGS.failed) !== 0), 0);
-}
-
-function countIn(rollout: PureRollout, wave: number): (state: keyof typeof ATTEMPT) => number {
-  const { start, end } = rollout.waves[wave] ?? { start: 0, end: 0 };
-  const states = rollout.page.state.subarray(start, end);
-  return (state) => states.reduce((all, code) => all + Number(code === ATTEMPT[state]), 0);
-}
-
-/** Succeeded and newly failed of a wave: what its share is judged by. */
-function shareOf(rollout: PureRollout, wave: number, forgiven: number): [number, number] {
-  const of = countIn(rollout, wave);
-  const bad = of("failed") + of("rolled-back") + of("timed-out") + of("lost");
-  const newFailures = rollout.total.failures - forgiven - heldFailures(rollout);
-  return [of("succeeded"), Math.max(0, Math.min(bad, newFailures))];
-}
-
-/** Of devices whose slice is held: they have been judged. */
-function heldFailures(rollout: PureRollout): number {
-  return rollout.sight.held?.failures ?? 0;
-}
-
-function checkGate(rollout: PureRollout, wave: number, reachableForMs: number): void {
-  const of = countIn(rollout, wave);
-  const { start, end } = rollout.waves[wave] ?? { start: 0, end: 0 };
-  const underWay = rollout.page.state.subarray(start, end).filter(isUnderWay).length;
-  must("gate", underWay === 0, "a wave opened while attempts of the one before were under way");
-  const { spec } = rollout.frame;
-  const heldCount = rollout.sight.held?.pending[wave] ?? 0;
-  const notReached = of("pending") + of("offered") - heldCount;
-  const hadTime = notReached === 0 || reachableForMs >= spec.deadlines.reachMs;
-  must("gate", hadTime, `a wave opened ${reachableForMs} ms into the reach window of another`);
-  const [succeeded, failed] = shareOf(rollout, wave, rollout.progress.forgivenFailures);
-  const hasPassed = succeeded * 100 >= spec.gate.minSuccessPercent * (succeeded + failed);
-  must("gate", hasPassed, `a wave opened with ${succeeded} well and ${failed} failed`);
-}
-
-/**
- * The engine halts at its limit of failures, at a share too low, at a filled blast radius, or when
- * it is evident that too many would fail: no fewer have failed than it allows. And when it expires,
- * and when it gives its tail up.
- */
-function checkCause(rollout: PureRollout, before: PureRollout["progress"], move: string): void {
-  const { frame, total, progress } = rollout;
-  const { gate } = frame.spec;
-  if (progress.hasExpired) return;
-  if (progress.hasGivenUpTail) {
-    const waitedMs = progress.clockMs - before.waveOpenedAtMs;
-    const isOver = waitedMs >= frame.spec.deadlines.offlineGraceMs;
-    must("cause", isOver, `${move}: the tail is given up after ${waitedMs} ms`);
-    return;
-  }
-  const hasFailed = total.failures - before.forgivenFailures >= frame.limits.maxFailures;
-  const wave = before.waveCount - 1;
-  const [succeeded, failed] = shareOf(rollout, wave, before.forgivenFailures);
-  const decided = succeeded + failed;
-  const of = countIn(rollout, wave);
-  const isJudged = decided >= gate.minSample || of("pending") + of("offered") === 0;
-  const isLow = isJudged && succeeded * 100 < gate.minSuccessPercent * decided;
-  const isHeld = progress.state === "paused" && progress.heldSlices.length > 0;
-  const givenUp = total.unproven - total.inFlight;
-  const isFilled = progress.state === "paused" && givenUp >= frame.limits.blastRadius;
-  must(
-    "cause",
-    hasFailed || isLow || isFilled || isHeld || mayBeEvident(rollout, before),
-    `${move}: ${progress.stateReason}`,
-  );
-}
-
-function mayBeEvident(
-  { total, frame, sight }: PureRollout,
-  before: PureRollout["progress"],
-): boolean {
-  const failures = total.failures - before.forgivenFailures;
-  const accepted = Math.min(
-    total.exposed - before.forgivenFailures,
-    Math.max(failures, total.exposed - before.forgivenAccepted),
-  );
-  const isOver = (k: number, n: number): boolean => {
-    return k * 100 > frame.limits.maxFailureRatePercent * n;
-  };
-  const slices = sight.tally.plan.slices.map((_, slice) => sight.tally.slice(slice));
-  return (
-    isOver(failures, accepted) || slices.some((slice) => isOver(slice.failures, slice.accepted))
-  );
 }
 
 function checkRollout(
@@ -333,11 +291,11 @@ function checkRollout(
   must("exposed", total.exposed >= total.failures, "more have failed than accepted");
   must("in-flight", places <= frame.limits.maxInFlight, `${places} in flight`);
   if (progress.waveCount > 0) {
-    const beyond = page.state.every(
-      (state, position) =>
-        state === ATTEMPT.pending || state === ATTEMPT.cancelled || rollout.isReleased(position),
-    );
-    must("waves", beyond, "a device moved before its wave opened");
+    const hasMoved = page.state.some((state, position) => {
+      if (state === ATTEMPT.pending || state === ATTEMPT.cancelled) return false;
+      return page.reason[position] !== OUTDONE && !rollout.isReleased(position);
+    });
+    must("waves", !hasMoved, "a device moved before its wave opened");
   }
   if (frame.isRollback) return;
   const { blastRadius } = frame.limits;
@@ -366,8 +324,8 @@ function recount({ page }: PureRollout): { inFlight: number; unproven: number; p
 
 /** It took the release up, and is neither proven nor done with it and on what it ran before. */
 function isTrulyUnproven(rollout: PureRollout, device: PretendDevice): boolean {
-  const { work } = device;
+  const { work, runs } = device.slots[rollout.slot];
   if (work === null || work.offer.rollout !== rollout) return false;
   if (rollout.page.state[work.offer.position] === ATTEMPT.succeeded) return false;
-  return !work.ended || device.runs !== work.before;
+  return !work.ended || runs !== work.before;
 }

@@ -8,13 +8,13 @@ import type { Strategy } from "../strategy.ts";
 import type { Amount } from "../units.ts";
 import { DAY_MINUTES, DAYS, type Window } from "../window.ts";
 import { NO_WINDOWS } from "../zone-windows.ts";
+import type { HistoryDraft } from "./history-drafts.ts";
 import { must } from "./invariants.ts";
 import { PretendDevice, type Fate } from "./pretend-device.ts";
 import { PureRollout, specOf } from "./pure-rollout.ts";
-import { checkShape } from "./shape-checks.ts";
+import { checkJoiner, checkShape } from "./shape-checks.ts";
 import type { SeededRandom } from "../seeded-random.ts";
 
-export const NEW_RELEASE = 10;
 const OFFER_LIFETIME_MS = 20_000;
 const FEWEST_DEVICES = 50;
 /** It lets everything pass. */
@@ -47,7 +47,7 @@ export function makeFleet(random: SeededRandom, isLate: boolean): PretendDevice[
       isCritical: random.chance(criticalShare),
       site: random.chance(0.2) ? "" : `site-${random.below(siteCount)}`,
       understandsWindows: random.chance(windowShare),
-      isBusy: random.chance(0.1),
+      isBusy: random.chance(isLate ? 0.4 : 0.1),
     });
   });
 }
@@ -149,7 +149,14 @@ export function joinRollout(rollout: PureRollout, device: PretendDevice): void {
   const like = rollout.devices.indexOf(number % (REGIONS * RINGS));
   const isLast = isCritical && rollout.frame.spec.order === "critical-last";
   const place = { site: siteKey("default", site), zone: zoneOf(number), like, isLast };
-  rollout.join(number, NEW_RELEASE, place);
+  if (rollout.join(number, rollout.targets[0] ?? 0, place)) checkJoiner(rollout, device);
+}
+
+function specFor({ analysis, spec }: HistoryDraft, drawn: RolloutSpec): RolloutSpec {
+  const gate = { ...drawn.gate, analysis };
+  const deadlines = { ...drawn.deadlines };
+  if (spec.deadlines !== undefined) deadlines.installMs = spec.deadlines.installMs;
+  return { ...drawn, ...spec, gate, deadlines };
 }
 
 export function makeRollout(
@@ -159,12 +166,15 @@ export function makeRollout(
     seed: number;
     isLate: boolean;
     isPlanted: (name: string) => boolean;
+    draft: HistoryDraft;
   },
 ): PureRollout {
-  const { random, seed, isLate, isPlanted } = options;
-  const spec = randomSpec(random, isLate);
-  const planned = devices.length - random.pick([0, 0, 1 + random.below(10)]);
-  const inventory = devices.slice(0, planned).map(({ number, isCritical, site }) => ({
+  const { random, seed, isLate, isPlanted, draft } = options;
+  const spec = specFor(draft, randomSpec(random, isLate));
+  // The rest may join.
+  const planned = Math.max(1, draft.members.length - random.pick([0, 0, 1 + random.below(10)]));
+  const members = draft.members.slice(0, planned);
+  const inventory = members.map(({ number, isCritical, site }) => ({
     ordinal: number,
     id: `device-${number}`,
     region: `region-${number % REGIONS}`,
@@ -178,6 +188,7 @@ export function makeRollout(
     critical: isCritical,
     retired: false,
   }));
+  const byOrdinal = new Map(inventory.map((device) => [device.ordinal, device]));
   const intent = {
     spec,
     release: { fits: {}, downloadBytes: 1 },
@@ -186,22 +197,24 @@ export function makeRollout(
     expectedAttemptMs: 1,
   };
   const plan = planRollout(intent, inventory, String(seed), isPlanted);
-  checkPlan(spec, plan, planned);
+  checkPlan(spec, plan, members.length);
   checkShape(spec, plan, devices);
   return new PureRollout({
-    number: 1,
+    number: draft.number,
+    slot: draft.slot,
+    after: draft.after,
     spec,
     waves: plan.waves,
     limits: plan.limits,
     devices: [...plan.ordinals],
-    targets: inventory.map(() => NEW_RELEASE),
+    targets: members.map(() => draft.release),
     sites: plan.sites.map((site) => siteKey("default", site)),
     zones: [...(plan.zones?.byPosition ?? [])].map((zone) => plan.zones?.zones[zone]?.name ?? ""),
     parent: null,
     offerLifetimeMs: OFFER_LIFETIME_MS,
     isPlanted,
     sliced: slicePlan(
-      Array.from(plan.ordinals, (ordinal) => inventory[ordinal]!),
+      Array.from(plan.ordinals, (ordinal) => byOrdinal.get(ordinal)!),
       spec.gate.slices.map((name) => sliceFact(name, () => undefined)),
     ),
   });

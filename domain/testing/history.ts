@@ -3,15 +3,17 @@
  * One random history: a fleet, a rollout with limits drawn at random, some hundred events, and an
  * end in which everything that can still move does. Throws at the first thing that must not be.
  */
-import { ATTEMPT } from "../attempt.ts";
 import { isEnded } from "../rollout.ts";
-import { mayStop } from "../rollout-engine.ts";
+import { Absences } from "./absences.ts";
 import type { Coverage } from "./coverage.ts";
+import { checkEnds } from "./end-checks.ts";
 import { steppedAs } from "./happenings.ts";
 import { HistoryChecks } from "./history-checks.ts";
 import { HistoryFailure } from "./history-failure.ts";
-import { joinRollout, makeFleet, makeRollout, NEW_RELEASE } from "./history-setup.ts";
+import { draftFirst, draftSecond, type HistoryDraft } from "./history-drafts.ts";
+import { joinRollout, makeFleet, makeRollout } from "./history-setup.ts";
 import { must } from "./invariants.ts";
+import { People } from "./people.ts";
 import type { PretendDevice } from "./pretend-device.ts";
 import { PretendWorld, type PretendGateway } from "./pretend-world.ts";
 import { PureCenter } from "./pure-center.ts";
@@ -22,14 +24,18 @@ const TICK_MS = 5_000;
 const EVENTS = 250;
 /** Longest that what is left can take: the offline grace, and a rollback's. */
 const LAST_TICKS = 3_000;
-const PATIENCE_TICKS = 150;
+/** Longer than a rollout waits for its tail. */
+const DARK_TICKS = 500;
+/** From one seed to the other that a history draws from. */
+const MORE = 1_000_000_007;
 const DAWDLES_MS = [30_000, 120_000];
 const LAST_WORDS: ReadonlySet<string> = new Set(["failed", "rolled-back", "superseded"]);
 const DAY_MS = 86_400_000;
 const STUCK_MS = [60_000, 300_000];
 
 export interface Told {
-  readonly state: string;
+  /** In which each rollout ended; not those that put devices back. */
+  readonly states: readonly string[];
   readonly eventCount: number;
   readonly deviceCount: number;
 }
@@ -62,7 +68,12 @@ class History {
   private readonly center: PureCenter;
   private readonly world: PretendWorld;
   private readonly devices: readonly PretendDevice[];
-  private readonly rollout: PureRollout;
+  /** Those of people; their rollbacks are the center's. */
+  private readonly rollouts: readonly PureRollout[];
+  private readonly people: People;
+  /** Draws second rollouts, people and absences; all else is drawn by the other. */
+  private readonly more: SeededRandom;
+  private readonly absences: Absences;
   private readonly happenings: readonly Happening[];
   private event = { number: 0, kind: "start" };
 
@@ -70,10 +81,11 @@ class History {
     const random = new SeededRandom(seed);
     this.seed = seed;
     this.random = random;
+    this.more = new SeededRandom(seed + MORE);
     this.isLate = random.chance(0.25);
     this.devices = makeFleet(random, this.isLate);
     this.center = new PureCenter({
-      releases: this.devices.map((device) => device.runs),
+      releases: this.devices.map((device) => device.factory),
       understandsWindows: (device) => this.devices[device]?.understandsWindows === true,
       isPlanted,
       hooks: {
@@ -86,10 +98,15 @@ class History {
           this.checks.stepped(rollout, before, event);
         },
         effect: (rollout, effect) => {
+          if (effect.kind === "ask-analysis") {
+            this.checks.analysis.asked(rollout, effect.wave);
+            this.people.asked(rollout, effect.wave);
+          }
           if (effect.kind !== "raise-stop-epoch") return;
           this.world.raiseStopEpoch(rollout.number, effect.stopEpoch);
         },
         stepping: (rollout, event) => this.checks.stepping(rollout, event),
+        changing: (rollout) => this.checks.changing(rollout),
         sweeping: (rollout, elapsedTicks) => this.checks.sweeping(rollout, elapsedTicks),
         happened: (state, what) => coverage?.attempt(state, what),
       },
@@ -97,31 +114,45 @@ class History {
     this.world = new PretendWorld({ center: this.center, devices: this.devices, random });
     this.checks = new HistoryChecks({ center: this.center, devices: this.devices, isPlanted });
     this.happenings = this.drawFrom();
-    this.rollout = this.telling(() => this.makeRollout(isPlanted));
+    this.rollouts = this.telling(() => this.makeRollouts(isPlanted));
+    const { center, world, rollouts, more } = this;
+    const isDark = more.chance(0.3);
+    this.people = new People({ center, rollouts, random: more, areRegretful: isDark });
+    this.absences = new Absences({ center, world, rollouts, random: more, isDark });
   }
 
-  private makeRollout(isPlanted: (name: string) => boolean): PureRollout {
-    const { devices, random, seed, isLate } = this;
-    return makeRollout(devices, { random, seed, isLate, isPlanted });
+  private makeRollouts(isPlanted: (name: string) => boolean): PureRollout[] {
+    const { devices, random, more, seed, isLate } = this;
+    const make = (draft: HistoryDraft, by: SeededRandom): PureRollout =>
+      makeRollout(devices, { random: by, seed, isLate, isPlanted, draft });
+    const first = make(draftFirst(more, devices), random);
+    const draft = draftSecond(more, devices, first);
+    return draft === null ? [first] : [first, make(draft, more)];
   }
 
   tell(): Told {
-    const { state } = this.telling(() => {
-      this.center.rollouts.push(this.rollout);
-      if (this.seed % 5 === 0) {
-        this.rollout.progress = { ...this.rollout.progress, state: "awaiting-approval" };
-        this.center.step(this.rollout, { kind: "approve", why: "by another" });
-      }
-      this.center.step(this.rollout, { kind: "start" });
+    const states = this.telling(() => {
+      this.begin();
       for (let number = 1; number <= EVENTS; number++) {
         this.happen(number);
         this.checks.everything();
       }
       this.event = { number: EVENTS + 1, kind: "the end" };
       this.settle();
-      return this.rollout.progress;
+      return this.rollouts.map(({ progress }) => progress.state);
     });
-    return { state, eventCount: EVENTS, deviceCount: this.devices.length };
+    return { states, eventCount: EVENTS, deviceCount: this.devices.length };
+  }
+
+  /** Some await approval; the second one begins when somebody starts it. */
+  private begin(): void {
+    const { center, rollouts, more } = this;
+    for (const [index, rollout] of rollouts.entries()) {
+      center.rollouts.push(rollout);
+      if (more.chance(0.2)) {
+        rollout.progress = { ...rollout.progress, state: "awaiting-approval" };
+      } else if (index === 0) center.step(rollout, { kind: "start" });
+    }
   }
 
   /** What goes wrong says in which history and at which event. */
@@ -162,7 +193,7 @@ class History {
       { kind: "reports are stuck", weight: 15, happen: () => this.stickReports() },
       { kind: "the center restarts", weight: 5, happen: () => world.restartCenter() },
       { kind: "the wall clock jumps", weight: 5, happen: () => this.jumpWallClock() },
-      { kind: "a command", weight: 40, happen: () => this.command() },
+      { kind: "a command", weight: 40, happen: () => this.people.command(random) },
       { kind: "a device joins", weight: 5, happen: (device) => this.join(device) },
       { kind: "a device leaves", weight: 5, happen: (device) => this.leave(device) },
       { kind: "a device roams", weight: 10, happen: () => this.roam() },
@@ -171,15 +202,19 @@ class History {
   }
 
   private join(device: PretendDevice): void {
-    this.checks.changing(this.rollout);
-    joinRollout(this.rollout, device);
+    for (const rollout of this.rollouts) {
+      this.checks.changing(rollout);
+      joinRollout(rollout, device);
+    }
   }
 
   /** It is relabelled, so that the selector names it no more. */
   private leave(device: PretendDevice): void {
-    const position = this.rollout.devices.indexOf(device.number);
-    this.checks.changing(this.rollout);
-    if (position !== -1) this.rollout.leave(position);
+    for (const rollout of this.rollouts) {
+      const position = rollout.positionOf(device.number);
+      this.checks.changing(rollout);
+      if (position !== -1) rollout.leave(position);
+    }
   }
 
   private timePasses(ticks: number): void {
@@ -193,6 +228,8 @@ class History {
   private tick(): void {
     this.center.tick(TICK_MS);
     this.checks.ticked();
+    this.people.tick();
+    this.absences.tick();
     this.checks.everything();
   }
 
@@ -214,7 +251,10 @@ class History {
     const arrived = this.world.arrive();
     if (arrived === null) return;
     const { device, offer } = arrived;
-    if (device.take(offer, this.center.nowMs)) this.checks.accepted(offer);
+    const { work, isWorking } = device.slotOf(offer);
+    const interrupted = isWorking && work !== null ? work.offer : null;
+    if (device.take(offer, this.center.nowMs)) this.checks.accepted(offer, interrupted);
+    this.absences.answered(device);
   }
 
   private workGoesOn(share: number): void {
@@ -275,31 +315,19 @@ class History {
     this.center.wallOffsetMs = this.random.pick([0, 0, DAY_MS, -DAY_MS]);
   }
 
-  private command(): void {
-    const { random, center, rollout } = this;
-    const { state } = rollout.progress;
-    const dice = random.below(10);
-    if (dice < 4 && state === "running") center.step(rollout, { kind: "pause", why: "by hand" });
-    else if (dice < 9 && state === "paused") center.step(rollout, { kind: "resume" });
-    else if (dice === 9 && random.chance(0.5)) this.stop(random.chance(0.5));
-    else if (state === "succeeded" && random.chance(0.5)) this.stop(true);
-  }
-
-  private stop(rollback: boolean): void {
-    const { state } = this.rollout.progress;
-    if (!mayStop(state, rollback) || (rollback && this.rollout.child !== null)) return;
-    this.center.step(this.rollout, { kind: "stop", why: "by hand", rollback });
-  }
-
   /** Everything comes back, time passes, people press on: every rollout must come to its end. */
   private settle(): void {
     const { world, center } = this;
     center.wallOffsetMs = 0;
+    this.absences.settle();
     for (const gateway of world.gateways) if (!gateway.isUp) world.restore(gateway);
-    for (const device of this.devices) if (!device.online) world.comeBack(device);
+    for (const device of this.devices) {
+      if (!device.online && !this.absences.isDarkened(device)) world.comeBack(device);
+    }
     for (let tick = 0; tick < LAST_TICKS; tick++) {
       if (center.rollouts.every(({ progress }) => isEnded(progress.state))) break;
-      this.pressOn(tick);
+      this.people.pressOn(tick);
+      if (tick === DARK_TICKS) this.absences.end();
       for (const gateway of world.gateways) {
         world.pump(gateway);
         this.send(gateway);
@@ -309,36 +337,7 @@ class History {
       for (const device of this.devices) world.flush(device, true);
       this.tick();
     }
-    this.checkEnd();
-  }
-
-  /**
-   * A person resumes what is paused, for a while, then gives up; and a rollout that waits for ever
-   * (devices that died with an offer may hold the whole blast radius) is stopped, too.
-   */
-  private pressOn(tick: number): void {
-    const { center, rollout } = this;
-    for (const paused of center.rollouts) {
-      if (paused.progress.state !== "paused") continue;
-      if (tick < PATIENCE_TICKS) center.step(paused, { kind: "resume" });
-      else center.step(paused, { kind: "stop", why: "by hand", rollback: true });
-    }
-    if (tick === 10 * PATIENCE_TICKS && rollout.progress.state === "running") this.stop(true);
-  }
-
-  private checkEnd(): void {
     this.checks.ended();
-    const { progress, child, page } = this.rollout;
-    this.rollout.devices.forEach((number, position) => {
-      const device = this.devices[number];
-      if (device === undefined || device.isBricked) return;
-      const isProven = page.state[position] === ATTEMPT.succeeded;
-      // One that a rollback gave up may go back when everything is over.
-      const isTrue = !isProven || child !== null || device.fate === "falls-back";
-      must("evidence", isTrue || device.runs === NEW_RELEASE, `${number} does not run it`);
-      if (progress.state !== "rolled-back") return;
-      const isBack = device.runs === device.factory;
-      must("own-previous", isBack, `${number} runs ${device.runs}, and ran ${device.factory}`);
-    });
+    checkEnds(center.rollouts, this.devices);
   }
 }

@@ -35,6 +35,12 @@ export const INVARIANTS = {
   tries: "a device that refuses is offered again a bounded number of times",
   schedule: "nothing is offered before a rollout's time, nor after it",
   windows: "outside its window nothing begins, and nobody is late for waiting until it opens",
+  "one-at-work": "two rollouts are never at work at once where they are not both compatible",
+  precedence: "where two rollouts want one slot of a device, the one that outranks the other wins",
+  after: "nothing is offered before what goes first has succeeded on that device",
+  analysis: "nothing goes on without a yes of the analysis, or of a person who has seen its answer",
+  approval: "a rollout that awaits approval goes on when it is approved, and not before",
+  once: "a device carries a command out at most once",
   plan: "a plan has every device once, and limits no larger than its spec",
   end: "everything comes to an end once everybody is back",
 } as const;

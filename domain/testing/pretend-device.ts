@@ -7,7 +7,8 @@
 import { ATTEMPT } from "../attempt.ts";
 import type { ReportedPhase } from "../attempt-step.ts";
 import { isOpenAt } from "../window.ts";
-import type { Offer } from "./pure-center.ts";
+import type { Offer } from "./center-hooks.ts";
+import { SLOTS, type SlotName } from "./slots.ts";
 
 export interface PretendReport {
   readonly offer: Offer;
@@ -61,6 +62,11 @@ const NEXT = new Map<number, [number, ReportedPhase]>([
   [waiting, [installing, "installing"]],
 ]);
 
+/** A command has nothing to fetch. */
+const NEXT_OF_COMMAND = new Map<number, [number, ReportedPhase]>([
+  [accepted, [installing, "installing"]],
+]);
+
 const HANGING = [downloading, downloaded, installing];
 
 /** The next phase may not begin while the window that it belongs to is closed. */
@@ -70,6 +76,27 @@ function waits({ offer }: Work, phase: number, wallMs: number): boolean {
   const { policy, zone } = windows;
   const kind = phase === downloading ? policy.download : policy.install;
   return !isOpenAt(kind, zone, wallMs);
+}
+
+/** What one slot of a device runs and does; slots know nothing of one another. */
+export class PretendSlot {
+  runs: number;
+  isHealthy = true;
+  work: Work | null = null;
+  /** The install that it began last. */
+  installsAt: { readonly offer: Offer; readonly wallMs: number } | null = null;
+  /** Highest generation answered in any way. */
+  answered = 0;
+  /** Generations it accepted, in order: for the checkers. */
+  readonly acceptedGenerations: number[] = [];
+
+  constructor(factory: number) {
+    this.runs = factory;
+  }
+
+  get isWorking(): boolean {
+    return this.work !== null && !this.work.ended;
+  }
 }
 
 export interface DeviceOptions {
@@ -91,21 +118,17 @@ export class PretendDevice {
   readonly site: string;
   /** It waits for a quiet moment before it installs. */
   readonly isBusy: boolean;
-  runs: number;
+  readonly slots: { readonly [Name in SlotName]: PretendSlot };
   online = true;
   isBricked = false;
-  isHealthy = true;
+  /** Nothing goes on until it is back. */
+  isOff = false;
   /** It keeps the windows of an offer by itself, and says so. */
   readonly understandsWindows: boolean;
-  /** The install that it began last. */
-  installsAt: { readonly offer: Offer; readonly wallMs: number } | null = null;
-  work: Work | null = null;
-  /** Highest generation answered in any way. */
-  answered = 0;
-  /** Generations it accepted, in order: for the checkers. */
-  readonly acceptedGenerations: number[] = [];
   /** By rollout: what it ran when it accepted it. */
   readonly ranBefore: Map<number, number> = new Map();
+  /** Commands whose end it has seen, by rollout. */
+  readonly carriedOut: Set<number> = new Set();
   outbox: PretendReport[] = [];
   /** Its reports but the answer to an offer do not get through until then. */
   stuckUntilMs = 0;
@@ -119,22 +142,32 @@ export class PretendDevice {
     this.isCritical = options.isCritical;
     this.site = options.site;
     this.isBusy = options.isBusy;
-    this.runs = options.factory;
+    const { factory } = options;
+    this.slots = {
+      app: new PretendSlot(factory),
+      os: new PretendSlot(factory),
+      command: new PretendSlot(0),
+    };
   }
 
   get isWorking(): boolean {
-    return this.work !== null && !this.work.ended;
+    return SLOTS.some((name) => this.slots[name].isWorking);
+  }
+
+  slotOf({ rollout }: Offer): PretendSlot {
+    return this.slots[rollout.slot];
   }
 
   /** True when it accepted. */
   take(offer: Offer, nowMs: number): boolean {
     const { generation } = offer;
-    if (generation <= this.answered) {
+    const slot = this.slotOf(offer);
+    if (generation <= slot.answered) {
       const isKnown = this.sequences.has(generation);
       if (!isKnown) this.say(offer, "rejected", nowMs, "older-generation");
       return false; // known, or answered before
     }
-    this.answered = generation;
+    slot.answered = generation;
     const isLate = this.fate === "is-late" && offer.rollout.parent === null;
     if (isLate || offer.expiresAtMs <= nowMs) {
       this.say(offer, "rejected", nowMs, "expired");
@@ -144,12 +177,12 @@ export class PretendDevice {
       this.say(offer, "rejected", nowMs, "does-not-fit");
       return false;
     }
-    this.supersede(nowMs);
+    this.supersede(slot, nowMs);
     const target = offer.rollout.targetAt(offer.position);
-    const before = this.runs;
-    this.work = { offer, target, before, phase: accepted, ended: false, restsUntilMs: 0 };
+    const before = slot.runs;
+    slot.work = { offer, target, before, phase: accepted, ended: false, restsUntilMs: 0 };
     this.ranBefore.set(offer.rollout.number, before);
-    this.acceptedGenerations.push(generation);
+    slot.acceptedGenerations.push(generation);
     this.say(offer, "accepted", nowMs);
     return true;
   }
@@ -159,35 +192,47 @@ export class PretendDevice {
    * again says nothing and goes on (`settleUnlessGoingOn` rests on that).
    */
   isDue(nowMs: number): boolean {
-    return this.work !== null && this.work.restsUntilMs > 0 && nowMs >= this.work.restsUntilMs;
+    if (this.isOff) return false;
+    return SLOTS.some((name) => {
+      const { work } = this.slots[name];
+      return work !== null && work.restsUntilMs > 0 && nowMs >= work.restsUntilMs;
+    });
   }
 
-  /** One step of its work; `wallMs`: what its own clock shows. */
+  /** One step of its work in each slot; `wallMs`: what its own clock shows. */
   advance(nowMs: number, wallMs: number): void {
-    const { work } = this;
+    if (this.isOff) return;
+    for (const name of SLOTS) this.advanceSlot(this.slots[name], nowMs, wallMs);
+  }
+
+  private advanceSlot(slot: PretendSlot, nowMs: number, wallMs: number): void {
+    const { work } = slot;
     if (work === null || this.isBricked || nowMs < work.restsUntilMs) return;
     const fate = work.offer.rollout.parent === null ? this.fate : "good";
     if (work.ended) {
-      if (fate === "falls-back") this.runs = work.before;
+      if (fate === "falls-back") slot.runs = work.before;
       return;
     }
     if (this.isBusy && work.phase === downloaded) {
       return this.enter(work, waiting, "waiting", nowMs, BUSY_MS);
     }
-    const next = NEXT.get(work.phase);
+    const isCommand = work.offer.rollout.slot === "command";
+    const next = (isCommand ? NEXT_OF_COMMAND : NEXT).get(work.phase);
     if (next === undefined) {
-      const isExamined = fate !== "rolls-back" || this.runs === work.target;
-      if (isExamined) return this.finish(work, fate, nowMs);
+      if (isCommand) return this.finishCommand(work, fate, nowMs);
+      const isExamined = fate !== "rolls-back" || slot.runs === work.target;
+      if (isExamined) return this.finish(slot, work, fate, nowMs);
       // It runs the release while its health is examined, and shows it.
-      this.runs = work.target;
+      slot.runs = work.target;
       work.restsUntilMs = nowMs + EXAMINED_MS[this.number % 2 === 0 ? 0 : 1];
       return;
     }
     const [phase, word] = next;
     if (this.understandsWindows && waits(work, phase, wallMs)) return;
-    if (phase === installing) this.installsAt = { offer: work.offer, wallMs };
+    if (phase === installing) slot.installsAt = { offer: work.offer, wallMs };
     // Which phase it hangs in is its own.
-    const hangs = fate === "hangs" && phase === HANGING[this.number % HANGING.length];
+    const hangsIn = isCommand ? installing : HANGING[this.number % HANGING.length];
+    const hangs = fate === "hangs" && phase === hangsIn;
     this.enter(work, phase, word, nowMs, hangs ? HANGS_MS : 0);
   }
 
@@ -203,17 +248,28 @@ export class PretendDevice {
     this.say(work.offer, word, nowMs);
   }
 
-  private finish(work: Work, fate: Fate, nowMs: number): void {
-    if (fate === "bricks") {
-      this.isBricked = true;
-      this.online = false;
-      this.outbox = [];
-      return;
-    }
+  /** It says how the command ended; that it hangs, when its time is over. */
+  private finishCommand(work: Work, fate: Fate, nowMs: number): void {
+    if (fate === "bricks") return this.brick();
     work.ended = true;
-    if (fate === "rolls-back") this.runs = work.before;
-    else if (fate !== "fails" && fate !== "lies") this.runs = work.target;
-    this.isHealthy = fate !== "sickens";
+    this.carriedOut.add(work.offer.rollout.number);
+    if (fate === "good") return this.say(work.offer, "installed", nowMs);
+    const reason = fate === "hangs" ? "command-timed-out" : "command-failed";
+    this.say(work.offer, "failed", nowMs, reason);
+  }
+
+  private brick(): void {
+    this.isBricked = true;
+    this.online = false;
+    this.outbox = [];
+  }
+
+  private finish(slot: PretendSlot, work: Work, fate: Fate, nowMs: number): void {
+    if (fate === "bricks") return this.brick();
+    work.ended = true;
+    if (fate === "rolls-back") slot.runs = work.before;
+    else if (fate !== "fails" && fate !== "lies") slot.runs = work.target;
+    slot.isHealthy = fate !== "sickens";
     work.restsUntilMs = nowMs + FALLS_BACK_AFTER_MS;
     if (fate === "fails") return this.say(work.offer, "failed", nowMs, "no-space");
     if (fate === "rolls-back") {
@@ -223,11 +279,11 @@ export class PretendDevice {
     this.say(work.offer, "installed", nowMs);
   }
 
-  private supersede(nowMs: number): void {
-    const { work } = this;
+  private supersede(slot: PretendSlot, nowMs: number): void {
+    const { work } = slot;
     if (work === null || work.ended) return;
     work.ended = true;
-    this.runs = work.before;
+    slot.runs = work.before;
     this.say(work.offer, "superseded", nowMs);
   }
 

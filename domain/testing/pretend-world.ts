@@ -4,8 +4,10 @@
  * in which offers are lost, delayed, repeated and overtake one another. What happens is drawn from
  * a seed, so a history can be told again.
  */
-import type { Offer, PureCenter } from "./pure-center.ts";
+import type { Offer } from "./center-hooks.ts";
+import type { PureCenter } from "./pure-center.ts";
 import type { PretendDevice, PretendReport } from "./pretend-device.ts";
+import { SLOTS } from "./slots.ts";
 import type { SeededRandom } from "../seeded-random.ts";
 
 interface Entry {
@@ -149,7 +151,9 @@ export class PretendWorld {
     this.center.report(rollout, position, { generation, sequence, phase, reason });
     for (const gateway of this.gateways) {
       if (!gateway.isUp) continue; // it does not hear of it, and keeps what it has
-      gateway.entries = gateway.entries.filter((entry) => entry.offer.device !== device);
+      gateway.entries = gateway.entries.filter(
+        (entry) => entry.offer.device !== device || entry.offer.rollout.slot !== rollout.slot,
+      );
     }
   }
 
@@ -164,8 +168,10 @@ export class PretendWorld {
     }
     told.presence = device.online ? "online" : "offline";
     if (!device.online) return;
-    told.release = device.runs;
-    told.healthy = device.isHealthy;
+    for (const name of SLOTS) {
+      told.slots[name].release = device.slots[name].runs;
+      told.slots[name].healthy = device.slots[name].isHealthy;
+    }
   }
 
   vanish(device: PretendDevice): void {
@@ -182,6 +188,7 @@ export class PretendWorld {
     if (device.isBricked) return;
     if (this.random.below(2) !== this.home[device.number]) this.move(device);
     device.online = true;
+    device.isOff = false;
     this.tell(device);
   }
 
@@ -194,7 +201,7 @@ export class PretendWorld {
 
   private dropLeases(device: PretendDevice): void {
     for (const rollout of this.center.rollouts) {
-      const position = rollout.devices.indexOf(device.number);
+      const position = rollout.positionOf(device.number);
       if (position !== -1) this.center.forget(rollout, position);
     }
   }

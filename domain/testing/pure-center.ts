@@ -10,6 +10,7 @@ import { PAGE_TICK_MS, UNKNOWN_RELEASE } from "../attempt-page.ts";
 import {
   enter,
   closeUnaccepted,
+  outdo,
   stepAttempt,
   type AttemptEvent,
   type ReportedPhase,
@@ -26,43 +27,11 @@ import { needsEvidence } from "../subject.ts";
 import { closingReason } from "../rollout-schedule.ts";
 import { settledWallMs, settleTime, startSettledTime, type SettledTime } from "../settled-time.ts";
 import { skipClosedTime } from "../window-deadlines.ts";
+import type { CenterHooks, Offer, Told } from "./center-hooks.ts";
 import { closedAs, reportedAs, type AttemptHappening } from "./happenings.ts";
+import { isKept, losersTo, rivalryAt } from "./pure-order.ts";
 import { PurePlaces } from "./pure-places.ts";
 import { PureRollout } from "./pure-rollout.ts";
-
-export interface Offer {
-  readonly rollout: PureRollout;
-  readonly position: number;
-  readonly device: number;
-  readonly generation: number;
-  readonly stopEpoch: number;
-  /** On the clock of the world. */
-  readonly expiresAtMs: number;
-}
-
-/** What the center was last told of a device. */
-export interface Told {
-  presence: "online" | "offline" | "unknown";
-  release: number;
-  healthy: boolean;
-  /** Where it is connected, or was last; numbers from 1. */
-  gateway: number;
-  /** It keeps windows by itself, so it may be offered work while they are closed. */
-  understandsWindows: boolean;
-}
-
-export interface CenterHooks {
-  offered(offer: Offer): void;
-  effect(rollout: PureRollout, effect: RolloutEffect): void;
-  /** Before and after each step of the engine. */
-  stepped(rollout: PureRollout, before: PureRollout["progress"], event: RolloutEvent): void;
-  /** Before time and evidence do what they do to the attempts. */
-  sweeping?(rollout: PureRollout, elapsedTicks: number): void;
-  /** Before an event is applied to an attempt; the page is as it was. */
-  stepping?(rollout: PureRollout, event: AttemptEvent): void;
-  /** What happened to an attempt in this state (code). */
-  happened?(state: number, what: AttemptHappening): void;
-}
 
 const SEEN: readonly AttemptHappening[] = [
   "sees nothing",
@@ -82,6 +51,8 @@ export class PureCenter {
   private settled: SettledTime;
   private readonly hooks: CenterHooks;
   private readonly isPlanted: (name: string) => boolean;
+  /** Since the last dispatch. */
+  private readonly justEnded: PureRollout[] = [];
   /** By rollout and position: the offer whose lease is at the device's gateway. */
   private readonly leased = new Map<string, Offer>();
 
@@ -98,8 +69,11 @@ export class PureCenter {
     this.isPlanted = options.isPlanted ?? IS_NONE_PLANTED;
     this.told = options.releases.map((release, device) => ({
       presence: "online",
-      release,
-      healthy: true,
+      slots: {
+        app: { release, healthy: true },
+        os: { release, healthy: true },
+        command: { release: 0, healthy: true },
+      },
       gateway: 1,
       understandsWindows: options.understandsWindows?.(device) === true,
     }));
@@ -125,6 +99,11 @@ export class PureCenter {
         const { state, waveCount } = rollout.progress;
         this.step(rollout, { kind: "tick", elapsedMs: 0, wallMs });
         if (rollout.progress.state === state && rollout.progress.waveCount === waveCount) break;
+      }
+    }
+    for (const winner of this.justEnded.splice(0)) {
+      for (const { rollout, position } of losersTo(winner, this.rollouts)) {
+        this.outdo(rollout, position);
       }
     }
     const places = new PurePlaces(this.rollouts, (device) => this.told[device]?.gateway ?? 1);
@@ -225,7 +204,8 @@ export class PureCenter {
 
   /** One of EVIDENCE, as the sweep sees it. */
   evidence(rollout: PureRollout, position: number, previous: number): number {
-    const { presence, release, healthy } = this.toldOf(rollout, position);
+    const { presence, slots } = this.toldOf(rollout, position);
+    const { release, healthy } = slots[rollout.slot];
     if (presence === "unknown") return EVIDENCE.unknown;
     if (!needsEvidence(rollout.frame.spec)) return EVIDENCE.none;
     if (presence === "offline") return EVIDENCE.none;
@@ -253,12 +233,14 @@ export class PureCenter {
       if (!told.understandsWindows && rollout.isWindowClosed(position, "install")) continue;
       if (rollout.isHeld(position)) continue;
       if (!isOffered && !this.mayBeginIn(rollout, position)) continue;
+      if (this.waitsForOthers(rollout, position, isOffered)) continue;
       if (!places.claim(rollout, position)) continue;
       if (!isOffered) budget--;
       const device = devices[position] ?? -1;
       const held = page.generation[position] ?? 0;
       const generation = held === 0 ? this.draw(device) : held;
-      this.stepCell(rollout, { kind: "leased", position, generation, previous: told.release });
+      const previous = told.slots[rollout.slot].release;
+      this.stepCell(rollout, { kind: "leased", position, generation, previous });
       const { stopEpoch } = rollout.progress;
       const expiresAtMs = this.nowMs + rollout.frame.offerLifetimeMs;
       const offer = { rollout, position, device, generation, stopEpoch, expiresAtMs };
@@ -275,10 +257,27 @@ export class PureCenter {
       return presence === "online" && !isClosed;
     });
     if (kind === "failed") {
+      this.hooks.changing?.(rollout);
       rollout.page.reason[position] = reasonCode("group-failed");
       enter(rollout.page, position, ATTEMPT.cancelled, rollout.nowTicks);
     }
     return kind === "offer";
+  }
+
+  /** For what goes first, or for a rival; one that has lost its device ends. */
+  private waitsForOthers(rollout: PureRollout, position: number, isOffered: boolean): boolean {
+    const device = rollout.devices[position] ?? -1;
+    if (!isOffered && isKept(rollout, device, this.isPlanted)) return true;
+    const rivalry = rivalryAt(rollout, position, this.rollouts, this.isPlanted);
+    if (rivalry === "outdone") this.outdo(rollout, position);
+    return rivalry !== "free";
+  }
+
+  private outdo(rollout: PureRollout, position: number): void {
+    this.hooks.changing?.(rollout);
+    this.hooks.happened?.(rollout.page.state[position] ?? 0, "outdone");
+    outdo(rollout.page, position, rollout.nowTicks);
+    this.forget(rollout, position);
   }
 
   private draw(device: number): number {
@@ -353,6 +352,7 @@ export class PureCenter {
       targets: chosen.map(({ previous }) => previous),
       sites: chosen.map(({ position }) => parent.siteAt(position)),
       parent,
+      slot: parent.slot,
       offerLifetimeMs: parent.frame.offerLifetimeMs,
       isPlanted: this.isPlanted,
     });
@@ -362,6 +362,7 @@ export class PureCenter {
   }
 
   private end(rollout: PureRollout): void {
+    this.justEnded.push(rollout);
     const underWay = [];
     for (let state = ATTEMPT.accepted; state <= ATTEMPT.verifying; state++) underWay.push(state);
     this.close(rollout, underWay, ATTEMPT.superseded, "rollout-stopped");

@@ -39,6 +39,7 @@ import {
   type WindowPolicy,
   type ZoneWindows,
 } from "../zone-windows.ts";
+import type { SlotName } from "./slots.ts";
 
 export interface PureRolloutOptions {
   readonly number: number;
@@ -61,6 +62,10 @@ export interface PureRolloutOptions {
   readonly isPlanted?: (name: string) => boolean;
   /** By position; none where the spec has no windows. */
   readonly zones?: readonly string[];
+  /** Default: the app's. */
+  readonly slot?: SlotName;
+  /** What goes first on every device that both have. */
+  readonly after?: readonly PureRollout[];
   /** Default: nothing is told apart. */
   readonly sliced?: SlicedPlan;
 }
@@ -85,6 +90,9 @@ export class PureRollout {
   readonly together: readonly boolean[];
   readonly sites: number[];
   readonly parent: PureRollout | null;
+  readonly slot: SlotName;
+  readonly after: readonly PureRollout[];
+  private readonly positions: Map<number, number>;
   page: AttemptPage;
   private sliced: SlicedPlan;
   child: PureRollout | null = null;
@@ -102,6 +110,9 @@ export class PureRollout {
     this.together = options.together ?? [];
     this.sites = [...(options.sites ?? [])];
     this.parent = options.parent;
+    this.slot = options.slot ?? "app";
+    this.after = options.after ?? [];
+    this.positions = new Map(options.devices.map((device, position) => [device, position]));
     this.page = createAttemptPage(0, options.devices.length);
     this.isPlanted = options.isPlanted ?? (() => false);
     this.sliced = options.sliced ?? UNSLICED;
@@ -165,8 +176,12 @@ export class PureRollout {
 
   /** Its wave is open. */
   isReleased(position: number): boolean {
-    const { joined, waveCount } = this.progress;
-    return waveAt(this.waves, joined, position) < waveCount;
+    return this.waveOf(position) < this.progress.waveCount;
+  }
+
+  /** Index of its wave, planned or joined. */
+  waveOf(position: number): number {
+    return waveAt(this.waves, this.progress.joined, position);
   }
 
   /**
@@ -175,9 +190,12 @@ export class PureRollout {
    */
   join(device: number, target: number, place: Joiner): boolean {
     const { progress, frame } = this;
-    const wave = waveOfJoiners(frame.spec.joiners, progress, frame.waveTotal, place.isLast);
-    if (wave === null || this.devices.includes(device)) return false;
+    const { joiners } = frame.spec;
+    const { isLast } = place;
+    const wave = waveOfJoiners(joiners, progress, frame.waveTotal, isLast, this.isPlanted);
+    if (wave === null || this.positions.has(device)) return false;
     const position = this.devices.push(device) - 1;
+    this.positions.set(device, position);
     this.sliced = extendSlices(this.sliced, this.sites, [
       {
         site: place.site,
@@ -218,6 +236,11 @@ export class PureRollout {
       flagsOf: (at: number) => this.page.flags[at] ?? 0,
     };
     return judgeGroup(cells, position, isReachable);
+  }
+
+  /** −1: the device is not in its plan. */
+  positionOf(device: number): number {
+    return this.positions.get(device) ?? -1;
   }
 
   siteAt(position: number): number {

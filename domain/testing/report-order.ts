@@ -6,6 +6,7 @@
  */
 import { copyAttemptPage, createAttemptPage, type AttemptPage } from "../attempt-page.ts";
 import { stepAttempt, type AttemptEvent } from "../attempt-step.ts";
+import { needsEvidence } from "../subject.ts";
 import { must } from "./invariants.ts";
 import type { PureRollout } from "./pure-rollout.ts";
 import { SeededRandom } from "../seeded-random.ts";
@@ -17,6 +18,7 @@ interface Batch {
   readonly before: AttemptPage;
   readonly nowTicks: number;
   readonly stopping: boolean;
+  readonly isProvenByReport: boolean;
   readonly reports: Reported[];
 }
 
@@ -37,7 +39,9 @@ export class ReportOrder {
     const { page, nowTicks, isStopping: stopping } = rollout;
     let batch = this.batches.get(rollout);
     if (batch === undefined) {
-      batch = { before: copyAttemptPage(page), nowTicks, stopping, reports: [] };
+      const isProvenByReport = isProven(rollout);
+      const before = copyAttemptPage(page);
+      batch = { before, nowTicks, stopping, isProvenByReport, reports: [] };
       this.batches.set(rollout, batch);
     }
     batch.reports.push(event);
@@ -60,14 +64,15 @@ export class ReportOrder {
     const taken = this.taken.get(rollout) ?? [];
     const { page, nowTicks } = rollout;
     const again = copyAttemptPage(page);
-    this.apply(again, this.another(taken), { nowTicks, stopping: false });
+    const isProvenByReport = isProven(rollout);
+    this.apply(again, this.another(taken), { nowTicks, stopping: false, isProvenByReport });
     const changed = firstDifference(again, page);
     must("replay", changed === -1, `position ${changed} changed when all was said again`);
-    this.retell(taken, page.cellCount);
+    this.retell(taken, page.cellCount, isProvenByReport);
   }
 
   /** Nothing but the reports, to attempts that were just leased. */
-  private retell(taken: readonly Reported[], cellCount: number): void {
+  private retell(taken: readonly Reported[], cellCount: number, isProvenByReport: boolean): void {
     const generations = new Map<number, number>();
     for (const { position, generation } of taken) {
       generations.set(position, Math.max(generation, generations.get(position) ?? 0));
@@ -75,7 +80,7 @@ export class ReportOrder {
     const inOrder = [...taken].sort((a, b) => a.sequence - b.sequence);
     const [first, second] = [inOrder, this.another(taken)].map((reports) => {
       const page = createAttemptPage(0, cellCount);
-      const context = { nowTicks: 0, stopping: false };
+      const context = { nowTicks: 0, stopping: false, isProvenByReport };
       for (const [position, generation] of generations) {
         const leased = { kind: "leased", position, generation, previous: 1 } as const;
         stepAttempt(page, leased, { ...context, isPlanted: this.isPlanted });
@@ -96,11 +101,16 @@ export class ReportOrder {
   private apply(
     page: AttemptPage,
     reports: readonly Reported[],
-    { nowTicks, stopping }: { nowTicks: number; stopping: boolean },
+    { nowTicks, stopping, isProvenByReport }: Omit<Batch, "before" | "reports">,
   ): void {
-    const context = { nowTicks, stopping, isPlanted: this.isPlanted };
+    const context = { nowTicks, stopping, isProvenByReport, isPlanted: this.isPlanted };
     for (const report of reports) stepAttempt(page, report, context);
   }
+}
+
+/** The report is the proof: of a command. */
+function isProven({ frame }: PureRollout): boolean {
+  return !needsEvidence(frame.spec);
 }
 
 /** The first cell that is not the same in both; −1 when every byte is. */

@@ -62,3 +62,15 @@ export function checkShape(spec: RolloutSpec, plan: Plan, devices: readonly Pret
     must("plan", end - start <= cap, `a wave of ${end - start}, above ${cap}`);
   }
 }
+
+/** A device has joined: as the policy says, and never a wave that is open while another is not. */
+export function checkJoiner(rollout: PureRollout, device: PretendDevice): void {
+  const { progress, waves, frame } = rollout;
+  const { joiners, order } = frame.spec;
+  const wave = rollout.waveOf(rollout.positionOf(device.number));
+  const last = waves.length - 1;
+  const isLast = joiners === "tail" || (device.isCritical && order === "critical-last");
+  const due = isLast ? last : Math.min(progress.waveCount, last);
+  must("plan", joiners !== "never", `device ${device.number} joins, and nobody may`);
+  must("waves", wave === due, `device ${device.number} joins wave ${wave + 1}, not ${due + 1}`);
+}

@@ -33,6 +33,11 @@ export const REASONS: readonly Reason[] = [
     ["leased", ...CLOSED],
     "only what is pending or offered is leased, or closed",
   ),
+  attempt(
+    allBut(ATTEMPT_STATES, "pending", "offered"),
+    ["outdone"],
+    "what was accepted ends as its device says, whoever else wants it",
+  ),
   attempt(allBut(ATTEMPT_STATES, ...UNDER_WAY), ["ended"], "an end supersedes what is under way"),
   attempt(
     ["pending"],
@@ -95,7 +100,6 @@ export const REASONS: readonly Reason[] = [
   rollout(allBut(ROLLOUT_STATES, "planned"), ["start"], "the command is refused, or done already"),
   rollout(allBut(ROLLOUT_STATES, "running"), ["pause"], "the command is refused, or done already"),
   rollout(allBut(ROLLOUT_STATES, "paused"), ["resume"], "the command is refused, or done already"),
-  rollout(["planned", "awaiting-approval"], ["stop"], "histories begin what they have planned"),
   rollout(
     allBut(ROLLOUT_STATES, "planned", "awaiting-approval", "running", "paused"),
     ["stop"],
@@ -116,7 +120,11 @@ export const REASONS: readonly Reason[] = [
     ["rollback-ended"],
     "a rollback ends while its parent rolls back",
   ),
-  rollout(ROLLOUT_STATES, ["analysis-answered"], "rollouts of histories ask nobody outside"),
+  rollout(
+    ["planned", "awaiting-approval"],
+    ["analysis-answered"],
+    "who has not begun has asked nobody",
+  ),
 ];
 
 /**

@@ -27,7 +27,7 @@ function tellSeeds(first: number, count: number): SeedsTold {
   for (let seed = first; seed < first + count && failures.length < MOST_FAILURES; seed++) {
     try {
       const told = tellHistory(seed, { coverage });
-      ends[told.state] = (ends[told.state] ?? 0) + 1;
+      for (const state of told.states) ends[state] = (ends[state] ?? 0) + 1;
       deviceCount += told.deviceCount;
       eventCount += told.eventCount;
     } catch (error) {

@@ -13,6 +13,7 @@ import { startOf } from "../../domain/version-path.ts";
 import type { Strategy } from "../../domain/strategy.ts";
 import { commandTerms, type Command } from "../../domain/subject.ts";
 import { specOf, type PureRolloutOptions } from "../../domain/testing/pure-rollout.ts";
+import type { SlotName } from "../../domain/testing/slots.ts";
 import { parseAmount, parseDurationMs, type Amount } from "../../domain/units.ts";
 import { cutWaves } from "../../domain/waves.ts";
 import type { Window } from "../../domain/window.ts";
@@ -21,6 +22,11 @@ import { NO_WINDOWS } from "../../domain/zone-windows.ts";
 import { readSlices } from "./story-slices.ts";
 
 const OFFER_LIFETIME_MS = 20_000;
+
+export interface StoryRollout extends PureRolloutOptions {
+  /** Names; `first` = that which has none. */
+  readonly goesAfter: readonly string[];
+}
 
 /**
  *     fleet runs 1 1 2              (a device each)
@@ -37,6 +43,7 @@ const OFFER_LIFETIME_MS = 20_000;
  *       path=2,3  (release 3 only from 2 on: who runs 1 gets 2 first)
  *     rollout command=30s …         (a command that may take so long, instead of a release)
  *     rollout beta release=4 …      (one more for the same devices, with a name)
+ *       slot=os priority=1 compatible=yes after=first  (first: that which has no name)
  */
 export function readRollouts(lines: readonly string[]): {
   releases: number[];
@@ -45,7 +52,7 @@ export function readRollouts(lines: readonly string[]): {
   /** The devices keep windows by themselves. */
   understandsWindows: boolean;
   /** By name; that of the first is "". */
-  rollouts: Map<string, PureRolloutOptions>;
+  rollouts: Map<string, StoryRollout>;
 } {
   const find = (word: string): string | undefined =>
     lines.find((line) => line.startsWith(`${word} `))?.slice(word.length + 1);
@@ -55,7 +62,7 @@ export function readRollouts(lines: readonly string[]): {
   const wallMs = clock === undefined ? 0 : parseInstant(clock, "clock");
   const releases = fleet.split(" ").map(Number);
   const sites = find("sites")?.split(" ") ?? [];
-  const rollouts = new Map<string, PureRolloutOptions>();
+  const rollouts = new Map<string, StoryRollout>();
   for (const line of lines) {
     if (!line.startsWith("rollout ")) continue;
     const words = line.split(" ").slice(1);
@@ -81,7 +88,7 @@ function readRollout(
     sites: readonly string[];
     lines: readonly string[];
   },
-): PureRolloutOptions {
+): StoryRollout {
   const { number, releases, sites, lines } = fleet;
   const given = new Map(pairs.map((pair) => pair.split("=") as [string, string]));
   const take = (name: string, fallback: string): string => {
@@ -106,9 +113,13 @@ function readRollout(
   const together = groups.map((group, at) => at > 0 && group !== "-" && group === groups[at - 1]);
   const zones = take("zones", "UTC").split(",");
   take("aware", "no");
+  const slot = take("slot", command === null ? "app" : "command") as SlotName;
+  const goesAfter = take("after", "").split(",").filter(Boolean);
   assert.deepEqual([...given.keys()], [], "the settings that a rollout has");
   return {
     number,
+    slot,
+    goesAfter,
     spec,
     waves: alignWaves(cutWaves(spec, planned.length, border), (at) => together[at] === true),
     together,
@@ -181,6 +192,8 @@ function readSpec(take: (name: string, fallback: string) => string): RolloutSpec
       maxInFlight: amount("rollback-in-flight", "1000"),
       minSuccessPercent: Number(take("rollback-min-success", "0")),
     },
+    priority: Number(take("priority", "0")),
+    compatible: take("compatible", "no") === "yes",
     notBeforeMs: instant("not-before"),
     expiresAtMs: instant("expires"),
     windows: {

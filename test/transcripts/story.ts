@@ -12,7 +12,8 @@ import { isEnded } from "../../domain/rollout.ts";
 import type { RolloutEffect } from "../../domain/rollout-effect.ts";
 import { subjectOf } from "../../domain/subject.ts";
 import { NO_PLACE } from "../../domain/place-loads.ts";
-import { PureCenter, type Offer } from "../../domain/testing/pure-center.ts";
+import type { Offer } from "../../domain/testing/center-hooks.ts";
+import { PureCenter } from "../../domain/testing/pure-center.ts";
 import { PureRollout } from "../../domain/testing/pure-rollout.ts";
 import { parseDurationMs } from "../../domain/units.ts";
 import { readRollouts } from "./story-setup.ts";
@@ -27,7 +28,6 @@ export class Story {
   /** The first one: devices are named by their position in it. */
   private readonly rollout: PureRollout;
   private readonly byName: ReadonlyMap<string, PureRollout>;
-  private readonly releases: readonly number[];
   /** What each device was sent, the newest last. */
   private readonly offers = new Map<number, Offer[]>();
   private readonly sequences = new Map<number, number>();
@@ -36,7 +36,6 @@ export class Story {
   /** `setup`: the lines before the first command. */
   constructor(setup: readonly string[]) {
     const { releases, gateways, wallMs, understandsWindows, rollouts } = readRollouts(setup);
-    this.releases = releases;
     this.center = new PureCenter({
       releases,
       wallMs,
@@ -50,8 +49,12 @@ export class Story {
       told.gateway = gateways[device] ?? 1;
       told.understandsWindows = understandsWindows;
     });
-    const named = [...rollouts].map(([name, options]) => [name, new PureRollout(options)] as const);
-    this.byName = new Map(named);
+    const byName = new Map<string, PureRollout>();
+    for (const [name, { goesAfter, ...options }] of rollouts) {
+      const after = goesAfter.flatMap((first) => byName.get(first === "first" ? "" : first) ?? []);
+      byName.set(name, new PureRollout({ ...options, after }));
+    }
+    this.byName = byName;
     this.rollout = this.rolloutOf("");
     for (const rollout of this.byName.values()) awaitApproval(rollout);
     this.center.rollouts.push(...this.byName.values());
@@ -166,16 +169,16 @@ export class Story {
       case "leaves":
         return this.note(position, this.rollout.leave(position) ? "changed" : "stays");
       case "runs":
-        told.release = Number(rest[0]);
+        told.slots.app.release = Number(rest[0]);
         return;
       case "sickens":
       case "recovers":
-        told.healthy = verb === "recovers";
+        told.slots.app.healthy = verb === "recovers";
         return;
       case "installs": {
         for (const phase of WORKS) this.report(position, phase);
         const offer = this.offerOf(position);
-        told.release = offer.rollout.targetAt(offer.position);
+        told.slots[offer.rollout.slot].release = offer.rollout.targetAt(offer.position);
         return this.report(position, "installed");
       }
       case "fails":
@@ -263,9 +266,13 @@ export class Story {
     this.said.push(text);
   }
 
-  /** What each device runs, as the center was told last: `1 1 2`. */
+  /** What each device runs, as the center was told last: `1 1 2`; with its system, `1/7 1/7 2/7`. */
   get runs(): string {
-    return this.releases.map((_, device) => this.center.told[device]?.release).join(" ");
+    const hasSystems = [...this.byName.values()].some(({ slot }) => slot === "os");
+    const told = this.center.told.map(({ slots: { app, os } }) =>
+      hasSystems ? `${app.release}/${os.release}` : `${app.release}`,
+    );
+    return told.join(" ");
   }
 
   get isOver(): boolean {

@@ -73,6 +73,32 @@ describe("two rollouts of one slot", () => {
     assert.equal(generations.filter((key) => key.startsWith("1/")).length, 1, "one was outdone");
   });
 
+  test("one that resumes leaves alone whom another one has taken up meanwhile", async () => {
+    await using bench = await CenterBench.open({ devices: 1 });
+    bench.connectAll(digestOf("1"));
+    await bench.cycle();
+    await bench.plan("first");
+    await Promise.all([bench.command("first", "start"), bench.cycle()]);
+    await Promise.all([bench.command("first", "pause"), bench.cycle()]);
+    // Its offer was never answered, and nobody accepts it any more.
+    await bench.cycles(2 * (bench.rollout(1).frame.offerLifetimeMs / 1_000) + 1);
+    await bench.plan("second", { release: "app@3" });
+    await Promise.all([bench.command("second", "start"), bench.cycle()]);
+    const offer = bench.offers.find(({ rollout }) => rollout === 3);
+    assert(offer !== undefined, "the second has the device");
+    await bench.report(offer, ["accepted", "downloading"]);
+    await Promise.all([bench.command("first", "resume"), bench.cycle()]);
+    await bench.cycles(3);
+    const ofFirst = (): number => bench.offers.filter(({ rollout }) => rollout === 1).length;
+    assert.equal(ofFirst(), 1, "it waits");
+    await bench.report(offer, ["downloaded", "installing", "installed"], 3);
+    bench.runs(0, digestOf("3"));
+    await bench.cycles(5);
+    assert.equal((await bench.record("second")).progress.state, "succeeded");
+    assert.equal((await bench.record("first")).progress.state, "succeeded");
+    assert.equal(ofFirst(), 1, "it has lost the device");
+  });
+
   test("with a lower priority the newer one waits, and is superseded in the end", async () => {
     await using bench = await both({ priority: -1 });
     assert.equal((await planOf(bench, "second")).conflicts[0]?.winner, "other");
