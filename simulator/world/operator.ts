@@ -107,6 +107,8 @@ export class Operator {
         return await api.rollbackRollout(named);
       });
       record(`does ${step} ${name}`);
+      // A gate may pause it again at once; nobody resumes it again before having looked.
+      if (step === "resume") await delay(clock, LOOK_EVERY_MS, this.forever);
     } catch (error) {
       record(`cannot ${step} ${name}: ${error instanceof Error ? error.message : String(error)}`);
       await delay(clock, LOOK_EVERY_MS, this.forever);
