@@ -4,7 +4,8 @@
  * device's newest generation in that rollout. One page is one row of the Store, swapped by
  * compare-and-set: merging a batch of reports touches a few pages instead of thousands of rows.
  *
- * Layout (little-endian): u32 magic, u32 cell count, then the columns in the order of `COLUMNS`.
+ * Layout (little-endian): u32 magic, u32 cell count, then the columns in the order of
+ * `ATTEMPT_COLUMNS`.
  */
 import { assert } from "./assert.ts";
 
@@ -57,11 +58,12 @@ export function createAttemptPage(number: number, cellCount: number): AttemptPag
 export function growAttemptPage(page: AttemptPage, cellCount: number): AttemptPage {
   assert(cellCount >= page.cellCount, "a page of attempts never shrinks");
   const grown = createAttemptPage(page.number, cellCount);
-  for (const name of COLUMNS) grown[name].set(page[name]);
+  for (const name of ATTEMPT_COLUMNS) grown[name].set(page[name]);
   return grown;
 }
 
-const COLUMNS = [
+/** What a page says of each cell. */
+export const ATTEMPT_COLUMNS = [
   "generation",
   "enteredAt",
   "soakingSince",

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `npm run test:simulation [-- --hours H] [--from SEED]`: whole-system simulation as CI runs it.
+// `npm run test:simulation [-- --hours H] [--from SEED]`: whole-system simulation of many seeds.
 // 25 simulated hours a seed, from the first seed on, until H hours of faults are over; one process
 // a core, at most two. A seed that breaks an invariant tells its story and how to run it again.
 

@@ -4,7 +4,12 @@
  * the center takes between two other events is applied to a copy of the page as well, in another
  * order and in part twice; and when everything is over it is all said again.
  */
-import { copyAttemptPage, createAttemptPage, type AttemptPage } from "../attempt-page.ts";
+import {
+  ATTEMPT_COLUMNS,
+  copyAttemptPage,
+  createAttemptPage,
+  type AttemptPage,
+} from "../attempt-page.ts";
 import { stepAttempt, type AttemptEvent } from "../attempt-step.ts";
 import { needsEvidence } from "../subject.ts";
 import { must } from "./invariants.ts";
@@ -116,20 +121,8 @@ function isProven({ frame }: PureRollout): boolean {
 /** The first cell that is not the same in both; −1 when every byte is. */
 function firstDifference(one: AttemptPage, other: AttemptPage): number {
   for (let cell = 0; cell < one.cellCount; cell++) {
-    for (const column of COLUMNS) if (one[column][cell] !== other[column][cell]) return cell;
+    const differs = ATTEMPT_COLUMNS.some((column) => one[column][cell] !== other[column][cell]);
+    if (differs) return cell;
   }
   return -1;
 }
-
-const COLUMNS = [
-  "generation",
-  "enteredAt",
-  "soakingSince",
-  "acceptedAt",
-  "previous",
-  "sequence",
-  "state",
-  "flags",
-  "reason",
-  "tries",
-] as const;
