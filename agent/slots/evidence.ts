@@ -42,6 +42,8 @@ export class Evidence {
   readonly #processes: ProcessRunner;
   readonly #logger: Logger;
   readonly #measurements = new Map<Slot, Measurement>();
+  /** How many measurements of each slot have begun. */
+  readonly #begun = new Map<Slot, number>();
   readonly #listeners = new Set<() => void>();
   #lastSaid = "";
 
@@ -89,15 +91,22 @@ export class Evidence {
     return () => this.#listeners.delete(listener);
   }
 
-  /** Measures what is active, and runs the health check of a proven release once. */
+  /**
+   * Measures what is active, and runs the health check of a proven release once. Several may run at
+   * a time, for what is switched to is measured whatever a slow health check is at: the one that
+   * began last counts.
+   */
   async measure(slot: Slot, signal: AbortSignal): Promise<SlotStatus> {
+    const number = (this.#begun.get(slot) ?? 0) + 1;
+    this.#begun.set(slot, number);
     const { active, sides } = this.#journal.slot(slot);
     const record = active === "none" ? null : sides[active];
     if (active !== "none" && record !== null) {
       const isWhole = await this.isWhole(slot, active, signal);
       const isHealthy = isWhole && (await this.#isHealthy(slot, active, { record, signal }));
       const { treeDigest } = record;
-      this.#measurements.set(slot, { side: active, treeDigest, isWhole, isHealthy });
+      const isNewest = number === this.#begun.get(slot);
+      if (isNewest) this.#measurements.set(slot, { side: active, treeDigest, isWhole, isHealthy });
     }
     this.announce();
     return this.status(slot);
