@@ -21,6 +21,7 @@ import { LeaseTable } from "./leases/lease-table.ts";
 import { OfferDispatcher } from "./leases/offer-dispatcher.ts";
 import type { MqttContext } from "./listeners/mqtt/mqtt-context.ts";
 import { SlowConsumers } from "./listeners/mqtt/slow-consumers.ts";
+import { ProxiedSources } from "./listeners/proxy/proxied-sources.ts";
 import { GatewayMetrics } from "./metrics.ts";
 import type { ResolvedGatewayOptions } from "./options.ts";
 import { DeviceIntake } from "./pipeline/device-intake.ts";
@@ -92,8 +93,7 @@ export function buildCore(given: GatewayCoreOptions): GatewayCore {
     metrics: new GatewayMetrics({ registry }),
     wake: (): void => wakening.wake(),
   };
-  const silenceLimitMs = options.heartbeatIntervalMs * options.missesAllowed;
-  const { presence, lifecycle } = buildSessions(options, table, silenceLimitMs);
+  const { presence, lifecycle, silenceLimitMs } = buildSessions(options, table);
   const status = new StatusTracker(shared);
   const hellos = new HelloTracker({ ...shared, status });
   const reports = new ReportBuffer(shared);
@@ -141,6 +141,7 @@ export function buildCore(given: GatewayCoreOptions): GatewayCore {
       slowConsumers: new SlowConsumers(shared),
       limits: { ...DEFAULT_DECODER_LIMITS, maxPacketBytes: PACKET_BYTES_MAX },
       terms: { silenceLimitMs, maxPacketBytes: PACKET_BYTES_MAX },
+      sources: new ProxiedSources(options.proxies, logger),
     },
     messages: new CenterMessages({ ...shared, ...heard }),
     // A stop before what it stops; sessions before what is said of them.
@@ -151,8 +152,8 @@ export function buildCore(given: GatewayCoreOptions): GatewayCore {
 function buildSessions(
   options: ResolvedGatewayOptions,
   table: SessionTable,
-  silenceLimitMs: number,
-): { presence: Presence; lifecycle: SessionLifecycle } {
+): { presence: Presence; lifecycle: SessionLifecycle; silenceLimitMs: number } {
+  const silenceLimitMs = options.heartbeatIntervalMs * options.missesAllowed;
   const { clock, detectionMs, connectDeadlineMs } = options;
   const wheel = new TimingWheel({
     tickMs: Math.max(1, detectionMs / TICKS_A_DETECTION),
@@ -160,7 +161,7 @@ function buildSessions(
   });
   const presence = new Presence({ clock, table, wheel, detectionMs });
   const lifecycle = new SessionLifecycle({ table, presence, connectDeadlineMs, silenceLimitMs });
-  return { presence, lifecycle };
+  return { presence, lifecycle, silenceLimitMs };
 }
 
 interface CachePorts {

@@ -41,6 +41,8 @@ export interface GatewayOptions {
   readonly connectDeadlineMs?: number;
   /** Sockets at once. Default 18,000: a process usually has 20,000 file descriptors. */
   readonly maxConnections?: number;
+  /** Load balancers that speak the PROXY protocol, as addresses or CIDR blocks. Default none. */
+  readonly proxies?: readonly string[];
   /** Artifact cache, bytes. Default 10 GiB. */
   readonly cacheBytes?: number;
   /** Cache of chunks, bytes. Default 4 GiB. */
@@ -101,6 +103,7 @@ export function resolveOptions(
     detectionMs: 2_000,
     connectDeadlineMs: 10_000,
     maxConnections: 18_000,
+    proxies: [],
     cacheBytes: 10 * 2 ** 30,
     chunkCacheBytes: 4 * 2 ** 30,
     gatewayBytesPerSecond: null,

@@ -132,7 +132,8 @@ async function openListeners(wiring: Wiring): Promise<Listeners> {
     mqtt.stopAccepting();
     return mqtt.close();
   });
-  const artifacts = await startArtifactServer({ ...common, port: options.artifactsPort });
+  const { sources } = core.mqttContext;
+  const artifacts = await startArtifactServer({ ...common, sources, port: options.artifactsPort });
   undo.defer(() => artifacts.close());
   const { adminHost, adminPort } = options;
   const admin = await startAdminServer({ host: adminHost, port: adminPort, registry, readiness });

@@ -27,6 +27,7 @@ import { ROLLOUT_HEADER } from "../../protocol/device/artifact-request.ts";
 import { listen } from "../../runtime/listen.ts";
 import { deviceTls } from "../device-tls.ts";
 import type { GatewayIdentity } from "../identity.ts";
+import type { ProxiedSources } from "../listeners/proxy/proxied-sources.ts";
 import type { GatewayMetrics } from "../metrics.ts";
 import { readPeerCertificate } from "../peer-certificate.ts";
 import type { SessionTable } from "../sessions/session-table.ts";
@@ -70,6 +71,7 @@ export interface ArtifactServerOptions {
   readonly clock: Clock;
   readonly metrics: GatewayMetrics;
   readonly logger: Logger;
+  readonly sources: ProxiedSources;
   readonly host: string;
   /** 0 takes a free one. */
   readonly port: number;
@@ -87,6 +89,7 @@ export async function startArtifactServer(options: ArtifactServerOptions): Promi
     void answer(options, request, response);
   });
   server.maxConnections = CONNECTIONS_MAX;
+  options.sources.expectOn(server);
   server.headersTimeout = HEADERS_TIMEOUT_MS;
   server.requestTimeout = HEADERS_TIMEOUT_MS;
   server.setTimeout(IDLE_TIMEOUT_MS);

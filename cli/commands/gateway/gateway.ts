@@ -2,7 +2,7 @@
 /** `muster gateway`: runs one gateway. */
 import type { Command } from "commander";
 import { addExamples } from "../../command.ts";
-import { parseCount, durationOption, parsePort, parseRate } from "../../options.ts";
+import { collect, parseCount, durationOption, parsePort, parseRate } from "../../options.ts";
 import { readEnrolmentTokenFile } from "../../roles/enrolment-token-file.ts";
 import { roleLogger } from "../../roles/role-logger.ts";
 import {
@@ -32,6 +32,7 @@ interface Options extends RoleOptions {
   /** Milliseconds. */
   readonly detection: number;
   readonly maxConnections: number;
+  readonly proxy?: readonly string[];
   /** Bytes a second. */
   readonly bandwidth?: number;
   readonly deviceBandwidth?: number;
@@ -53,6 +54,7 @@ export function declare(command: Command, shell: Shell): void {
     .option("--misses <count>", "missed heartbeats until offline", parseCount, 3)
     .addOption(durationOption("--detection <duration>", "time to find out", "2s"))
     .option("--max-connections <count>", "devices connected at once", parseCount, 18_000)
+    .option("--proxy <network>", "a load balancer's, sends PROXY headers; more than once", collect)
     .option("--bandwidth <rate>", "cap of all artifacts sent, as 100MiB/s", parseRate)
     .option("--device-bandwidth <rate>", "cap of those to one device, as 1MiB/s", parseRate);
   addRoleOptions(command);
@@ -106,6 +108,7 @@ async function start(
     missesAllowed: options.misses,
     detectionMs: options.detection,
     maxConnections: options.maxConnections,
+    proxies: options.proxy ?? [],
     gatewayBytesPerSecond: options.bandwidth ?? null,
     deviceBytesPerSecond: options.deviceBandwidth ?? null,
     version: versionFacts().version,

@@ -20,6 +20,7 @@ import { TimingWheel } from "../../presence/timing-wheel.ts";
 import type { CloseCause } from "../../sessions/device-link.ts";
 import { SessionLifecycle } from "../../sessions/session-lifecycle.ts";
 import { SessionTable } from "../../sessions/session-table.ts";
+import { ProxiedSources } from "../proxy/proxied-sources.ts";
 import { MAX_OUTPUT_BYTES, MqttConnection } from "./connection.ts";
 import { SLOW_CONSUMER_MS, SlowConsumers } from "./slow-consumers.ts";
 import type { MqttTransport } from "./transport.ts";
@@ -68,6 +69,7 @@ class Bench implements MqttTransport {
         slowConsumers: new SlowConsumers({ clock }),
         limits: DEFAULT_DECODER_LIMITS,
         terms: { silenceLimitMs: 15_000, maxPacketBytes: 65_536 },
+        sources: new ProxiedSources([], SILENT_LOGGER),
         intake: {
           take: (_slot, channel, payload, ticket) => {
             this.taken.push({ channel, text: payload.toString(), ticket });

@@ -388,10 +388,10 @@ export class MqttConnection implements DeviceLink {
     return this.#state === State.Closed;
   }
 
-  #who(): { readonly device?: string } {
+  #who(): { readonly address: string; readonly device?: string } {
+    const address = this.#context.sources.addressOf(this.#transport);
     const identity = this.#peer?.identity;
-    return identity?.role === "device"
-      ? { device: deviceUri(identity.tenant, identity.device) }
-      : {};
+    if (identity?.role !== "device") return { address };
+    return { address, device: deviceUri(identity.tenant, identity.device) };
   }
 }

@@ -7,6 +7,7 @@ import type { DeviceIntake } from "../../pipeline/device-intake.ts";
 import type { Presence } from "../../presence/presence.ts";
 import type { SessionLifecycle } from "../../sessions/session-lifecycle.ts";
 import type { SessionTable } from "../../sessions/session-table.ts";
+import type { ProxiedSources } from "../proxy/proxied-sources.ts";
 import type { ConnectTerms } from "./connect-decision.ts";
 import type { SlowConsumers } from "./slow-consumers.ts";
 
@@ -20,4 +21,5 @@ export interface MqttContext {
   readonly logger: Logger;
   readonly limits: DecoderLimits;
   readonly terms: ConnectTerms;
+  readonly sources: ProxiedSources;
 }

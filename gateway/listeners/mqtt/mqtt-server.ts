@@ -49,9 +49,11 @@ export interface MqttServer {
 
 export async function startMqttServer(options: MqttServerOptions): Promise<MqttServer> {
   const { context, clock } = options;
+  const { sources } = context;
   const sockets = new Set<RawSocket>();
   const server = createServer({ ...deviceTls(options.identity), noDelay: true });
   server.maxConnections = options.maxConnections;
+  sources.expectOn(server);
   server.on("connection", (raw: RawSocket) => {
     raw.musterSockets = sockets;
     sockets.add(raw);
@@ -68,9 +70,9 @@ export async function startMqttServer(options: MqttServerOptions): Promise<MqttS
     socket.on("timeout", onTimeout);
     socket.on("close", onClose);
   });
-  server.on("tlsClientError", (error: NodeJS.ErrnoException) => {
+  server.on("tlsClientError", (error: NodeJS.ErrnoException, socket) => {
     context.metrics.tlsFailed(error.code ?? "unknown");
-    context.logger.debug("TLS handshake failed", { error });
+    context.logger.debug("TLS handshake failed", { error, address: sources.addressOf(socket) });
   });
   const { host } = options;
   const port = await listen(server, { what: "the MQTTS listener", host, port: options.port });

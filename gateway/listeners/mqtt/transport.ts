@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The byte stream under an MQTT connection. A TLS socket fits; in tests, two arrays do. */
 export interface MqttTransport {
+  /** Where the bytes come from, for logs; tests and simulations have no addresses. */
+  readonly remoteAddress?: string | undefined;
+  readonly remotePort?: number | undefined;
   write(bytes: Uint8Array): unknown;
   /** Bytes written that have not left the process. */
   readonly writableLength: number;
