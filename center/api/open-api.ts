@@ -13,6 +13,7 @@ import { newestTrust } from "../identity-wiring.ts";
 import { gatewayLink } from "../link/gateway-link.ts";
 import type { RolloutBandwidthCaps } from "../link/link-hub.ts";
 import { createRolloutReader } from "../rollouts/rollout-reader.ts";
+import { countWaits } from "../rollouts/waits.ts";
 import { attemptMethods } from "./attempts.ts";
 import { callInterceptor } from "./call.ts";
 import { deviceMethods } from "./devices.ts";
@@ -70,7 +71,10 @@ export function deployMethods(
     store,
     openRollout,
     stops: core.stops,
-    predecessorsOf: (rollout) => loop.predecessors.of(rollout, loop.openRollouts),
+    waitsOf: (rollout) => {
+      const first = loop.predecessors.of(rollout, loop.openRollouts);
+      return countWaits(rollout, first, loop.openRollouts);
+    },
   });
   const shared = {
     store,

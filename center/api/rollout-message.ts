@@ -20,6 +20,7 @@ import { analysisMessage, questionMessage } from "./analysis-message.ts";
 import { windowsMessage } from "./rollout-schedule-spec.ts";
 import type { PlanRecord, RolloutRecord } from "../rollouts/rollout-record.ts";
 import type { StopReach } from "../rollouts/stop-reach.ts";
+import { NO_WAITS, type Waits } from "../rollouts/waits.ts";
 import { rollbackMessage } from "./rollback-message.ts";
 import { bandwidthMessage } from "./bandwidth-message.ts";
 import { commandMessage } from "./command-message.ts";
@@ -53,9 +54,9 @@ export function rolloutMessage(options: {
   /** Of the latest stop; null: there was none. */
   reach: StopReach | null;
   /** Of an open one: who waits for whom. */
-  waits?: PlanRecord["waits"];
+  waits?: Waits;
 }): Rollout {
-  const { record, plan, counts, tally, reach, waits = [] } = options;
+  const { record, plan, counts, tally, reach, waits = NO_WAITS } = options;
   return create(RolloutSchema, {
     tenant: record.tenant,
     name: record.name,
@@ -88,7 +89,7 @@ function progressOf(
   record: RolloutRecord,
   counts: readonly AttemptCounts[],
   tally: Tally | null,
-  waits: PlanRecord["waits"],
+  waits: Waits,
 ): NonNullable<MessageInitShape<typeof RolloutSchema>["progress"]> {
   const total = sumCounts(counts);
   return {
@@ -103,7 +104,8 @@ function progressOf(
     clockMs: BigInt(Math.round(record.progress.clockMs)),
     window: record.progress.window?.size ?? 0,
     ...questionMessage(record.progress),
-    waits: [...waits],
+    waits: [...waits.after],
+    rivals: [...waits.rivals],
     joined: countJoined(record.progress.joined),
     outputKeptBytes: BigInt(record.outputKept),
     outputLeftOut: record.outputLeftOut,

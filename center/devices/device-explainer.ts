@@ -1,36 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Says in one sentence why a device is not moving, or that it is where it should be. */
-import { ATTEMPT, ATTEMPT_STATES, CELL_REASONS, type AttemptState } from "../../domain/attempt.ts";
-import { offerBudget } from "../../domain/offer-budget.ts";
-import { formatInstant } from "../../domain/civil-time.ts";
+import { ATTEMPT, ATTEMPT_STATES, CELL_REASONS } from "../../domain/attempt.ts";
 import { mayJoin } from "../../domain/membership.ts";
 import { zoneIndexOf } from "../../domain/plan-zones.ts";
-import { nextChangeAfter } from "../../domain/window.ts";
-import type { WindowKind } from "../../domain/zone-windows.ts";
 import type { Store, StoredDevice } from "../../ports/store.ts";
 import { MusterError } from "../../domain/errors.ts";
+import { subjectOf, type Command, type SubjectFields } from "../../domain/subject.ts";
 import type { ReleaseIndex } from "../releases/release-index.ts";
 import { loadRollout, type LoadOptions } from "../rollouts/loop-state.ts";
 import { groupVerdictAt } from "../rollouts/device-groups.ts";
 import type { OpenRollout } from "../rollouts/open-rollout.ts";
-import { createPlaceGuard } from "../rollouts/place-guard.ts";
-import { keeperOf, type Predecessors } from "../rollouts/predecessors.ts";
-import { rivalryAt, rivalsOf } from "../rollouts/rivals.ts";
-import { readRollout, rolloutKey } from "../rollouts/rollout-record.ts";
+import { readRollout, rolloutKey, type PlanTarget } from "../rollouts/rollout-record.ts";
 import type { DigestDictionary } from "../state/digest-dictionary.ts";
-import type { FleetTable } from "../state/fleet-table.ts";
 import type { RunningTable } from "../state/running-table.ts";
+import { attemptSentence, type SentenceOptions } from "./attempt-sentence.ts";
 import { factsOf, readDevice } from "./device-record.ts";
 import { runningFacts } from "./running-facts.ts";
 
-export interface ExplainOptions {
+export interface ExplainOptions extends Omit<SentenceOptions, "clock"> {
   readonly store: Store;
-  readonly fleet: FleetTable;
   readonly releases: ReleaseIndex;
   readonly running: () => RunningTable;
   readonly digests: () => DigestDictionary;
-  readonly openRollouts: () => Iterable<OpenRollout>;
-  readonly predecessors: () => Pick<Predecessors, "of">;
   readonly load: Omit<LoadOptions, "signal">;
   readonly gatewayName: (gatewayNumber: number) => string;
 }
@@ -72,7 +63,8 @@ async function explainMove(
   const state = ATTEMPT_STATES[page.state[index] ?? 0] ?? "pending";
   const reason = CELL_REASONS[page.reason[index] ?? 0] ?? "";
   const target = rollout.targetAt(position);
-  const sentence = sentenceOf(options, rollout, device.ordinal, position, state, reason);
+  const { clock } = options.load;
+  const sentence = attemptSentence({ ...options, clock }, rollout, position);
   return {
     sentence: `${device.id} ${sentence}.`,
     facts: [
@@ -83,9 +75,22 @@ async function explainMove(
       `attempt is ${state}${reason === "" ? "" : ` (${reason})`}, ` +
         `generation ${page.generation[index] ?? 0}`,
       ...(await groupFact(options, rollout, position, signal)),
-      `target is ${target.release === "" ? "nothing installed" : target.release}`,
+      `target is ${targetText(rollout.record.spec, target)}`,
     ],
   };
+}
+
+/** What it shall run, or do. */
+function targetText(spec: SubjectFields, { release }: Pick<PlanTarget, "release">): string {
+  const subject = subjectOf(spec);
+  if (subject.kind === "command") return commandText(subject.command);
+  if (release === "") return "nothing installed";
+  return subject.kind === "configuration" ? `configuration ${release}` : release;
+}
+
+function commandText({ work }: Command): string {
+  if (work.kind === "built-in") return `the command ${work.name}`;
+  return work.kind === "run" ? `the command ${work.run.join(" ")}` : "a script";
 }
 
 function notPlanned(device: StoredDevice, rollout: OpenRollout, presence: string): Explanation {
@@ -169,111 +174,4 @@ async function named(
     });
   }
   return loadRollout({ ...options.load, signal }, record, document.revision);
-}
-
-function sentenceOf(
-  options: ExplainOptions,
-  rollout: OpenRollout,
-  ordinal: number,
-  position: number,
-  state: AttemptState,
-  reason: string,
-): string {
-  switch (state) {
-    case "pending":
-      return pendingSentence(options, rollout, ordinal, position);
-    case "offered":
-      return options.fleet.presence(ordinal) === "online"
-        ? "holds an offer and has not answered yet"
-        : "may hold an offer and is not connected; its token stays spent until it is heard of";
-    case "accepted":
-    case "downloading":
-      return `is under way: ${state}${windowNote(options, rollout, position, "download")}`;
-    case "downloaded":
-      return `has the release${windowNote(options, rollout, position, "install")}`;
-    case "waiting":
-      return reason === "window-closed"
-        ? `has the release and waits${windowNote(options, rollout, position, "install")}`
-        : "has the release and its busy hook defers the install";
-    case "verifying":
-      return "has installed the release and soaks: it must stay healthy with the right digest";
-    case "succeeded":
-      return "runs what it should";
-    case "failed":
-    case "rolled-back":
-      return `failed (${reason}) and runs what it ran before`;
-    case "lost":
-      return `fell silent after it accepted (${reason}); it counts as a failure`;
-    case "timed-out":
-      return `took longer than a phase allows (${reason}); it counts as a failure`;
-    case "rejected":
-      return `refused the offer (${reason})`;
-    case "superseded":
-      return "took on newer work for the same slot";
-    case "cancelled":
-      if (reason === "group-failed") return "was kept back: one that it moves together with failed";
-      return "was not reached before the rollout stopped";
-    case "unreachable":
-      return "was never connected while the rollout ran";
-    default:
-      return `is under way: ${state}`;
-  }
-}
-
-/** Since when nothing may begin, and when it may again; "" while the window is open. */
-function windowNote(
-  options: ExplainOptions,
-  rollout: OpenRollout,
-  position: number,
-  window: WindowKind,
-): string {
-  if (!rollout.isWindowClosed(position, window)) return "";
-  const zone = rollout.zoneAt(position);
-  const windows = rollout.record.spec.windows[window];
-  const opensAtMs = nextChangeAfter(windows, zone, options.load.clock.wallMs());
-  const opens = opensAtMs === null ? "" : ` and opens at ${formatInstant(opensAtMs)}`;
-  return `; its ${window} window is closed in ${zone}${opens}`;
-}
-
-function pendingSentence(
-  options: ExplainOptions,
-  rollout: OpenRollout,
-  ordinal: number,
-  position: number,
-): string {
-  const { progress, name } = rollout.record;
-  if (progress.state !== "running") {
-    return `waits because rollout ${name} is ${progress.state}: ${progress.stateReason}`;
-  }
-  const wave = rollout.waveAt(position) + 1;
-  if (!rollout.isReleased(position)) {
-    return `waits for wave ${wave}; wave ${progress.waveCount} is not through its gate`;
-  }
-  const held = rollout.heldBecause(position);
-  if (held !== null) return `waits because its slice is held: ${held}`;
-  const first = options.predecessors().of(rollout, options.openRollouts());
-  const keeper = keeperOf(first, ordinal);
-  if (keeper !== null) return `waits for rollout ${keeper}, which has to succeed on it first`;
-  if (options.fleet.reachableThrough(ordinal) === 0) {
-    return `is offered when it connects: it is ${options.fleet.presence(ordinal)} now`;
-  }
-  if (groupVerdictAt(rollout, position, options.fleet).kind === "wait") {
-    return "waits until every device that it moves together with can be reached";
-  }
-  const rivalry = rivalryAt(rollout, position, rivalsOf(rollout, options.openRollouts()));
-  if (rivalry !== null) {
-    const { record, plan } = rivalry.rival;
-    return `waits for rollout ${record.name}, which has its slot ${plan.slot} first`;
-  }
-  const closed = windowNote(options, rollout, position, "install");
-  if (closed !== "" && !options.fleet.understands(ordinal, "windows")) {
-    return `is offered when its install window opens, for it keeps none by itself${closed}`;
-  }
-  if (offerBudget(rollout.frame, progress, rollout.total) === 0) {
-    return "waits for a token: the in-flight limit or the blast radius is used up";
-  }
-  if (!createPlaceGuard(options.openRollouts(), options.fleet).claim(rollout, position)) {
-    return "waits for a place: its site or its gateway has as many in flight as it may have";
-  }
-  return "is about to be offered";
 }

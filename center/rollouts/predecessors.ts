@@ -7,7 +7,7 @@
  */
 import { ATTEMPT } from "../../domain/attempt.ts";
 import { CELLS_PER_PAGE, decodeAttemptPage } from "../../domain/attempt-page.ts";
-import { isEnded, isOpen } from "../../domain/rollout.ts";
+import { isEnded } from "../../domain/rollout.ts";
 import { keepingOf, keepsWaiting } from "../../domain/rollout-order.ts";
 import type { Store } from "../../ports/store.ts";
 import type { OpenRollout } from "./open-rollout.ts";
@@ -118,19 +118,4 @@ export async function readClosed(
 /** The first that keeps this device waiting. */
 export function keeperOf(first: readonly Predecessor[], ordinal: number): string | null {
   return first.find((predecessor) => predecessor.keeps(ordinal))?.name ?? null;
-}
-
-/** By name of a rollout that goes first: how many pending devices of the open waves wait for it. */
-export function countWaiting(
-  rollout: OpenRollout,
-  first: readonly Predecessor[],
-): { rollout: string; deviceCount: number }[] {
-  if (first.length === 0 || !isOpen(rollout.record.progress.state)) return [];
-  const counts = new Map<string, number>();
-  for (const position of rollout.candidates(rollout.releasedEnd, () => true)) {
-    if (rollout.stateAt(position) !== ATTEMPT.pending) continue;
-    const name = keeperOf(first, rollout.ordinalAt(position));
-    if (name !== null) counts.set(name, (counts.get(name) ?? 0) + 1);
-  }
-  return Array.from(counts, ([name, deviceCount]) => ({ rollout: name, deviceCount }));
 }

@@ -9,10 +9,10 @@ import type { Rollout } from "../../protocol/gen/muster/v1/deploy_pb.ts";
 import { rolloutMessage } from "../api/rollout-message.ts";
 import type { OpenRollout } from "./open-rollout.ts";
 import { countsBeforeStart, countsKept, type Counted } from "./kept-counts.ts";
-import { countWaiting, type Predecessor } from "./predecessors.ts";
 import { readPlan, readRollout, type PlanRecord, type RolloutRecord } from "./rollout-record.ts";
 import type { StopLedger } from "./stop-ledger.ts";
 import { countStored } from "./stored-counts.ts";
+import type { Waits } from "./waits.ts";
 
 export interface RolloutReader {
   /** null when there is none of that key (`tenant/name`). */
@@ -24,7 +24,7 @@ export interface RolloutReader {
 export function createRolloutReader(options: {
   store: Store;
   openRollout: (rolloutNumber: number) => OpenRollout | undefined;
-  predecessorsOf: (rollout: OpenRollout) => readonly Predecessor[];
+  waitsOf: (rollout: OpenRollout) => Waits;
   stops: Pick<StopLedger, "read">;
 }): RolloutReader {
   const { store, stops } = options;
@@ -35,7 +35,7 @@ export function createRolloutReader(options: {
     const reach = wasStopped ? await stops.read(record.number, key, signal) : null;
     const open = options.openRollout(record.number);
     if (open !== undefined && isOpen(record.progress.state)) {
-      const waits = countWaiting(open, options.predecessorsOf(open));
+      const waits = options.waitsOf(open);
       return rolloutMessage({ record, revision, plan: open.plan, reach, ...countsOf(open), waits });
     }
     const stored = await store.getDocument("plan", key, { signal });

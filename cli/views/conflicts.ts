@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** With which open rollouts a plan shares devices, and who goes first there. */
-import type { Plan } from "../../protocol/gen/muster/v1/deploy_pb.ts";
+import type { Plan, Waiting } from "../../protocol/gen/muster/v1/deploy_pb.ts";
 import { renderTable } from "../output/table.ts";
 import { countOf, formatCount } from "../output/units.ts";
 
@@ -10,12 +10,21 @@ const WINNERS: { readonly [winner: string]: string } = {
   either: "one waits for the other",
 };
 
-/** Who waits for rollouts that go first; nothing where there are none. */
-export function waitLines({ waits }: Pick<Plan, "waits">): string[] {
-  return waits.map(({ rollout, deviceCount }) => {
-    const verb = deviceCount === 1 ? "waits" : "wait";
-    return `${countOf(deviceCount, "device")} ${verb} for rollout ${rollout}`;
-  });
+/** Who waits for rollouts that go first, or have the same devices; nothing where nobody does. */
+export function waitLines(of: {
+  readonly waits: readonly Waiting[];
+  readonly rivals?: readonly Waiting[];
+}): string[] {
+  const { waits, rivals = [] } = of;
+  return [
+    ...waits.map((waiting) => waitText(waiting)),
+    ...rivals.map((waiting) => `${waitText(waiting)}, which has them first`),
+  ];
+}
+
+function waitText({ rollout, deviceCount }: Waiting): string {
+  const verb = deviceCount === 1 ? "waits" : "wait";
+  return `${countOf(deviceCount, "device")} ${verb} for rollout ${rollout}`;
 }
 
 /** Nothing where there are none. */

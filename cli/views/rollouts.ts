@@ -18,6 +18,7 @@ import {
 } from "../output/units.ts";
 import { subjectText } from "./subject.ts";
 import { amountText, countIn, stateCounts } from "./amounts.ts";
+import { waitLines } from "./conflicts.ts";
 import { factLines, type Fact } from "./fact-lines.ts";
 import { scheduleFacts } from "./schedule.ts";
 import { stopReachText } from "./stop-reach.ts";
@@ -115,6 +116,7 @@ export function progressLines({ progress, plan, stopReach }: Rollout): string[] 
       ["now", stateCounts(progress.byState)],
       ["wave", `${progress.wave} of ${plan.waves.length}`],
       ["accepted", `${formatCount(progress.accepted)}, of which ${progress.failures} failed`],
+      ["waiting", waitLines(progress).join("; ")],
       ["in flight", `${formatCount(progress.inFlight)} of at most ${plan.maxInFlight}`],
       ["exposed", formatCount(progress.exposed)],
       ["output", outputText(progress)],

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { loadRollout } from "../../../center/rollouts/loop-state.ts";
 import { createRolloutReader } from "../../../center/rollouts/rollout-reader.ts";
+import { NO_WAITS } from "../../../center/rollouts/waits.ts";
 import { pruneAttempts } from "../../../center/tasks/attempt-pruner.ts";
 import { readDiskRecord, sampleDisk } from "../../../center/tasks/disk-sampler.ts";
 import type { PageKind, StoreStretch } from "../../../ports/store.ts";
@@ -85,7 +86,7 @@ async function show(bench: CenterBench, name: string): Promise<Rollout> {
   const reader = createRolloutReader({
     store,
     openRollout: () => undefined,
-    predecessorsOf: () => [],
+    waitsOf: () => NO_WAITS,
     stops: { read: async () => null },
   });
   const rollout = await reader.read(`${TENANT}/${name}`, signal);

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { readPlan } from "../../../center/rollouts/rollout-record.ts";
 import { pruneAttempts } from "../../../center/tasks/attempt-pruner.ts";
-import { countWaiting } from "../../../center/rollouts/predecessors.ts";
+import { countWaits } from "../../../center/rollouts/waits.ts";
 import { digestOf } from "./bench-records.ts";
 import { CenterBench } from "./center-bench.ts";
 
@@ -47,7 +47,13 @@ function appOffers(bench: CenterBench): Set<number> {
 function waiting(bench: CenterBench): { rollout: string; deviceCount: number }[] {
   const { loop } = bench;
   const rollout = bench.rollout(APP);
-  return countWaiting(rollout, loop.predecessors.of(rollout, loop.openRollouts));
+  const { after, rivals } = countWaits(
+    rollout,
+    loop.predecessors.of(rollout, loop.openRollouts),
+    loop.openRollouts,
+  );
+  assert.deepEqual(rivals, []);
+  return [...after];
 }
 
 describe("a rollout that goes after another", () => {

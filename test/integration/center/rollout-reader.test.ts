@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createRolloutReader } from "../../../center/rollouts/rollout-reader.ts";
 import { toJson } from "../../../center/rollouts/rollout-record.ts";
+import { NO_WAITS } from "../../../center/rollouts/waits.ts";
 import type { Store } from "../../../ports/store.ts";
 import type { Rollout } from "../../../protocol/gen/muster/v1/deploy_pb.ts";
 import { CenterBench } from "./center-bench.ts";
@@ -15,7 +16,7 @@ function read(store: Store): Promise<Rollout | null> {
   return createRolloutReader({
     store,
     openRollout: () => undefined,
-    predecessorsOf: () => [],
+    waitsOf: () => NO_WAITS,
     stops: { read: async () => null },
   }).read("default/up", signal);
 }
