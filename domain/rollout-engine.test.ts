@@ -12,13 +12,8 @@ import {
   type RolloutState,
 } from "./rollout.ts";
 import { offerBudget } from "./offer-budget.ts";
-import {
-  mayStop,
-  stepRollout,
-  type RolloutEvent,
-  type RolloutFrame,
-  type RolloutStep,
-} from "./rollout-engine.ts";
+import { mayStop, stepRollout, type RolloutEvent, type RolloutFrame } from "./rollout-engine.ts";
+import type { RolloutStep } from "./rollout-moves.ts";
 import { specOf } from "./testing/pure-rollout.ts";
 
 const gate = {

@@ -11,10 +11,19 @@ import { openWindow, stepWindow } from "./adaptive-window.ts";
 import { askFirst, overrule, takeAnswer, type AnalysisAnswered } from "./analysis-step.ts";
 import { assert, unreachable } from "./assert.ts";
 import { ATTEMPT } from "./attempt.ts";
-import { countOpen, sumCounts, type AttemptCounts } from "./attempt-counts.ts";
+import { sumCounts, type AttemptCounts } from "./attempt-counts.ts";
 import { judgeWave } from "./gate.ts";
 import { countedFailures, evidenceOf, forgive, heldText, holdSlices } from "./gate-memory.ts";
-import type { RolloutEffect } from "./rollout-effect.ts";
+import { endGivenUp, finish } from "./rollout-end.ts";
+import {
+  closeAndEnd,
+  end,
+  keep,
+  openWave,
+  pause,
+  stop,
+  type RolloutStep,
+} from "./rollout-moves.ts";
 import {
   expiryReason,
   hasExpired,
@@ -33,7 +42,6 @@ import {
   type RolloutSpec,
   type RolloutState,
 } from "./rollout.ts";
-import { countOf } from "./units.ts";
 import { restartReach, stepZones } from "./zone-progress.ts";
 import type { ZoneWindows } from "./zone-windows.ts";
 
@@ -64,11 +72,6 @@ export type RolloutEvent =
   | { readonly kind: "rollback-ended"; readonly succeeded: boolean; readonly why: string };
 
 type Tick = Extract<RolloutEvent, { kind: "tick" }>;
-
-export interface RolloutStep {
-  readonly progress: RolloutProgress;
-  readonly effects: readonly RolloutEffect[];
-}
 
 /**
  * `counts`: one entry a wave of the plan, current when the step is taken. `isPlanted`: test-only
@@ -136,58 +139,9 @@ export function mayStop(state: RolloutState, rollback: boolean): boolean {
   return rollback && (mayGoBack || state === "stopping");
 }
 
-function keep(progress: RolloutProgress): RolloutStep {
-  return { progress, effects: [] };
-}
-
 /** Its first wave opens at once, or at the first tick that finds `notBefore` in the past. */
 function start(frame: RolloutFrame, progress: RolloutProgress): RolloutStep {
   return frame.spec.notBeforeMs === 0 ? openWave(progress, 0) : keep(progress);
-}
-
-function openWave(progress: RolloutProgress, wave: number): RolloutStep {
-  return {
-    progress: {
-      ...progress,
-      waveCount: wave + 1,
-      waveOpenedAtMs: progress.clockMs,
-      zones: restartReach(progress.zones, progress.clockMs),
-    },
-    effects: [{ kind: "open-wave", wave }],
-  };
-}
-
-/** Offers are withheld at the gateways too, at once: a pause raises the epoch like a stop. */
-function pause(progress: RolloutProgress, why: string): RolloutStep {
-  const stopEpoch = progress.stopEpoch + 1;
-  return {
-    progress: { ...progress, state: "paused", stateReason: why, stopEpoch },
-    effects: [{ kind: "raise-stop-epoch", stopEpoch }],
-  };
-}
-
-function stop(progress: RolloutProgress, why: string, rollbackWanted: boolean): RolloutStep {
-  const stopEpoch = progress.stopEpoch + 1;
-  return {
-    progress: {
-      ...progress,
-      state: "stopping",
-      stateReason: why,
-      stopEpoch,
-      rollbackWanted,
-      hasExpired: false,
-      hasGivenUpTail: false,
-      stoppingAtMs: progress.clockMs,
-    },
-    effects: [{ kind: "raise-stop-epoch", stopEpoch }, { kind: "cancel-pending" }],
-  };
-}
-
-function end(progress: RolloutProgress, state: RolloutState, why: string): RolloutStep {
-  return {
-    progress: { ...progress, state, stateReason: why },
-    effects: [{ kind: "ended", state }],
-  };
 }
 
 function tick(
@@ -304,57 +258,6 @@ function advance(
   return finish(frame, progress, total, sight);
 }
 
-/** Every wave is open and the last one's gate has passed: only the tail may be left. */
-function finish(
-  frame: RolloutFrame,
-  progress: RolloutProgress,
-  total: AttemptCounts,
-  sight: GateSight | null,
-): RolloutStep {
-  const heldCount = sight?.held?.pending.reduce((sum, count) => sum + count, 0) ?? 0;
-  const open = countOpen(total) - heldCount;
-  if (open === 0 && heldCount > 0) {
-    const rest = `every other device is done, ${countOf(heldCount, "device")} wait`;
-    return pause(progress, rest + heldText(progress, sight));
-  }
-  const ask = askFirst(frame.spec.gate.analysis, progress, frame.waveTotal);
-  if (open === 0) return ask ?? end(progress, "succeeded", "every wave passed its gate");
-  const waitedMs = progress.clockMs - progress.waveOpenedAtMs;
-  if (total.inFlight === (total.byState[ATTEMPT.offered] ?? 0)) {
-    if (waitedMs >= frame.spec.deadlines.offlineGraceMs) {
-      return ask ?? giveUpTail(progress, total, open);
-    }
-  }
-  const waiting = `waiting for ${countOf(open, "device")} of the tail`;
-  return keep({ ...progress, stateReason: waiting + heldText(progress, sight) });
-}
-
-/** Offers that are out may still be accepted: they are withdrawn and awaited, as at a stop. */
-function giveUpTail(progress: RolloutProgress, total: AttemptCounts, open: number): RolloutStep {
-  const why = `${countOf(open, "device")} never reached`;
-  const isOut = (total.byState[ATTEMPT.offered] ?? 0) > 0;
-  const stopped = isOut ? stop(progress, why, false).progress : progress;
-  if (!isOut) return closeAndEnd(stopped, "unreachable", "succeeded", why);
-  return {
-    progress: { ...stopped, hasGivenUpTail: true },
-    effects: [
-      { kind: "raise-stop-epoch", stopEpoch: stopped.stopEpoch },
-      { kind: "give-up-pending" },
-    ],
-  };
-}
-
-function closeAndEnd(
-  progress: RolloutProgress,
-  as: "unreachable" | "cancelled",
-  state: RolloutState,
-  why: string,
-): RolloutStep {
-  const ended = end(progress, state, why);
-  const effects: RolloutEffect[] = [{ kind: "close-unaccepted", as }, ...ended.effects];
-  return { progress: ended.progress, effects };
-}
-
 function answered(
   frame: RolloutFrame,
   progress: RolloutProgress,
@@ -393,7 +296,7 @@ function finishStopping(
   }
   if (total.inFlight > offered) return keep(progress);
   if (progress.hasGivenUpTail) {
-    return closeAndEnd(progress, "unreachable", "succeeded", progress.stateReason);
+    return endGivenUp(progress, total, progress.stateReason);
   }
   const state = progress.hasExpired ? "expired" : "stopped";
   return closeAndEnd(progress, "cancelled", state, progress.stateReason);

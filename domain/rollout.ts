@@ -8,6 +8,7 @@
  *                   └──────────────────────┴→ stopping → stopped | expired
  *                                                   └→ rolling-back → rolled-back | stopped
  *
+ * A running one that somebody refused and nobody accepted ends as stopped: nothing came about.
  * One that ended as succeeded, stopped or expired may still be rolled back: it is `stopping` again.
  * `stopping`: the stop epoch has been raised, nothing new is offered, offers that left are awaited.
  * `rolling-back`: a child rollout puts each exposed device back to what it ran before.

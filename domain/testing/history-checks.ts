@@ -33,7 +33,7 @@ const NEXT_STATES: { readonly [State in RolloutState]: readonly RolloutState[] }
   draft: [],
   "awaiting-approval": ["planned", "stopping"],
   planned: ["running", "stopping"],
-  running: ["paused", "stopping", "succeeded"],
+  running: ["paused", "stopping", "succeeded", "stopped"],
   paused: ["running", "stopping"],
   stopping: ["stopping", "stopped", "expired", "succeeded", "rolling-back"],
   "rolling-back": ["rolled-back", "stopped"],
