@@ -196,6 +196,9 @@ export function describeError(error: MusterError): string {
   if (file !== undefined && line !== undefined) place += `:${line}`;
   if (file !== undefined && column !== undefined) place += `:${column}`;
   if (field !== undefined) place += place === "" ? field : ` (${field})`;
-  const head = place === "" ? error.message : `${place}: ${error.message}`;
+  // Messages of the center begin with the path of their field, for clients that show nothing else.
+  const isNamed = field?.includes(".") === true && error.message.startsWith(`${field} `);
+  const message = isNamed ? error.message.slice(field.length + 1) : error.message;
+  const head = place === "" ? message : `${place}: ${message}`;
   return hint === undefined ? head : `${head}\n  → ${hint}`;
 }

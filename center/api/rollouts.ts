@@ -6,7 +6,7 @@ import { MusterError } from "../../domain/errors.ts";
 import { checkName } from "../../domain/identity.ts";
 import { isEnded, type RolloutSpec } from "../../domain/rollout.ts";
 import { delay, type Clock } from "../../ports/clock.ts";
-import type { AuditDraft, Json, Store, StoredDocument } from "../../ports/store.ts";
+import type { AuditDraft, DocumentWrite, Json, Store, StoredDocument } from "../../ports/store.ts";
 import type { DeployService, Rollout } from "../../protocol/gen/muster/v1/deploy_pb.ts";
 import { mapInTurns } from "../../runtime/map-in-turns.ts";
 import type { CommandAction, LoopInbox } from "../rollouts/loop-inbox.ts";
@@ -66,7 +66,8 @@ export function rolloutMethods(
       const spec = readSpec(request.spec);
       findSubject(options.releases, { tenant, spec });
       const who = { actor: actorOf(context), reason: reasonOf(request.mutation) };
-      const done = await apply(options, tenant, request.name, spec, who, context.signal);
+      const make = request.plan ? createPlanned : apply;
+      const done = await make(options, tenant, request.name, spec, who, context.signal);
       return { ...done, rollout: await show(reader, tenant, request.name, context) };
     },
     planRollout: async (request, context) => {
@@ -185,28 +186,59 @@ async function create(
   who: { actor: string; reason: string },
   signal: AbortSignal,
 ): Promise<void> {
-  const { store, clock } = options;
+  const { record, counter, audit } = await draftOf(options, tenant, name, spec, who, signal);
   const key = rolloutKey(tenant, name);
+  const rollout = { kind: "rollout" as const, key, expectedRevision: 0, value: toJson(record) };
+  const result = await options.store.commit({ documents: [counter, rollout], audit }, { signal });
+  if (!result.ok) throw changedMeanwhile(name);
+}
+
+/** A rollout and its frozen plan, in one commit. */
+async function createPlanned(
+  options: RolloutsOptions,
+  tenant: string,
+  name: string,
+  spec: RolloutSpec,
+  who: { actor: string; reason: string },
+  signal: AbortSignal,
+): Promise<{ created: boolean; changed: boolean }> {
+  const key = rolloutKey(tenant, name);
+  if ((await options.store.getDocument("rollout", key, { signal })) !== null) {
+    throw new MusterError({
+      code: "already_exists",
+      message: `there is a rollout ${name} already`,
+      detail: { hint: "give the new one another name" },
+    });
+  }
+  const { record, counter, audit } = await draftOf(options, tenant, name, spec, who, signal);
+  const beside = { documents: [counter], audit };
+  await makePlan(options, { record, revision: 0, ...who, beside }, signal);
+  return { created: true, changed: true };
+}
+
+/** A new rollout as a draft, and what is stored with it. */
+async function draftOf(
+  options: RolloutsOptions,
+  tenant: string,
+  name: string,
+  spec: RolloutSpec,
+  who: { actor: string; reason: string },
+  signal: AbortSignal,
+): Promise<{ record: RolloutRecord; counter: DocumentWrite; audit: readonly AuditDraft[] }> {
+  const { store, clock } = options;
   const counter = await store.getDocument("setting", "rollout-number", { signal });
   const number =
     (typeof counter?.value === "number" ? counter.value : 1 - NUMBER_STEP) + NUMBER_STEP;
-  const record = draftRecord({ number, tenant, name, spec, createdAtMs: clock.wallMs() });
-  const result = await store.commit(
-    {
-      documents: [
-        {
-          kind: "setting",
-          key: "rollout-number",
-          expectedRevision: counter?.revision ?? 0,
-          value: number,
-        },
-        { kind: "rollout", key, expectedRevision: 0, value: toJson(record) },
-      ],
-      audit: [auditOf(tenant, key, "rollout.create", who, spec)],
+  return {
+    record: draftRecord({ number, tenant, name, spec, createdAtMs: clock.wallMs() }),
+    counter: {
+      kind: "setting",
+      key: "rollout-number",
+      expectedRevision: counter?.revision ?? 0,
+      value: number,
     },
-    { signal },
-  );
-  if (!result.ok) throw changedMeanwhile(name);
+    audit: [auditOf(tenant, rolloutKey(tenant, name), "rollout.create", who, spec)],
+  };
 }
 
 function auditOf(

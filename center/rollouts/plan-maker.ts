@@ -16,7 +16,7 @@ import type { SlicedPlan } from "../../domain/slices.ts";
 import type { ArtifactStore } from "../../ports/artifact-store.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Random } from "../../ports/random.ts";
-import type { Store } from "../../ports/store.ts";
+import type { Commit, Store } from "../../ports/store.ts";
 import { factsOf } from "../devices/device-record.ts";
 import { measureDownloads } from "../releases/download-sizes.ts";
 import type { ReleaseIndex } from "../releases/release-index.ts";
@@ -96,19 +96,32 @@ function plannedOrAwaiting(record: RolloutRecord, actor: string): RolloutRecord 
   return { ...planned, progress };
 }
 
+/** The draft that is to be planned. */
+export interface UnplannedDraft {
+  readonly record: RolloutRecord;
+  /** 0 = it is not stored yet. */
+  readonly revision: number;
+  readonly actor: string;
+  readonly reason: string;
+  /** Of the same commit, before what the plan writes. */
+  readonly beside?: Pick<Commit, "documents" | "audit">;
+}
+
 /** Throws what `draftPlan` throws, and `conflict`. */
 export async function makePlan(
   options: PlanMakerOptions,
-  draft: { record: RolloutRecord; revision: number; actor: string; reason: string },
+  draft: UnplannedDraft,
   signal: AbortSignal,
 ): Promise<{ record: RolloutRecord; plan: PlanRecord; revision: number }> {
   const { record } = draft;
   const { frozen, columns, sliced } = await draftPlan(options, record, signal);
   const planned = plannedOrAwaiting(record, draft.actor);
   const key = rolloutKey(record.tenant, record.name);
+  const { documents = [], audit = [] } = draft.beside ?? {};
   const result = await options.store.commit(
     {
       documents: [
+        ...documents,
         {
           kind: "rollout",
           key,
@@ -122,6 +135,7 @@ export async function makePlan(
         ...encodeSlicePages(record.number, sliced),
       ],
       audit: [
+        ...audit,
         {
           tenant: record.tenant,
           actor: draft.actor,

@@ -117,6 +117,12 @@ async function specOf(
       detail: { hint: "for example: muster run -l 'region = eu' -- uptime" },
     });
   }
+  if (words[0]?.trim() === "") {
+    throw new MusterError({
+      code: "invalid_argument",
+      message: "the command behind -- names no program",
+    });
+  }
   // To the API 0 is "the default", which is not what somebody meant who wrote it.
   if (options.timeout === 0) {
     throw new MusterError({
@@ -124,8 +130,7 @@ async function specOf(
       message: "--timeout must be longer than 0s",
     });
   }
-  const read = { attempted: "reading the script", maxBytes: MAX_COMMAND_BYTES };
-  const text = script === undefined ? undefined : (await readBounded(script, read)).toString();
+  const text = script === undefined ? undefined : await readScript(script);
   const waves = options.wave?.map((size) =>
     size === REST_WAVE ? size : parseAmount(size, "--wave"),
   );
@@ -152,6 +157,18 @@ async function specOf(
   });
 }
 
+/** Throws `invalid_argument` where there is nothing in it that could be run. */
+async function readScript(file: string): Promise<string> {
+  const read = { attempted: "reading the script", maxBytes: MAX_COMMAND_BYTES };
+  const text = (await readBounded(file, read)).toString();
+  if (text.trim() !== "") return text;
+  throw new MusterError({
+    code: "invalid_argument",
+    message: "the script is empty: there is nothing to run",
+    detail: { file },
+  });
+}
+
 async function begin(
   shell: Shell,
   session: Session,
@@ -172,18 +189,10 @@ async function begin(
     name,
     mutation: session.mutation(rollout.reason),
   });
-  const applied = await client.applyRollout({ ...target(), spec }, call);
-  if (!applied.created) {
-    throw new MusterError({
-      code: "already_exists",
-      message: `there is a rollout ${name} already`,
-      detail: { field: "--name", hint: "give it another name, or none" },
-    });
-  }
-  const planned = await client.planRollout(target(), call);
-  const planDigest = required(planned.rollout?.plan, "plan").digest;
-  const count = planned.rollout?.plan?.deviceCount ?? 0;
-  note(shell, `rollout ${name}: ${count} devices; stop it with: muster rollout stop ${name}`);
+  const { rollout: planned } = await client.applyRollout({ ...target(), spec, plan: true }, call);
+  const { digest: planDigest, deviceCount } = required(planned?.plan, "plan");
+  const count = countOf(deviceCount, "device");
+  note(shell, `rollout ${name}: ${count}; stop it with: muster rollout stop ${name}`);
   await client.startRollout({ ...target(), planDigest }, call);
 }
 

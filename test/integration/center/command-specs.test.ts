@@ -3,7 +3,11 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { OnStop, type RolloutSpecSchema } from "../../../protocol/gen/muster/v1/deploy_pb.ts";
+import {
+  OnStop,
+  RolloutState,
+  type RolloutSpecSchema,
+} from "../../../protocol/gen/muster/v1/deploy_pb.ts";
 import { startApi, type ApiFixture } from "./api-fixture.ts";
 
 type Spec = MessageInitShape<typeof RolloutSpecSchema>;
@@ -49,6 +53,32 @@ describe("a command", () => {
     await assert.rejects(async () => {
       for await (const _ of rehearsed) assert.fail("nothing is played");
     }, /cannot rehearse rollout look: its subject is a command/);
+  });
+
+  test("for nobody is not kept where it is to be planned with its creation", async () => {
+    const selector = "region = mars";
+    const named = { tenant: "default", name: "to-nobody", spec: { ...DF, selector } };
+    const { records: before } = await api.admin.listAudit({});
+    const applied = api.admin.applyRollout({ ...named, plan: true });
+    await assert.rejects(applied, /no device is left to plan for; the selector matches nobody/);
+    await assert.rejects(api.admin.getRollout(named), /there is no rollout to-nobody/);
+    assert.equal((await api.admin.listAudit({})).records.length, before.length);
+  });
+
+  test("is created and planned in one step, under a name that is free", async () => {
+    const device = { id: "d1", region: "eu" };
+    await api.admin.registerDevices({ tenant: "default", devices: [device] });
+    const named = { tenant: "default", name: "at-once", spec: DF, plan: true };
+    const { rollout, created } = await api.admin.applyRollout(named);
+    assert.deepEqual([rollout?.state, created], [RolloutState.PLANNED, true]);
+    assert.equal(rollout?.plan?.deviceCount, 1);
+    const { records } = await api.admin.listAudit({});
+    const actions = records.filter(({ subject }) => subject === "rollout/default/at-once");
+    assert.deepEqual(
+      actions.map(({ action }) => action),
+      ["rollout.create", "rollout.plan"],
+    );
+    await assert.rejects(api.admin.applyRollout(named), /there is a rollout at-once already/);
   });
 
   test("in order is kept as it was given, with the defaults of what was left out", async () => {

@@ -9,7 +9,7 @@ import {
   type ApplyRolloutRequest,
 } from "../../../protocol/gen/muster/v1/deploy_pb.ts";
 import { tempDir } from "../../helpers/temp-dir.ts";
-import { sampleRollout, startFakeCenter } from "./fake-center.ts";
+import { refusal, sampleRollout, startFakeCenter } from "./fake-center.ts";
 import { runMuster } from "./run-muster.ts";
 
 const UNKNOWN_FIELDS = Array.from({ length: 30 }, (_, index) => `  wrong${index}: 1\n`).join("");
@@ -32,6 +32,61 @@ describe("muster run", () => {
       stdout: "",
       stderr: "muster: --timeout must be longer than 0s\n",
     });
+  });
+
+  for (const [name, text] of [
+    ["without a byte", ""],
+    ["of blank lines", " \n\n"],
+  ] as const) {
+    test(`refuses a script ${name}, and names the file`, async () => {
+      await using folder = await tempDir("cli");
+      await using center = await startFakeCenter({});
+      await writeFile(folder.join("why.sh"), text);
+      const options = { cwd: folder.path, environment: center.environment };
+      assert.deepEqual(await runMuster(["run", "-l", "", "--script", "why.sh"], options), {
+        status: 2,
+        stdout: "",
+        stderr: "muster: why.sh: the script is empty: there is nothing to run\n",
+      });
+    });
+  }
+
+  test("refuses a command without a program", async () => {
+    await using folder = await tempDir("cli");
+    const result = await runMuster(["run", "-l", "", "--", ""], { cwd: folder.path });
+    assert.deepEqual(result, {
+      status: 2,
+      stdout: "",
+      stderr: "muster: the command behind -- names no program\n",
+    });
+  });
+
+  test("names a field of the center's refusal once", async () => {
+    await using folder = await tempDir("cli");
+    await using center = await startFakeCenter({
+      applyRollout: () => {
+        const problem = "is longer than a day";
+        const field = "spec.command.timeout";
+        throw refusal({ code: "invalid_argument", message: `${field} ${problem}`, field });
+      },
+    });
+    const options = { cwd: folder.path, environment: center.environment };
+    const { stderr } = await runMuster(["run", "-l", "", "--", "uptime"], options);
+    assert.equal(stderr, "muster: spec.command.timeout: is longer than a day\n");
+  });
+
+  test("has its rollout created with its plan, so that a refused plan leaves nothing", async () => {
+    await using folder = await tempDir("cli");
+    const asked: ApplyRolloutRequest[] = [];
+    await using center = await startFakeCenter({
+      applyRollout: (request) => {
+        asked.push(request);
+        throw new ConnectError("nobody", Code.FailedPrecondition);
+      },
+    });
+    const options = { cwd: folder.path, environment: center.environment };
+    const { status } = await runMuster(["run", "-l", "id = x", "--", "uptime"], options);
+    assert.deepEqual([status, asked[0]?.plan], [1, true]);
   });
 
   test("runs on as many at once as it is told to, in the waves that it is told", async () => {
