@@ -18,7 +18,7 @@ import { drawFilm } from "./pictures/draw-film.ts";
 import { drawPlay } from "./pictures/draw.ts";
 import { playFilm, type Deed } from "./pictures/film.ts";
 import { FILMS, type FilmedPicture } from "./pictures/films.ts";
-import { scriptFor } from "./pictures/model-installation.ts";
+import { scriptFor, type Circumstances } from "./pictures/model-installation.ts";
 import { root } from "./stage.ts";
 
 /** Where they are, from the root. */
@@ -89,18 +89,25 @@ async function drawPlayed(picture: Picture): Promise<string> {
 }
 
 async function drawFilmed(picture: FilmedPicture): Promise<string> {
-  const { example, besideExample, brokenShare = 0, answers = [], stepMs = 10_000 } = picture;
+  const { example, brokenShare = 0, answers = [], stepMs = 10_000 } = picture;
   const { deeds = START_AT_ONCE } = picture;
   const spec: RolloutSpec = { ...(await specOf(example)), selector: "" };
   const { approval, gate } = spec;
-  const beside =
-    besideExample === undefined
-      ? {}
-      : { beside: { ...(await specOf(besideExample)), selector: "", release: "shop@1.4.1" } };
-  const script = await scriptFor(spec, { ...picture, ...beside });
+  const { beside, ...circumstances } = picture;
+  const script = await scriptFor(spec, {
+    ...circumstances,
+    ...(beside === undefined ? {} : { beside: await besideOf(beside) }),
+  });
   const asked = approval === "required" || gate.analysis !== null ? asReviewed(script) : script;
   const film = await playFilm({ ...picture, script: asked, brokenShare, deeds, answers, stepMs });
   return drawFilm(film, picture);
+}
+
+async function besideOf(
+  beside: NonNullable<FilmedPicture["beside"]>,
+): Promise<NonNullable<Circumstances["beside"]>> {
+  const { example, release, ...more } = beside;
+  return { ...more, spec: { ...(await specOf(example)), selector: "", release } };
 }
 
 const START_AT_ONCE: readonly Deed[] = [{ atMs: 0, action: "start", rollout: 1, label: "" }];

@@ -23,6 +23,7 @@ export interface OfferedWork {
   readonly position: number;
   readonly generation: number;
   readonly leaseId: string;
+  readonly slot: number;
   readonly digest: string;
 }
 
@@ -30,7 +31,8 @@ export interface OfferedWork {
 export interface FleetVoice {
   connected(device: number): void;
   disconnected(device: number): void;
-  runs(device: number, digest: string): void;
+  /** From now on it runs what the work brought. */
+  runs(device: number, work: OfferedWork): void;
   reported(device: number, work: OfferedWork, sequence: number, phase: ReportedPhase): void;
   /** The offer comes back: the device went before it was sent, or it was withdrawn. */
   returned(work: OfferedWork): void;
@@ -152,7 +154,7 @@ export class ModelFleet {
     }
     this.say(device, isBroken ? "rolled-back" : "installed");
     this.working.delete(device);
-    if (!isBroken) voice.runs(device, work.digest);
+    if (!isBroken) voice.runs(device, work);
     if (this.queued.has(device)) this.due.push(atMs, device * KINDS + KIND.accept);
   }
 

@@ -36,7 +36,7 @@ export interface RehearsalScript {
   readonly tenant: string;
   readonly name: string;
   readonly rolloutNumber: number;
-  /** Ordinal by position. */
+  /** Ordinal by position; behind the plan, of devices that may join it. */
   readonly ordinals: Uint32Array;
   readonly slot: number;
   /** Digest of what each position runs now; index into `digests`. */

@@ -25,6 +25,7 @@ import {
   oneState,
   type AnswerItem,
   type CommandAction,
+  type JoinersItem,
 } from "../rollouts/loop-inbox.ts";
 import type { LeaseMessage } from "../rollouts/offer-desk.ts";
 import type { OpenRollout } from "../rollouts/open-rollout.ts";
@@ -169,6 +170,11 @@ export class RehearsedCenter implements AsyncDisposable {
     return this.loop.openRollouts;
   }
 
+  /** Devices that the selector names since the plan was made; the script has them behind it. */
+  join(item: Omit<JoinersItem, "kind" | "strangers">): void {
+    this.inbox.put({ kind: "joiners", strangers: [], ...item });
+  }
+
   /** What came back for the question of a gate. */
   answer(item: Omit<AnswerItem, "kind">): void {
     this.inbox.put({ kind: "answer", ...item });
@@ -235,6 +241,7 @@ export class RehearsedCenter implements AsyncDisposable {
         position,
         generation: generations[index] ?? 0,
         leaseId: lease.id,
+        slot: rollout.slotIndex,
         digest: rollout.targetAt(position).digest,
       };
       this.fleet.offer(device, work, this.clock.nowMs);
@@ -245,17 +252,17 @@ export class RehearsedCenter implements AsyncDisposable {
     const { script, inbox } = this;
     const runs = Array.from(script.runs, (index) => script.digests[index] ?? "");
     const ordinalOf = (device: number): number => script.ordinals[device] ?? 0;
-    const say = (device: number): void => {
+    const say = (device: number, slot: number, digest: string): void => {
       const ordinal = ordinalOf(device);
       const fence = this.table.fenceOf(ordinal);
-      const state = { slot: script.slot, digest: runs[device] ?? "", generation: 0 };
-      inbox.put(oneState({ ordinal, fence, healthy: true, ...state }));
+      inbox.put(oneState({ ordinal, fence, slot, digest, generation: 0, healthy: true }));
     };
     return {
       connected: (device) => {
         const ordinal = ordinalOf(device);
         const { fence } = this.table.open(ordinal, script.model.gateways[device] ?? 1);
-        say(device);
+        // What it runs in other slots it has said since it has run it.
+        say(device, script.slot, runs[device] ?? "");
         // A model keeps no windows: the center does it for it.
         inbox.put({ kind: "hello", ordinal, fence, features: [] });
       },
@@ -263,9 +270,9 @@ export class RehearsedCenter implements AsyncDisposable {
         const ordinal = ordinalOf(device);
         this.table.close(ordinal, this.table.fenceOf(ordinal), this.clock.wallMs());
       },
-      runs: (device, digest) => {
-        runs[device] = digest;
-        say(device);
+      runs: (device, { slot, digest }) => {
+        if (slot === script.slot) runs[device] = digest;
+        say(device, slot, digest);
       },
       reported: (device, work, sequence, phase) =>
         this.file(ordinalOf(device), work, sequence, phase),

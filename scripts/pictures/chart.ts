@@ -62,8 +62,17 @@ export function chartText({ title, endMs, series, marks }: Chart): string {
   });
   const svg = chart.renderToSVGString();
   chart.dispose();
-  // Charts are numbered as a process draws them; whichever it draws first, the text is the same.
-  return `${svg.replaceAll(/zr\d+-/g, "zr-")}\n`;
+  return `${renumbered(svg)}\n`;
+}
+
+/** Charts and classes are numbered as a process draws them; here, as the text names them. */
+function renumbered(svg: string): string {
+  const classes = new Map<string, string>();
+  return svg.replaceAll(/zr\d+-/g, "zr-").replaceAll(/\bcls-\d+/g, (name) => {
+    const known = classes.get(name) ?? `cls-${classes.size}`;
+    classes.set(name, known);
+    return known;
+  });
 }
 
 function markLines(marks: Chart["marks"], unitMs: number): object {

@@ -12,10 +12,12 @@ import type { OpenRollout } from "../../center/rollouts/open-rollout.ts";
 import type { Verdict } from "../../domain/analysis.ts";
 import { openDirectEventLog } from "../../engines/embedded/event-log.ts";
 import { openDirectSqliteStore } from "../../engines/sqlite/direct-store.ts";
+import { newcomersOf } from "./model-installation.ts";
 
 export interface Deed {
   readonly atMs: number;
-  readonly action: CommandAction;
+  /** `join`: the selector names the script's newcomers from then on. */
+  readonly action: CommandAction | "join";
   /** Number of the rollout. */
   readonly rollout: number;
   /** What stands at its line; "" = no line. */
@@ -95,7 +97,9 @@ class Stage {
   act(nowMs: number): void {
     while (this.deeds[0] !== undefined && this.deeds[0].atMs <= nowMs) {
       const { action, rollout, label } = this.deeds.shift() as Deed;
-      this.center.command(action, this.names.get(rollout) ?? "");
+      if (action === "join") {
+        this.center.join({ rollout, joiners: newcomersOf(this.options.script) });
+      } else this.center.command(action, this.names.get(rollout) ?? "");
       if (label !== "") this.mark(nowMs, label);
     }
     if (this.answerAtMs === null || nowMs < this.answerAtMs) return;

@@ -3,20 +3,44 @@
 // The pictures whose subject is not in the counts that every rehearsal has: who is in flight at one
 // site, who goes back, who comes first, what people and analyses do.
 
-import type { OpenRollout } from "../../center/rollouts/open-rollout.ts";
-import { ATTEMPT, isUnderWay } from "../../domain/attempt.ts";
+import { ATTEMPT } from "../../domain/attempt.ts";
+import type { SlotName } from "../../domain/running-page.ts";
 import { COLOURS } from "./draw.ts";
-import type { FilmedSeries } from "./draw-film.ts";
-import type { Cast, Deed, FilmedAnswer } from "./film.ts";
-import { gatewayOf, isCritical, siteOf, type Circumstances } from "./model-installation.ts";
+import {
+  accepted,
+  acceptedOf,
+  acceptedWho,
+  BESIDE,
+  busiest,
+  count,
+  failed,
+  figure,
+  groupsWhere,
+  OWN,
+  pastStep,
+  ROLLBACK,
+  SECOND_COLOUR,
+  succeeded,
+  succeededOf,
+  waitingFor,
+  type Figure,
+} from "./figures.ts";
+import type { Deed, FilmedAnswer } from "./film.ts";
+import { gatewayOf, siteOf } from "./model-devices.ts";
+import type { Circumstances } from "./model-installation.ts";
 
 export interface FilmedPicture extends Omit<Circumstances, "beside"> {
   /** Of the file, without `.svg`. */
   readonly name: string;
   /** What is played, from the root. */
   readonly example: string;
-  /** Another example on the same devices, with a release of its own. */
-  readonly besideExample?: string;
+  /** Another example on the same devices, under this name and with a release of its own. */
+  readonly beside?: {
+    readonly example: string;
+    readonly name: string;
+    readonly release: string;
+    readonly slot: SlotName;
+  };
   readonly title: string;
   readonly brokenShare?: number;
   /** Default: it is started at once. */
@@ -25,77 +49,11 @@ export interface FilmedPicture extends Omit<Circumstances, "beside"> {
   readonly endMs: number;
   /** Default: ten seconds. */
   readonly stepMs?: number;
-  readonly series: readonly (FilmedSeries & { readonly of: (cast: Cast) => number })[];
+  readonly series: readonly Figure[];
 }
 
 const MINUTE_MS = 60_000;
 const HOUR_MS: number = 60 * MINUTE_MS;
-/** Of the film's own rollout, of its rollback, and of the one beside it. */
-const OWN = 1;
-const ROLLBACK = 2;
-const BESIDE = 3;
-const SECOND_COLOUR = "#7c3aed";
-
-type Series = FilmedPicture["series"][number];
-
-function figure(
-  name: string,
-  colour: string,
-  of: (rollout: OpenRollout) => number,
-  more: { number?: number; limit?: number } = {},
-): Series {
-  const { number = OWN, ...limit } = more;
-  return {
-    name,
-    colour,
-    ...limit,
-    of: (cast) => {
-      const rollout = cast.get(number);
-      return rollout === undefined ? 0 : of(rollout);
-    },
-  };
-}
-
-const accepted = figure("accepted", COLOURS.accepted, ({ total }) => total.exposed);
-const succeeded = figure("succeeded", COLOURS.succeeded, succeededOf);
-const failed = (limit?: number): Series =>
-  figure(
-    "failed",
-    COLOURS.failed,
-    ({ total }) => total.failures,
-    limit === undefined ? {} : { limit },
-  );
-
-function succeededOf({ total }: OpenRollout): number {
-  return total.byState[ATTEMPT.succeeded] ?? 0;
-}
-
-/** Accepted devices that are critical, or that are not. */
-function acceptedOf(rollout: OpenRollout, critical: boolean): number {
-  return count(rollout, (state, ordinal) => {
-    return state >= ATTEMPT.accepted && state <= ATTEMPT.lost && isCritical(ordinal) === critical;
-  });
-}
-
-function count(rollout: OpenRollout, counts: (state: number, ordinal: number) => boolean): number {
-  let found = 0;
-  for (let position = 0; position < rollout.plan.deviceCount; position++) {
-    if (counts(rollout.stateAt(position), rollout.ordinalAt(position))) found++;
-  }
-  return found;
-}
-
-/** Devices in flight at the place that has most of them. */
-function busiest(rollout: OpenRollout, placeOf: (ordinal: number) => number): number {
-  const byPlace = new Map<number, number>();
-  for (let position = 0; position < rollout.plan.deviceCount; position++) {
-    const state = rollout.stateAt(position);
-    if (state !== ATTEMPT.offered && !isUnderWay(state)) continue;
-    const place = placeOf(rollout.ordinalAt(position));
-    byPlace.set(place, (byPlace.get(place) ?? 0) + 1);
-  }
-  return Math.max(0, ...byPlace.values());
-}
 
 export const FILMS: readonly FilmedPicture[] = [
   {
@@ -149,7 +107,12 @@ export const FILMS: readonly FilmedPicture[] = [
   {
     name: "priority",
     example: "examples/rollout.yaml",
-    besideExample: "examples/rollout-priority.yaml",
+    beside: {
+      example: "examples/rollout-priority.yaml",
+      name: "picture-3",
+      release: "shop@1.4.1",
+      slot: "app",
+    },
     title: "priority: an urgent rollout of the same slot goes first",
     deeds: [
       { atMs: 0, action: "start", rollout: OWN, label: "" },
@@ -228,6 +191,92 @@ export const FILMS: readonly FilmedPicture[] = [
       figure("not reached", COLOURS.unproven, (rollout) =>
         count(rollout, (state) => state === ATTEMPT.pending || state === ATTEMPT.offered),
       ),
+    ],
+  },
+  {
+    name: "after",
+    example: "examples/rollout-after.yaml",
+    beside: {
+      example: "examples/rollout-exponential.yaml",
+      name: "firmware-7",
+      release: "firmware@7.0.0",
+      slot: "os",
+    },
+    title: "after: the app follows the firmware",
+    deeds: [
+      { atMs: 0, action: "start", rollout: BESIDE, label: "" },
+      { atMs: 0, action: "start", rollout: OWN, label: "" },
+    ],
+    endMs: 150 * MINUTE_MS,
+    series: [
+      figure("have the firmware", SECOND_COLOUR, succeededOf, { number: BESIDE }),
+      figure("have the app", COLOURS.accepted, succeededOf),
+      {
+        name: "wait for it",
+        colour: COLOURS.unproven,
+        of: (cast) => {
+          const [own, first] = [cast.get(OWN), cast.get(BESIDE)];
+          return own === undefined || first === undefined ? 0 : waitingFor(first, own);
+        },
+      },
+    ],
+  },
+  {
+    name: "joiners",
+    example: "examples/rollout-joiners.yaml",
+    title: "joiners: who comes late is in the next wave",
+    newcomerCount: 200,
+    deeds: [
+      { atMs: 0, action: "start", rollout: OWN, label: "" },
+      { atMs: 10 * MINUTE_MS, action: "join", rollout: OWN, label: "200 join" },
+    ],
+    endMs: 90 * MINUTE_MS,
+    series: [
+      figure("accepted, planned", COLOURS.accepted, (rollout) => acceptedWho(rollout, false)),
+      figure("accepted, joined", COLOURS.failed, (rollout) => acceptedWho(rollout, true)),
+      figure(
+        "joined",
+        COLOURS.unproven,
+        ({ ordinals, plan }) => ordinals.length - plan.deviceCount,
+      ),
+    ],
+  },
+  {
+    name: "together",
+    example: "examples/rollout-together.yaml",
+    title: "groups: cells of four move together",
+    isAway: true,
+    startAtMs: Date.parse("2026-03-02T05:00:00Z"),
+    endMs: 8 * HOUR_MS,
+    series: [
+      figure("cells all new", COLOURS.succeeded, (rollout) =>
+        groupsWhere(rollout, (newCount, all) => newCount === all),
+      ),
+      figure("cells in between", COLOURS.unproven, (rollout) =>
+        groupsWhere(rollout, (newCount, all) => newCount > 0 && newCount < all),
+      ),
+      figure("cells all old", COLOURS.accepted, (rollout) =>
+        groupsWhere(rollout, (newCount) => newCount === 0),
+      ),
+    ],
+  },
+  {
+    name: "floors",
+    example: "examples/rollout-floors.yaml",
+    title: "version floors: three ways to 1.4",
+    published: [
+      { release: "shop@1.4.0", slot: "app", floor: "1.2.0" },
+      { release: "shop@1.3.0", slot: "app" },
+      { release: "shop@1.2.0", slot: "app", floor: "1.1.0" },
+      { release: "shop@1.1.0", slot: "app" },
+      { release: "shop@1.0.0", slot: "app" },
+    ],
+    runs: (ordinal) => `shop@${["1.0.0", "1.1.0", "1.3.0"][ordinal % 3] ?? ""}`,
+    endMs: 3 * HOUR_MS,
+    series: [
+      figure("run 1.1 or later", COLOURS.unproven, (rollout) => pastStep(rollout, 0)),
+      figure("1.2 or later", SECOND_COLOUR, (rollout) => pastStep(rollout, 1)),
+      figure("1.4", COLOURS.succeeded, succeededOf),
     ],
   },
 ];

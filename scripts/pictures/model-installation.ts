@@ -4,39 +4,45 @@
 // an example names published. The same every time, so that a picture changes only with what it
 // shows.
 
-import { deviceJson } from "../../center/devices/device-record.ts";
 import { releaseKey, ReleaseIndex } from "../../center/releases/release-index.ts";
 import { makeScript } from "../../center/rehearsal/script-maker.ts";
-import type { RehearsalScript } from "../../center/rehearsal/rehearsal.ts";
-import { draftRecord } from "../../center/rollouts/rollout-record.ts";
+import type { FleetModel, RehearsalScript } from "../../center/rehearsal/rehearsal.ts";
+import { draftRecord, rolloutKey, toJson } from "../../center/rollouts/rollout-record.ts";
+import type { RolloutRecord } from "../../center/rollouts/rollout-record.ts";
+import type { Joiner } from "../../center/rollouts/planned-devices.ts";
 import { DigestDictionary } from "../../center/state/digest-dictionary.ts";
 import { FleetTable } from "../../center/state/fleet-table.ts";
 import { RunningTable } from "../../center/state/running-table.ts";
-import { HOURS_A_WEEK, setOnline } from "../../domain/availability-page.ts";
+import { HOUR_BYTES } from "../../domain/availability-page.ts";
 import { DEFAULT_TENANT } from "../../domain/identity.ts";
+import { siteKey } from "../../domain/place-loads.ts";
 import type { RolloutSpec } from "../../domain/rollout.ts";
+import { SLOT_NAMES, type SlotName } from "../../domain/running-page.ts";
 import { compileSelector } from "../../domain/selector/matches.ts";
 import { parseSelector } from "../../domain/selector/parser.ts";
 import { SeededRandom } from "../../domain/seeded-random.ts";
 import { openDirectSqliteStore } from "../../engines/sqlite/direct-store.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Random } from "../../ports/random.ts";
-import type { DeviceWrite, DocumentWrite, Store } from "../../ports/store.ts";
+import type { DocumentWrite, Store } from "../../ports/store.ts";
+import { awayHours, gatewayOf, isCritical, modelDevice, siteName } from "./model-devices.ts";
 
 /** Monday, 2026-03-02 08:00 UTC. */
 const START_MS = 1_772_438_400_000;
 const DEVICES = 1_000;
-const SITES = 50;
 const TENANT = DEFAULT_TENANT;
 /** What installs take on this fleet: most about three minutes, some ten. */
 const WORK_MS: readonly number[] = [60_000, 120_000, 180_000, 240_000, 600_000];
 
 const { signal } = new AbortController();
 
-/** Ordinals of devices count from 1. */
-export const siteOf = (ordinal: number): number => (ordinal - 1) % SITES;
-export const gatewayOf = (ordinal: number): number => 1 + (ordinal % 2);
-export const isCritical = (ordinal: number): boolean => (ordinal - 1) % 20 === 0;
+export interface PublishedRelease {
+  /** `name@version`. */
+  readonly release: string;
+  readonly slot: SlotName;
+  /** Default: it can be installed from any version. */
+  readonly floor?: string;
+}
 
 export interface Circumstances {
   /** Whom the release may break; "" = everybody. */
@@ -45,8 +51,18 @@ export interface Circumstances {
   readonly startAtMs?: number;
   /** One device in twenty is never online, another one from ten to noon only. */
   readonly isAway?: boolean;
+  /** The release, and what was published before it. Default: the release alone, of slot app. */
+  readonly published?: readonly PublishedRelease[];
+  /** What a device runs at first. Default: nothing. */
+  readonly runs?: (ordinal: number) => string;
+  /** Devices that the selector does not name when the plan is made. Default: none. */
+  readonly newcomerCount?: number;
   /** Another rollout, number 3, on the same devices. */
-  readonly beside?: RolloutSpec;
+  readonly beside?: {
+    readonly name: string;
+    readonly spec: RolloutSpec;
+    readonly slot: SlotName;
+  };
 }
 
 /** The script of a rehearsal of this spec, which is rollout number 1. */
@@ -54,44 +70,76 @@ export async function scriptFor(
   spec: RolloutSpec,
   circumstances: Circumstances = {},
 ): Promise<RehearsalScript> {
-  const { beside, isAway = false } = circumstances;
-  const releases = beside === undefined ? [spec.release] : [spec.release, beside.release];
-  const first = await scriptOf(spec, 1, releases, circumstances);
-  const second = beside === undefined ? null : await scriptOf(beside, 3, releases, circumstances);
-  const { ordinals, model } = first;
+  const { beside, startAtMs: createdAtMs = START_MS } = circumstances;
+  const { isAway = false, newcomerCount = 0 } = circumstances;
+  const released: readonly PublishedRelease[] = [
+    ...(circumstances.published ?? [{ release: spec.release, slot: "app" }]),
+    ...(beside === undefined ? [] : [{ release: beside.spec.release, slot: beside.slot }]),
+  ];
+  const draft = { tenant: TENANT, createdAtMs };
+  const own = draftRecord({ ...draft, number: 1, name: "picture-1", spec });
+  const other =
+    beside && draftRecord({ ...draft, number: 3, name: beside.name, spec: beside.spec });
+  const first = await scriptOf(own, { ...circumstances, released, other });
+  const second = other && (await scriptOf(other, { ...circumstances, released }));
   const workMs = Float64Array.from(WORK_MS);
+  const script = withNewcomers(first, newcomerCount);
+  const { model, ordinals } = script;
   const onlineHours = isAway ? awayHours(ordinals, model.onlineHours) : model.onlineHours;
   return {
-    ...first,
+    ...script,
     documents: [...first.documents, ...(second?.documents ?? [])],
     pages: [...first.pages, ...(second?.pages ?? [])],
     model: { ...model, workMs, onlineHours },
   };
 }
 
-function awayHours(ordinals: Uint32Array, always: Uint8Array): Uint8Array {
-  const hours = Uint8Array.from(always);
-  ordinals.forEach((ordinal, position) => {
-    const place = ordinal % 20;
-    if (place > 1) return;
-    for (let hour = 0; hour < HOURS_A_WEEK; hour++) {
-      const isThere = place === 1 && hour % 24 >= 10 && hour % 24 < 12;
-      setOnline(hours, position, hour, isThere);
-    }
-  });
-  return hours;
+/** Devices that come to match after the plan of a picture was made, as its rollout takes them. */
+export function newcomersOf({ ordinals, plan, spec }: RehearsalScript): readonly Joiner[] {
+  return Array.from(ordinals.subarray(plan.deviceCount), (ordinal) => ({
+    ordinal,
+    site: siteKey(TENANT, siteName(ordinal)),
+    zone: 0,
+    target: 0,
+    isLast: isCritical(ordinal) && spec.order === "critical-last",
+    slices: [],
+  }));
+}
+
+/** They are connected, and in no plan. */
+function withNewcomers(script: RehearsalScript, count: number): RehearsalScript {
+  const { ordinals, runs, model } = script;
+  const total = ordinals.length + count;
+  const next = DEVICES + 1 - ordinals.length;
+  const all = Uint32Array.from({ length: total }, (_, at) => ordinals[at] ?? next + at);
+  const onlineHours = new Uint8Array(total * HOUR_BYTES).fill(0xff);
+  onlineHours.set(model.onlineHours);
+  const grown: FleetModel = {
+    ...model,
+    onlineHours,
+    fragile: Uint8Array.from(all, (_, at) => model.fragile[at] ?? 1),
+    gateways: Uint16Array.from(all, gatewayOf),
+  };
+  return {
+    ...script,
+    ordinals: all,
+    runs: Uint16Array.from(all, (_, at) => runs[at] ?? 0),
+    model: grown,
+  };
 }
 
 async function scriptOf(
-  spec: RolloutSpec,
-  number: number,
-  published: readonly string[],
-  { brokenSelector = "", startAtMs = START_MS }: Circumstances,
+  record: RolloutRecord,
+  circumstances: Circumstances & {
+    readonly released: readonly PublishedRelease[];
+    readonly other?: RolloutRecord | undefined;
+  },
 ): Promise<RehearsalScript> {
+  const { brokenSelector = "", startAtMs = START_MS, released, other } = circumstances;
   const clock: Clock = { monotonicMs: () => 0, wallMs: () => startAtMs, setTimer: () => () => {} };
-  const random = seededRandom(number);
+  const random = seededRandom(record.number);
   const store = openDirectSqliteStore({ path: ":memory:", clock });
-  const ordinals = await fill(store, published);
+  const ordinals = await fill(store, released, other);
   const fleet = new FleetTable({
     clock,
     isGatewayOnline: () => true,
@@ -103,6 +151,7 @@ async function scriptOf(
   const releases = await ReleaseIndex.load(store, signal);
   const digests = await DigestDictionary.load(store, signal);
   const running = await RunningTable.load(store, signal);
+  runAtFirst(ordinals, { releases, digests, running }, circumstances);
   const script = await makeScript(
     {
       store,
@@ -116,18 +165,27 @@ async function scriptOf(
       offerLifetimeMs: 60_000,
       leaseLifetimeMs: 30_000,
     },
-    draftRecord({
-      number,
-      tenant: TENANT,
-      name: `picture-${number}`,
-      spec,
-      createdAtMs: startAtMs,
-    }),
+    record,
     compileSelector(parseSelector(brokenSelector)),
     signal,
   );
   await store.close();
   return script;
+}
+
+function runAtFirst(
+  ordinals: readonly number[],
+  center: { releases: ReleaseIndex; digests: DigestDictionary; running: RunningTable },
+  { runs }: Circumstances,
+): void {
+  if (runs === undefined) return;
+  const slot = SLOT_NAMES.indexOf("app");
+  for (const ordinal of ordinals) {
+    const [name = "", version = ""] = runs(ordinal).split("@");
+    const digest = center.releases.get(TENANT, name, version)?.sha256 ?? "";
+    const release = center.digests.indexOf(digest);
+    center.running.set(ordinal, slot, { release, generation: 0, healthy: true });
+  }
 }
 
 function seededRandom(seed: number): Random {
@@ -138,41 +196,39 @@ function seededRandom(seed: number): Random {
   };
 }
 
-async function fill(store: Store, releases: readonly string[]): Promise<readonly number[]> {
-  const devices = Array.from({ length: DEVICES }, (_, index): DeviceWrite => {
-    const record = {
-      region: index % 2 === 0 ? "eu" : "us",
-      site: `site-${siteOf(index + 1)}`,
-      labels: { ring: index % 10 === 0 ? "canary" : "early" },
-      serviceLevel: "",
-      critical: isCritical(index + 1),
-      retired: false,
-      inventory: { hwRevision: index % 8 < 2 ? "rev-b" : "rev-a" },
-      agent: "",
-      registeredAtMs: START_MS,
-    };
-    const id = `device-${index}`;
-    return { ordinal: 0, tenant: TENANT, id, expectedRevision: 0, value: deviceJson(record) };
-  });
-  const documents = releases.map((release, index) => publishedDocument(release, index));
+async function fill(
+  store: Store,
+  releases: readonly PublishedRelease[],
+  other: RolloutRecord | undefined,
+): Promise<readonly number[]> {
+  const devices = Array.from({ length: DEVICES }, (_, index) =>
+    modelDevice(index + 1, TENANT, START_MS),
+  );
+  const documents = releases.map(publishedDocument);
+  if (other !== undefined) {
+    const key = rolloutKey(TENANT, other.name);
+    documents.push({ kind: "rollout", key, expectedRevision: 0, value: toJson(other) });
+  }
   const result = await store.commit({ documents, devices }, { signal });
   if (!result.ok) throw new Error("the store of a picture was not empty");
   return result.ordinals;
 }
 
-function publishedDocument(release: string, index: number): DocumentWrite {
-  const at = release.lastIndexOf("@");
-  const name = release.slice(0, at);
-  const version = release.slice(at + 1);
+function publishedDocument(
+  { release, slot, floor = "" }: PublishedRelease,
+  index: number,
+): DocumentWrite {
+  const [name = "", version = ""] = release.split("@");
   const value = {
     tenant: TENANT,
     name,
     version,
-    slot: "app",
-    sha256: "ab".charAt(index).repeat(64),
+    slot,
+    sha256: "abcdef".charAt(index).repeat(64),
     manifestBytes: 1,
     downloadBytes: 1,
     fits: {},
+    floor,
     publishedAtMs: START_MS,
     publishedBy: "pictures",
   };
