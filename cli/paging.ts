@@ -11,13 +11,17 @@ export interface Page<Item> {
   readonly nextPageToken: string;
 }
 
-/** Items up to `limit` (0 = all). Says on standard error when there are more. */
+/**
+ * Items up to `limit` (0 = all). Says on standard error when there are more; `which` are those that
+ * are listed, default: the first ones.
+ */
 export async function* listItems<Item>(options: {
   shell: Pick<Shell, "stderr">;
   limit: number;
+  which?: "first" | "newest" | "oldest";
   fetch: (request: { pageSize: number; pageToken: string }) => Promise<Page<Item>>;
 }): AsyncGenerator<Item> {
-  const { shell, limit, fetch } = options;
+  const { shell, limit, which = "first", fetch } = options;
   let pageToken = "";
   let left = limit === 0 ? Number.POSITIVE_INFINITY : limit;
   for (;;) {
@@ -27,7 +31,7 @@ export async function* listItems<Item>(options: {
     pageToken = page.nextPageToken;
     if (pageToken === "") return;
     if (left > 0) continue;
-    note(shell, `The first ${limit} are listed; there are more. --limit 0 lists all.`);
+    note(shell, `The ${which} ${limit} are listed; there are more. --limit 0 lists all.`);
     return;
   }
 }

@@ -149,6 +149,36 @@ export interface AuditEntry extends AuditDraft {
   readonly hash: string;
 }
 
+/** Which entries of the log are listed: those that meet all of it. */
+export interface AuditQuery {
+  /** null = of all. */
+  readonly tenant: string | null;
+  /** Only later ones; 0 = from the first. */
+  readonly afterSequence: number;
+  /** Only earlier ones; default: up to the newest. */
+  readonly beforeSequence?: number;
+  /** Default: the oldest first. */
+  readonly newestFirst?: boolean;
+  /**
+   * `*` is any characters and `?` one. It is met by the whole of a subject, or by the whole of what
+   * follows one of its slashes: `app-2` and `default/app-*` are met by `rollout/default/app-2`.
+   */
+  readonly subject?: string;
+  /** The same of an actor, and of what follows its colon. */
+  readonly actor?: string;
+  /** Only those of this wall time or later, wherever they stand: the clock may have jumped. */
+  readonly sinceMs?: number;
+  /** ≤ 1,000. */
+  readonly limit: number;
+}
+
+/** At most as many as were asked for; fewer, or none, where 20,000 were looked at for them. */
+export interface AuditStretch {
+  readonly entries: readonly AuditEntry[];
+  /** The sequence to go on after (newest first: before); null = that was the end. */
+  readonly next: number | null;
+}
+
 /** A leader's right to write. The Store refuses a commit whose fence is not the newest. */
 export interface Fence {
   readonly name: string;
@@ -266,13 +296,7 @@ export interface Store {
   /** Draws a new, higher token for `name`; every older token is refused from then on. */
   acquireFence(name: string, options: { signal: AbortSignal }): Promise<Fence>;
 
-  /** In sequence order after `afterSequence`; `tenant` null = all; `limit` ≤ 1,000. */
-  listAudit(options: {
-    tenant: string | null;
-    afterSequence: number;
-    limit: number;
-    signal: AbortSignal;
-  }): Promise<readonly AuditEntry[]>;
+  listAudit(query: AuditQuery & { readonly signal: AbortSignal }): Promise<AuditStretch>;
 
   /**
    * What takes room, a stretch of some thousand rows at a time: from "" on, then from `next`. Rows

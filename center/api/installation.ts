@@ -3,8 +3,8 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import { MusterError } from "../../domain/errors.ts";
 import { checkName, checkTenant } from "../../domain/identity.ts";
-import type { Store } from "../../ports/store.ts";
-import type { DeployService } from "../../protocol/gen/muster/v1/deploy_pb.ts";
+import type { AuditQuery, Store } from "../../ports/store.ts";
+import type { DeployService, ListAuditRequest } from "../../protocol/gen/muster/v1/deploy_pb.ts";
 import type { GatewayRegistry } from "../link/gateway-registry.ts";
 import { actorOf, authorize, authorizeAll, operatorOf, pageSizeOf, reasonOf } from "./call.ts";
 import type { MakeToken } from "./devices.ts";
@@ -31,6 +31,9 @@ export interface InstallationOptions {
     dataDirectory: string;
   };
 }
+
+/** A subject is shorter. */
+const MAX_PATTERN_CHARACTERS = 300;
 
 type Methods =
   | "enrolGateway"
@@ -177,13 +180,13 @@ function recordMethods(
     listAudit: async (request, context) => {
       const isAll = request.tenant === "" && operatorOf(context).tenant === "*";
       const tenant = isAll ? null : authorize(context, request.tenant, "viewer");
-      const entries = await options.store.listAudit({
+      const { entries, next } = await options.store.listAudit({
         tenant,
-        afterSequence: Number(request.afterSequence),
-        limit: pageSizeOf(request.pageSize),
+        ...auditQueryOf(request),
         signal: context.signal,
       });
       return {
+        nextPageToken: next === null ? "" : String(next),
         records: entries.map((entry) => ({
           sequence: BigInt(entry.sequence),
           atMs: BigInt(entry.atMs),
@@ -204,6 +207,43 @@ function recordMethods(
       return { ...options.status(), deviceCount };
     },
   };
+}
+
+/** Without its tenant. Throws `invalid_argument` for a page token that is none. */
+function auditQueryOf(request: ListAuditRequest): Omit<AuditQuery, "tenant"> {
+  const { newestFirst, subject, actor, pageToken } = request;
+  if (!/^\d{0,15}$/.test(pageToken)) {
+    throw new MusterError({
+      code: "invalid_argument",
+      message: `${JSON.stringify(pageToken.slice(0, 40))} is no page token of the audit log`,
+      detail: { field: "page_token", hint: "take next_page_token of the answer before" },
+    });
+  }
+  checkPattern(subject, "subject");
+  checkPattern(actor, "actor");
+  const bounds = {
+    afterSequence: Number(request.afterSequence),
+    beforeSequence: Number(request.beforeSequence) || Number.MAX_SAFE_INTEGER,
+  };
+  if (pageToken !== "")
+    bounds[newestFirst ? "beforeSequence" : "afterSequence"] = Number(pageToken);
+  return {
+    ...bounds,
+    newestFirst,
+    subject,
+    actor,
+    sinceMs: Number(request.sinceMs),
+    limit: pageSizeOf(request.pageSize),
+  };
+}
+
+function checkPattern(pattern: string, field: string): void {
+  if (pattern.length <= MAX_PATTERN_CHARACTERS) return;
+  throw new MusterError({
+    code: "invalid_argument",
+    message: `the pattern is longer than ${MAX_PATTERN_CHARACTERS} characters`,
+    detail: { field },
+  });
 }
 
 /** Registered devices, retired ones included: a scan, for a question that is asked rarely. */

@@ -2,18 +2,45 @@
 /** The audit log in SQLite: append-only, each entry sealed onto the last (`audit-chain.ts`). */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { FIRST_PREVIOUS_HASH, sealAuditEntry } from "../../ports/audit-chain.ts";
-import type { Json } from "../../ports/store.ts";
-import type { AuditListInput, AuditRow, AuditRowDraft } from "./store-calls.ts";
+import type { AuditQuery, Json } from "../../ports/store.ts";
+import type { AuditRow, AuditRowDraft, AuditRows } from "./store-calls.ts";
 
-interface Statements {
-  readonly head: StatementSync;
-  readonly list: StatementSync;
-  readonly listOfTenant: StatementSync;
-  readonly insert: StatementSync;
-}
+/** Entries that one call looks at: some 30 ms, in which the store does nothing else. */
+const MAX_LOOKED_AT = 20_000;
 
 const COLUMNS = `sequence, at_ms AS atMs, tenant, actor, action, subject, reason, detail,
   previous_hash AS previousHash, hash`;
+
+type Order = "ASC" | "DESC";
+
+/** Statements for one order, of one tenant or of all. */
+interface Lookup {
+  readonly list: StatementSync;
+  /** The last entry that is looked at. */
+  readonly last: StatementSync;
+}
+
+interface Statements {
+  readonly head: StatementSync;
+  readonly insert: StatementSync;
+  readonly lookups: { readonly [key in `${Order} ${"one" | "all"}`]: Lookup };
+}
+
+function prepareLookup(database: DatabaseSync, order: Order, isOfOne: boolean): Lookup {
+  const of = isOfOne ? "tenant = :tenant AND" : "";
+  const range = `FROM audit WHERE ${of} sequence > :after AND sequence < :before
+    ORDER BY sequence ${order}`;
+  return {
+    list: database.prepare(
+      `SELECT * FROM (SELECT ${COLUMNS} ${range} LIMIT ${MAX_LOOKED_AT})
+       WHERE atMs >= :since
+       AND (:subject = '' OR subject GLOB :subject OR subject GLOB '*/' || :subject)
+       AND (:actor = '' OR actor GLOB :actor OR actor GLOB '*:' || :actor)
+       LIMIT :limit`,
+    ),
+    last: database.prepare(`SELECT sequence ${range} LIMIT 1 OFFSET ${MAX_LOOKED_AT - 1}`),
+  };
+}
 
 export class Audit {
   readonly #statements: Statements;
@@ -25,13 +52,12 @@ export class Audit {
   static prepare(database: DatabaseSync): Audit {
     return new Audit({
       head: database.prepare("SELECT sequence, hash FROM audit ORDER BY sequence DESC LIMIT 1"),
-      list: database.prepare(
-        `SELECT ${COLUMNS} FROM audit WHERE sequence > ? ORDER BY sequence LIMIT ?`,
-      ),
-      listOfTenant: database.prepare(
-        `SELECT ${COLUMNS} FROM audit WHERE tenant = ? AND sequence > ?
-         ORDER BY sequence LIMIT ?`,
-      ),
+      lookups: {
+        "ASC one": prepareLookup(database, "ASC", true),
+        "ASC all": prepareLookup(database, "ASC", false),
+        "DESC one": prepareLookup(database, "DESC", true),
+        "DESC all": prepareLookup(database, "DESC", false),
+      },
       insert: database.prepare(
         `INSERT INTO audit
          (sequence, at_ms, tenant, actor, action, subject, reason, detail, previous_hash, hash)
@@ -40,13 +66,24 @@ export class Audit {
     });
   }
 
-  list(input: AuditListInput): AuditRow[] {
-    const { tenant, afterSequence, limit } = input;
-    const rows =
-      tenant === null
-        ? this.#statements.list.all(afterSequence, limit)
-        : this.#statements.listOfTenant.all(tenant, afterSequence, limit);
-    return rows as unknown as AuditRow[];
+  list(query: AuditQuery): AuditRows {
+    const { tenant, afterSequence, beforeSequence = Number.MAX_SAFE_INTEGER, limit } = query;
+    const order = query.newestFirst === true ? "DESC" : "ASC";
+    const lookup = this.#statements.lookups[`${order} ${tenant === null ? "all" : "one"}`];
+    const bounds = { after: afterSequence, before: beforeSequence };
+    const range = tenant === null ? bounds : { ...bounds, tenant };
+    const found = lookup.list.all({
+      ...range,
+      since: query.sinceMs ?? 0,
+      subject: globOf(query.subject ?? ""),
+      actor: globOf(query.actor ?? ""),
+      limit: limit + 1,
+    }) as unknown as AuditRow[];
+    const rows = found.slice(0, limit);
+    // One more than was asked for: so there is more.
+    if (found.length > limit) return { rows, next: rows.at(-1)?.sequence ?? null };
+    const last = lookup.last.get(range) as { sequence: number } | undefined;
+    return { rows, next: last?.sequence ?? null };
   }
 
   /** Adds the entries to the chain; returns the newest sequence, 0 when the log is empty. */
@@ -66,4 +103,9 @@ export class Audit {
     }
     return sequence;
   }
+}
+
+/** SQLite's patterns have classes in brackets, too; those of the port have none. */
+function globOf(pattern: string): string {
+  return pattern.replaceAll("[", "[[]");
 }

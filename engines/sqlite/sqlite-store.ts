@@ -8,7 +8,13 @@ import { MAX_LISTED_AUDIT_ENTRIES, MAX_LISTED_DEVICES } from "../../ports/store-
 import { MAX_LISTED_DOCUMENTS, MAX_LOADED_PAGES, MAX_NAMED } from "../../ports/store-limits.ts";
 import { checkCount, checkLimit } from "../../ports/limits.ts";
 import { checkCommit, encodeJson } from "../../ports/store-limits.ts";
-import type { AuditEntry, Commit, CommitResult, DeviceName } from "../../ports/store.ts";
+import type {
+  AuditQuery,
+  AuditStretch,
+  Commit,
+  CommitResult,
+  DeviceName,
+} from "../../ports/store.ts";
 import type { DocumentKind } from "../../ports/store.ts";
 import type { FileSpace } from "../../ports/file-space.ts";
 import type { Fence, Json, PageId, Store } from "../../ports/store.ts";
@@ -115,16 +121,11 @@ export class SqliteStore implements Store, AsyncDisposable {
     return this.#calls.call("acquireFence", { name }, options);
   }
 
-  async listAudit(options: {
-    tenant: string | null;
-    afterSequence: number;
-    limit: number;
-    signal: AbortSignal;
-  }): Promise<readonly AuditEntry[]> {
-    const { tenant, afterSequence, limit } = options;
-    checkLimit("audit entries", limit, MAX_LISTED_AUDIT_ENTRIES);
-    const rows = await this.#calls.call("listAudit", { tenant, afterSequence, limit }, options);
-    return rows.map((row) => ({ ...row, detail: JSON.parse(row.detail) as Json }));
+  async listAudit({ signal, ...query }: AuditQuery & Signalled): Promise<AuditStretch> {
+    checkLimit("audit entries", query.limit, MAX_LISTED_AUDIT_ENTRIES);
+    const { rows, next } = await this.#calls.call("listAudit", query, { signal });
+    const entries = rows.map((row) => ({ ...row, detail: JSON.parse(row.detail) as Json }));
+    return { entries, next };
   }
 
   measure(from: string, options: Signalled): Promise<StoreStretch> {

@@ -8,6 +8,7 @@
 import type {
   AuditDraft,
   AuditEntry,
+  AuditQuery,
   CommitResult,
   DeviceName,
   DocumentKind,
@@ -81,10 +82,10 @@ export interface DeviceListInput {
   readonly limit: number;
 }
 
-export interface AuditListInput {
-  readonly tenant: string | null;
-  readonly afterSequence: number;
-  readonly limit: number;
+/** A row and where to go on; `detail` still as text. */
+export interface AuditRows {
+  readonly rows: readonly AuditRow[];
+  readonly next: number | null;
 }
 
 /** The methods of the core, by the names under which they cross threads. */
@@ -100,7 +101,7 @@ export interface StoreCalls {
   loadPages(input: { ids: readonly PageId[] }): StoredPage[];
   commit(input: CommitInput): CommitResult;
   acquireFence(input: { name: string }): Fence;
-  listAudit(input: AuditListInput): AuditRow[];
+  listAudit(input: AuditQuery): AuditRows;
   measure(input: { from: string }): StoreStretch;
   space(input: object): FileSpace;
 }

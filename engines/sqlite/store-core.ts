@@ -7,9 +7,9 @@
  * Deletions come first, so that a file that may not grow takes what fits into the room they free:
  * retention works where it is needed most.
  */
-import type { CommitResult, DeviceName, DocumentKind, Fence } from "../../ports/store.ts";
+import type { AuditQuery, CommitResult, DeviceName, Fence } from "../../ports/store.ts";
 import type { FileSpace } from "../../ports/file-space.ts";
-import type { PageId, StoredPage, StoreStretch } from "../../ports/store.ts";
+import type { DocumentKind, PageId, StoredPage, StoreStretch } from "../../ports/store.ts";
 import { openSqliteFile } from "../../runtime/sqlite-file.ts";
 import type { SqliteFile, SqliteFileFacts, WriteOutcome } from "../../runtime/sqlite-file.ts";
 import { Audit } from "./audit.ts";
@@ -18,7 +18,7 @@ import { Documents } from "./documents.ts";
 import { Fences } from "./fences.ts";
 import { STORE_MIGRATIONS } from "./migrations/all.ts";
 import { Pages } from "./pages.ts";
-import type { AuditListInput, AuditRow, CommitInput, DeviceListInput } from "./store-calls.ts";
+import type { AuditRows, CommitInput, DeviceListInput } from "./store-calls.ts";
 import type { DeviceRow, DocumentListInput, DocumentRow, StoreCalls } from "./store-calls.ts";
 import { Usage } from "./usage.ts";
 
@@ -136,7 +136,7 @@ export class StoreCore implements StoreCalls {
     }));
   }
 
-  listAudit(input: AuditListInput): AuditRow[] {
+  listAudit(input: AuditQuery): AuditRows {
     return this.#file.read("list the audit log", () => this.#audit.list(input));
   }
 

@@ -26,13 +26,15 @@ async function groupParts(store: Store, number: number): Promise<number> {
   const document = await store.getDocument("setting", key, { signal });
   const device = await store.getDevice("default", `d${number}`, { signal });
   const pages = await store.loadPages([{ kind: "plan", owner: key, number }], { signal });
-  const entries = await store.listAudit({ tenant: null, afterSequence: 0, limit: 1_000, signal });
+  const all = { tenant: null, afterSequence: 0, limit: 1_000, signal };
+  const { entries } = await store.listAudit(all);
   const noted = entries.filter((entry) => entry.subject === key);
   return Number(document !== null) + Number(device !== null) + pages.length + noted.length;
 }
 
 async function assertChain(store: Store): Promise<void> {
-  const entries = await store.listAudit({ tenant: null, afterSequence: 0, limit: 1_000, signal });
+  const all = { tenant: null, afterSequence: 0, limit: 1_000, signal };
+  const { entries } = await store.listAudit(all);
   assert.equal(verifyAudit(entries, FIRST_PREVIOUS_HASH).ok, true);
   assert.equal(entries.at(-1)?.sequence ?? 0, entries.length);
 }

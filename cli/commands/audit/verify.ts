@@ -5,7 +5,7 @@ import { MusterError } from "../../../domain/errors.ts";
 import { FIRST_PREVIOUS_HASH, verifyAudit, type AuditVerdict } from "../../../ports/audit-chain.ts";
 import type { AuditEntry, Json } from "../../../ports/store.ts";
 import type { AuditRecord } from "../../../protocol/gen/muster/v1/deploy_pb.ts";
-import { auditRecords } from "../../audit-records.ts";
+import { wholeAuditLog } from "../../audit-records.ts";
 import { openSession } from "../../client.ts";
 import { addExamples } from "../../command.ts";
 import {
@@ -34,8 +34,7 @@ export function declare(command: Command, shell: Shell): void {
   ]);
   command.action(async (options: ConnectionOptions & OutputOptions) => {
     const session = await openSession(shell, options);
-    const records = auditRecords({ shell, session, tenant: "", after: 0, limit: 0 });
-    const verdict = await verifyAll(records);
+    const verdict = await verifyAll(wholeAuditLog(session));
     await printObject({
       shell,
       format: options.output,

@@ -62,13 +62,13 @@ describe("a plan that needs approval", () => {
     const record = await bench.record("up");
     assert.deepEqual([record.progress.state, record.plannedBy], ["planned", PLANNER]);
     assert.deepEqual([record.approval?.by, record.approval?.planDigest], [OTHER, planDigest]);
-    const audit = await bench.store.listAudit({
+    const { entries } = await bench.store.listAudit({
       tenant: "default",
       afterSequence: 0,
       limit: 100,
       signal,
     });
-    const entry = audit.find(({ action }) => action === "rollout.approve");
+    const entry = entries.find(({ action }) => action === "rollout.approve");
     assert.deepEqual([entry?.actor, entry?.detail], [OTHER, { number: 1, digest: planDigest }]);
     // The same again changes nothing.
     await ask(bench, "approve", { actor: OTHER });

@@ -115,13 +115,13 @@ describe("attempts of ended rollouts", () => {
     assert.deepEqual(after.plan, before.plan);
     assert.equal(after.attemptsPrunedAtMs, BigInt(bench.clock.wallMs()));
     assert.deepEqual(await prune(bench), [], "there is nothing left to do");
-    const audit = await bench.store.listAudit({
+    const { entries } = await bench.store.listAudit({
       tenant: TENANT,
       afterSequence: 0,
       limit: 100,
       signal,
     });
-    const told = audit.filter(({ action }) => action === "rollout.prune");
+    const told = entries.filter(({ action }) => action === "rollout.prune");
     assert.deepEqual(
       told.map(({ actor, subject }) => [actor, subject]),
       [["system:retention", `rollout/${TENANT}/old`]],

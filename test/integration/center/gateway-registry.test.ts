@@ -60,12 +60,13 @@ describe("the gateway registry", () => {
         connectedDevices: 0,
       },
     ]);
-    const [entry] = await made.store.listAudit({
+    const { entries } = await made.store.listAudit({
       tenant: null,
       afterSequence: 0,
       limit: 10,
       signal,
     });
+    const [entry] = entries;
     assert.equal(entry?.action, "gateway.register");
   });
 

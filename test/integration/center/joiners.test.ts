@@ -53,7 +53,7 @@ class Fleet {
   /** What the audit log says of this, newest last. */
   async recorded(action: string): Promise<unknown[]> {
     const wanted = { tenant: null, afterSequence: 0, limit: 100, signal };
-    const entries = await this.bench.store.listAudit(wanted);
+    const { entries } = await this.bench.store.listAudit(wanted);
     return entries.filter((entry) => entry.action === action).map(({ detail }) => detail);
   }
 

@@ -80,13 +80,13 @@ describe("a device that leaves", () => {
     await fleet.look();
     const states = [0, 1, 2].map((index) => fleet.state(index));
     assert.deepEqual(states, ["offered", "cancelled left-selection", "cancelled left-selection"]);
-    const audit = await fleet.bench.store.listAudit({
+    const { entries } = await fleet.bench.store.listAudit({
       tenant: null,
       afterSequence: 0,
       limit: 100,
       signal,
     });
-    const entry = audit.find(({ action }) => action === "rollout.withdraw");
+    const entry = entries.find(({ action }) => action === "rollout.withdraw");
     assert.deepEqual(entry?.detail, { number: 1, deviceCount: 2, firstOrdinal: 2 });
   });
 

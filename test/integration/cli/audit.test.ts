@@ -4,7 +4,11 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import { FIRST_PREVIOUS_HASH, sealAuditEntry } from "../../../ports/audit-chain.ts";
-import { AuditRecordSchema, type AuditRecord } from "../../../protocol/gen/muster/v1/deploy_pb.ts";
+import {
+  AuditRecordSchema,
+  type AuditRecord,
+  type ListAuditRequest,
+} from "../../../protocol/gen/muster/v1/deploy_pb.ts";
 import { tempDir } from "../../helpers/temp-dir.ts";
 import { startFakeCenter, type Answers } from "./fake-center.ts";
 import { runMuster } from "./run-muster.ts";
@@ -120,7 +124,79 @@ describe("muster audit verify", () => {
   });
 });
 
+/** A center that answers with pages of two records, and notes what it was asked. */
+function pager(asked: ListAuditRequest[]): Answers {
+  const records = chain(5).toReversed();
+  return {
+    listAudit: (request) => {
+      asked.push(request);
+      const first = Number(request.pageToken);
+      const size = Math.min(2, request.pageSize);
+      const isLast = first + size >= records.length;
+      return {
+        records: records.slice(first, first + size),
+        nextPageToken: isLast ? "" : String(first + size),
+      };
+    },
+  };
+}
+
+async function list(
+  answers: Answers,
+  words: readonly string[],
+): Promise<Awaited<ReturnType<typeof runMuster>> & { sequences: string[] }> {
+  await using folder = await tempDir("cli");
+  await using center = await startFakeCenter(answers);
+  const options = { cwd: folder.path, environment: center.environment };
+  const result = await runMuster(["audit", "list", ...words], options);
+  const sequences = Array.from(result.stdout.matchAll(/^ +(\d+) /gm), ([, text = ""]) => text);
+  return { ...result, sequences };
+}
+
 describe("muster audit list", () => {
+  test("begins with the newest, follows pages, and says that there are more", async () => {
+    const asked: ListAuditRequest[] = [];
+    const { sequences, stderr } = await list(pager(asked), ["--limit", "3"]);
+    assert.deepEqual(sequences, ["5", "4", "3"]);
+    assert.equal(stderr, "The newest 3 are listed; there are more. --limit 0 lists all.\n");
+    assert.deepEqual(
+      asked.map(({ newestFirst, pageSize, pageToken }) => [newestFirst, pageSize, pageToken]),
+      [
+        [true, 3, ""],
+        [true, 1, "2"],
+      ],
+    );
+    assert.equal((await list(pager([]), ["--limit", "0"])).sequences.length, 5);
+  });
+
+  test("asks for what was wanted: subject, actor, time, stretch and order", async () => {
+    const asked: ListAuditRequest[] = [];
+    const words = ["--subject", "shop-1.4", "--actor", "ann", "--after", "7", "--before", "90"];
+    const since = ["--since", "2026-01-02T03:04:05+01:00", "--oldest-first", "--tenant", "acme"];
+    await list(pager(asked), [...words, ...since]);
+    const [request] = asked;
+    assert.deepEqual(
+      [request?.subject, request?.actor, request?.afterSequence, request?.beforeSequence],
+      ["shop-1.4", "ann", 7n, 90n],
+    );
+    assert.deepEqual([request?.newestFirst, request?.tenant], [false, "acme"]);
+    assert.equal(request?.sinceMs, BigInt(Date.UTC(2026, 0, 2, 2, 4, 5)));
+  });
+
+  test("counts a duration back from now", async () => {
+    const asked: ListAuditRequest[] = [];
+    const before = Date.now();
+    await list(pager(asked), ["--since", "2h"]);
+    const agoMs = before - Number(asked[0]?.sinceMs);
+    assert(agoMs <= 7_200_000 && agoMs > 7_200_000 - 60_000, `${agoMs} ms before the call`);
+  });
+
+  test("refuses a time that is none", async () => {
+    const { status, stderr } = await list(pager([]), ["--since", "yesterday"]);
+    assert.equal(status, 2);
+    assert.match(stderr, /'yesterday' is invalid\. Give a duration like 2h or 14d, or an instant/);
+  });
+
   test("shows who did what, when and why, after a sequence", async () => {
     await using folder = await tempDir("cli");
     await using center = await startFakeCenter(auditor(chain(3)));

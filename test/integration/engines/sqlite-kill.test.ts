@@ -39,7 +39,7 @@ async function countCommits(path: string): Promise<number> {
     const page = { prefix: "", after, limit: 1_000, signal };
     const documents = await store.listDocuments("setting", page);
     const next = { tenant: null, afterSequence: count, limit: 1_000, signal };
-    const entries = await store.listAudit(next);
+    const { entries } = await store.listAudit(next);
     assert.deepEqual(
       entries.map((entry) => entry.subject),
       documents.map((document) => document.key),

@@ -208,7 +208,7 @@ describe("a full disk under the SQLite store", () => {
       const key = `default/${count}`;
       assert.equal(await store.getDocument("setting", key, { signal }), null);
       const page = { tenant: null, afterSequence: 0, limit: 1_000, signal };
-      assert.equal((await store.listAudit(page)).length, count);
+      assert.equal((await store.listAudit(page)).entries.length, count);
       await accept(store, setting("default/0", null, 1));
     }
     await using store = openDirectSqliteStore({ path, clock });

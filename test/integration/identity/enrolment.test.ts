@@ -35,12 +35,13 @@ describe("enrolment by our client", () => {
     const key = `default/${certificate.serialNumber.toLowerCase()}`;
     const record = await center.store.getDocument("certificate", key, center);
     assert.equal((record!.value as { uri: string }).uri, "muster://default/press-04");
-    const [entry] = await center.store.listAudit({
+    const { entries } = await center.store.listAudit({
       tenant: "default",
       afterSequence: 0,
       limit: 10,
       signal: center.signal,
     });
+    const [entry] = entries;
     assert.equal(entry?.action, "certificate.issue");
     assert.equal(entry?.actor, "device:press-04");
     assert.equal(entry?.subject, `certificate/${key}`);
