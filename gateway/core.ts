@@ -19,6 +19,7 @@ import { LeaseJournal } from "./leases/lease-journal.ts";
 import { LeaseService } from "./leases/lease-service.ts";
 import { LeaseTable } from "./leases/lease-table.ts";
 import { OfferDispatcher } from "./leases/offer-dispatcher.ts";
+import type { CoapContext } from "./listeners/coap/coap-context.ts";
 import type { MqttContext } from "./listeners/mqtt/mqtt-context.ts";
 import { SlowConsumers } from "./listeners/mqtt/slow-consumers.ts";
 import { ProxiedSources } from "./listeners/proxy/proxied-sources.ts";
@@ -69,6 +70,7 @@ export interface GatewayCore {
   readonly trust: TrustCache;
   readonly metrics: GatewayMetrics;
   readonly mqttContext: MqttContext;
+  readonly coapContext: CoapContext;
   readonly heartbeat: HeartbeatSource;
   readonly siblings: Siblings;
   readonly messages: CenterMessages;
@@ -119,6 +121,7 @@ export function buildCore(given: GatewayCoreOptions): GatewayCore {
   });
   const heard = { lifecycle, announcer, reports, leases, trust, siblings, caps: new RolloutCaps() };
   const sessions = { presence, lifecycle, reports };
+  const intake = new DeviceIntake({ ...shared, status, hellos, reports, reportListener: leases });
   return {
     ...shared,
     ...sessions,
@@ -134,19 +137,29 @@ export function buildCore(given: GatewayCoreOptions): GatewayCore {
     siblings,
     connectCenter,
     wakening,
-    mqttContext: {
-      ...shared,
-      ...sessions,
-      intake: new DeviceIntake({ ...shared, status, hellos, reports, reportListener: leases }),
-      slowConsumers: new SlowConsumers(shared),
-      limits: { ...DEFAULT_DECODER_LIMITS, maxPacketBytes: PACKET_BYTES_MAX },
-      terms: { silenceLimitMs, maxPacketBytes: PACKET_BYTES_MAX },
-      sources: new ProxiedSources(options.proxies, logger),
-    },
+    ...listenerContexts(
+      { ...shared, ...sessions, intake, random: options.random },
+      { silenceLimitMs, sources: new ProxiedSources(options.proxies, logger) },
+    ),
     messages: new CenterMessages({ ...shared, ...heard }),
     // A stop before what it stops; sessions before what is said of them.
     sources: [heartbeat, outbox, announcer, reports, status, hellos],
   };
+}
+
+function listenerContexts(
+  shared: CoapContext,
+  options: { readonly silenceLimitMs: number; readonly sources: ProxiedSources },
+): { mqttContext: MqttContext; coapContext: CoapContext } {
+  const { silenceLimitMs, sources } = options;
+  const mqttContext = {
+    ...shared,
+    sources,
+    slowConsumers: new SlowConsumers(shared),
+    limits: { ...DEFAULT_DECODER_LIMITS, maxPacketBytes: PACKET_BYTES_MAX },
+    terms: { silenceLimitMs, maxPacketBytes: PACKET_BYTES_MAX },
+  };
+  return { mqttContext, coapContext: shared };
 }
 
 function buildSessions(

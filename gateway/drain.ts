@@ -8,6 +8,7 @@ import { delay } from "../ports/clock.ts";
 import type { ArtifactServer } from "./artifacts/artifact-server.ts";
 import type { AdminServer } from "../runtime/admin-server.ts";
 import type { GatewayCore } from "./core.ts";
+import type { CoapServer } from "./listeners/coap/coap-server.ts";
 import type { MqttServer } from "./listeners/mqtt/mqtt-server.ts";
 import type { ResolvedGatewayOptions } from "./options.ts";
 import type { Uplink } from "./uplink/uplink.ts";
@@ -17,6 +18,7 @@ const POLL_MS = 20;
 export interface GatewayParts {
   readonly core: GatewayCore;
   readonly mqtt: MqttServer;
+  readonly insecureCoap: CoapServer | null;
   readonly artifacts: ArtifactServer;
   readonly admin: AdminServer;
   readonly uplink: Uplink;
@@ -28,12 +30,13 @@ export interface GatewayParts {
 }
 
 export async function drainGateway(parts: GatewayParts): Promise<void> {
-  const { core, mqtt, uplink, options } = parts;
+  const { core, mqtt, insecureCoap, uplink, options } = parts;
   const { clock, logger } = options;
   logger.info("gateway is draining", { sessions: core.table.openCount });
   const deadline = new AbortController();
   const cancelDeadline = clock.setTimer(options.drainTimeoutMs, () => deadline.abort());
   mqtt.stopAccepting();
+  insecureCoap?.stopAccepting();
   await core.leases.drain();
   core.reports.hurry();
   while (uplink.isLinked && core.reports.heldCount > 0 && !deadline.signal.aborted) {
@@ -53,12 +56,13 @@ export async function drainGateway(parts: GatewayParts): Promise<void> {
 }
 
 async function endParts(parts: GatewayParts): Promise<void> {
-  const { core, mqtt, artifacts, admin } = parts;
+  const { core, mqtt, insecureCoap, artifacts, admin } = parts;
   core.presence.stop();
   core.leases.stop();
   core.mqttContext.slowConsumers.stop();
   core.trust.close();
   core.chunks.close();
   core.cache.close();
-  await Promise.all([mqtt.close(), artifacts.close(), admin[Symbol.asyncDispose]()]);
+  const closed = [mqtt.close(), insecureCoap?.close(), artifacts.close()];
+  await Promise.all([...closed, admin[Symbol.asyncDispose]()]);
 }

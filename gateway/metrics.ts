@@ -6,6 +6,7 @@
  */
 import { Counter, Gauge, type Registry } from "prom-client";
 import type { CapPlace } from "./artifacts/pacer.ts";
+import { codeText } from "../protocol/coap/codes.ts";
 import { UP_CHANNELS, type UpChannel } from "../protocol/device/topics.ts";
 import { IntakeResult } from "./pipeline/intake-result.ts";
 import { CLOSE_CAUSES, type CloseCause } from "./sessions/device-link.ts";
@@ -22,6 +23,8 @@ export type UplinkOutcome = "welcomed" | "failed";
 export type ArtifactFetchOutcome = "stored" | "missing" | "untrusted" | "no_space" | "unavailable";
 /** `damaged` is one that is then fetched again. */
 export type ChunkOutcome = "kept" | "fetched" | "damaged";
+
+export type CoapIgnored = "too large" | "malformed" | "no request" | "duplicate";
 
 /** Read at scrape time. */
 export interface GatewayGauges {
@@ -48,6 +51,10 @@ export class GatewayMetrics {
   readonly #connects: Counter;
   readonly #tlsFailures: Counter;
   readonly #topicViolations: Counter;
+  readonly #coapIgnored: Counter;
+  readonly #coapAnswers: Counter;
+  /** By code, bound at its first use. */
+  readonly #coapAnswersByCode = new Map<number, BoundCounter>();
   readonly #offers: Counter;
   readonly #uplink: Counter;
   readonly #artifactRequests: Counter;
@@ -72,6 +79,12 @@ export class GatewayMetrics {
       "Uses of a topic that is not the device's own.",
       "packet",
     );
+    this.#coapIgnored = this.#counter(
+      "coap_ignored_total",
+      "CoAP messages that went no further, by reason.",
+      "reason",
+    );
+    this.#coapAnswers = this.#counter("coap_answers_total", "Answers over CoAP, by code.", "code");
     this.#offers = this.#counter("offers_total", "Entries of plan leases, by outcome.", "outcome");
     this.#uplink = this.#counter("uplink_streams_total", "Streams to the center.", "outcome");
     this.#artifactRequests = this.#counter(
@@ -112,6 +125,20 @@ export class GatewayMetrics {
 
   topicViolated(packet: "publish" | "subscribe"): void {
     this.#topicViolations.inc({ packet });
+  }
+
+  coapIgnored(reason: CoapIgnored): void {
+    this.#coapIgnored.inc({ reason });
+  }
+
+  /** `code` as in the message; the gateway uses a closed set. */
+  coapAnswered(code: number): void {
+    let counter = this.#coapAnswersByCode.get(code);
+    if (counter === undefined) {
+      counter = this.#coapAnswers.labels(codeText(code));
+      this.#coapAnswersByCode.set(code, counter);
+    }
+    counter.inc();
   }
 
   offersEnded(outcome: OfferOutcome, count: number): void {

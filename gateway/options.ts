@@ -25,6 +25,13 @@ export interface GatewayOptions {
   readonly host?: string;
   /** Default 8883; 0 takes a free one. */
   readonly mqttsPort?: number;
+  /**
+   * CoAP without protection, on which devices are who they say; 0 takes a free one. Default null:
+   * none. For networks that authenticate and encrypt by themselves: a VPN, this machine.
+   */
+  readonly insecureCoapPort?: number | null;
+  /** Address of that listener alone. Default "127.0.0.1". */
+  readonly insecureCoapHost?: string;
   /** Default 7444; 0 takes a free one. */
   readonly artifactsPort?: number;
   /** Default "127.0.0.1". */
@@ -64,6 +71,8 @@ export interface GatewayOptions {
 
 export interface RunningGateway extends AsyncDisposable {
   readonly mqttsPort: number;
+  /** null: there is none. */
+  readonly insecureCoapPort: number | null;
   readonly artifactsPort: number;
   readonly adminPort: number;
   readonly registry: Registry;
@@ -95,6 +104,8 @@ export function resolveOptions(
     ...ports,
     host: "0.0.0.0",
     mqttsPort: 8883,
+    insecureCoapPort: null,
+    insecureCoapHost: "127.0.0.1",
     artifactsPort: 7444,
     adminHost: "127.0.0.1",
     adminPort: 9465,

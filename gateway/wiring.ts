@@ -24,6 +24,7 @@ import { systemDisk } from "./disk.ts";
 import { drainGateway } from "./drain.ts";
 import { readIdentity, type GatewayIdentity } from "./identity.ts";
 import { readBootId } from "./leases/boot-id.ts";
+import { startInsecureCoapServer, type CoapServer } from "./listeners/coap/coap-server.ts";
 import { startMqttServer, type MqttServer } from "./listeners/mqtt/mqtt-server.ts";
 import {
   resolveOptions,
@@ -36,6 +37,8 @@ import { Uplink } from "./uplink/uplink.ts";
 
 interface Listeners {
   readonly mqtt: MqttServer;
+  /** null: there is none. */
+  readonly insecureCoap: CoapServer | null;
   readonly artifacts: ArtifactServer;
   readonly admin: AdminServer;
 }
@@ -98,6 +101,7 @@ export async function startGateway(given: GatewayOptions): Promise<RunningGatewa
   if (given.signal?.aborted === true) void stop();
   return {
     mqttsPort: listeners.mqtt.port,
+    insecureCoapPort: listeners.insecureCoap?.port ?? null,
     artifactsPort: listeners.artifacts.port,
     adminPort: listeners.admin.port,
     registry,
@@ -132,24 +136,37 @@ async function openListeners(wiring: Wiring): Promise<Listeners> {
     mqtt.stopAccepting();
     return mqtt.close();
   });
+  const insecureCoap = await openInsecureCoap(wiring);
+  undo.defer(() => insecureCoap?.close());
   const { sources } = core.mqttContext;
   const artifacts = await startArtifactServer({ ...common, sources, port: options.artifactsPort });
   undo.defer(() => artifacts.close());
   const { adminHost, adminPort } = options;
   const admin = await startAdminServer({ host: adminHost, port: adminPort, registry, readiness });
   undo.move();
-  return { mqtt, artifacts, admin };
+  return { mqtt, insecureCoap, artifacts, admin };
+}
+
+async function openInsecureCoap({ core, options }: Wiring): Promise<CoapServer | null> {
+  const { insecureCoapPort: port, insecureCoapHost: host, logger } = options;
+  if (port === null) return null;
+  const server = await startInsecureCoapServer({ context: core.coapContext, host, port });
+  const where = { host, port: server.port };
+  logger.warn("an insecure CoAP listener is open: devices are who they say", where);
+  return server;
 }
 
 function wireUplink(wiring: Wiring, listeners: Listeners, ready: () => void): Uplink {
   const { core, options } = wiring;
   const { clock, random, logger } = options;
+  const { insecureCoap } = listeners;
   const incarnation = Buffer.from(random.bytes(16)).toString("hex");
   const startedAtMs = BigInt(Math.round(clock.wallMs()));
   const services = Object.entries({
     mqtts: listeners.mqtt.port,
     artifacts: listeners.artifacts.port,
     admin: listeners.admin.port,
+    ...(insecureCoap === null ? {} : { "insecure-coap": insecureCoap.port }),
   }).map(([name, port]) => create(GatewayServiceSchema, { name, port }));
   const hello = (): GatewayHello =>
     create(GatewayHelloSchema, {

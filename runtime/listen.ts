@@ -22,7 +22,7 @@ export function listen(
   });
 }
 
-function listenError(
+export function listenError(
   options: { what: string; host: string; port: number },
   error: NodeJS.ErrnoException,
 ): MusterError {

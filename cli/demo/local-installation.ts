@@ -17,6 +17,8 @@ export interface LocalInstallationOptions {
   /** How long an offer may be accepted: `60s`. */
   readonly offerLifetime?: string;
   readonly leaseLifetime?: string;
+  /** Further options of each gateway, as `{ "insecure-coap-port": 0 }`. */
+  readonly gatewayFlags?: { readonly [name: string]: string | number };
   /** Least level that roles log. Default `info`. */
   readonly logLevel?: string;
 }
@@ -125,6 +127,7 @@ export class LocalInstallation implements AsyncDisposable {
       heartbeat: this.options.heartbeat,
       "admin-port": 0,
       "enrolment-url": this.enrolmentUrl,
+      ...this.options.gatewayFlags,
     });
     if (before === undefined) {
       const { token } = await session.client.enrolGateway({

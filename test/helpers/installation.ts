@@ -29,6 +29,8 @@ export interface InstallationOptions {
   readonly offerLifetime?: string;
   /** Default `30s`. */
   readonly leaseLifetime?: string;
+  /** Further options of each gateway, as `{ "insecure-coap-port": 0 }`. */
+  readonly gatewayFlags?: { readonly [name: string]: string | number };
 }
 
 export interface Installation extends AsyncDisposable {

@@ -23,6 +23,8 @@ interface Options extends RoleOptions {
   readonly enrolTokenFile?: string;
   readonly host: string;
   readonly mqttsPort: number;
+  readonly insecureCoapPort?: number;
+  readonly insecureCoapHost: string;
   readonly artifactsPort: number;
   readonly adminHost: string;
   readonly adminPort: number;
@@ -47,6 +49,12 @@ export function declare(command: Command, shell: Shell): void {
     .option("--enrol-token-file <file>", "one-time token, at the first start")
     .option("--host <address>", "address of the device listeners", "0.0.0.0")
     .option("--mqtts-port <port>", "MQTT over TLS; 0 takes a free one", parsePort, 8_883)
+    .option(
+      "--insecure-coap-port <port>",
+      "CoAP without OSCORE; devices are who they say",
+      parsePort,
+    )
+    .option("--insecure-coap-host <address>", "address of that listener", "127.0.0.1")
     .option("--artifacts-port <port>", "artifacts; 0 takes a free one", parsePort, 7_444)
     .option("--admin-host <address>", "address of metrics and health", "127.0.0.1")
     .option("--admin-port <port>", "metrics and health; 0 takes a free one", parsePort, 9_465)
@@ -101,6 +109,8 @@ async function start(
     centerAddress: requireOption(options.center, "--center"),
     host: options.host,
     mqttsPort: options.mqttsPort,
+    insecureCoapPort: options.insecureCoapPort ?? null,
+    insecureCoapHost: options.insecureCoapHost,
     artifactsPort: options.artifactsPort,
     adminHost: options.adminHost,
     adminPort: options.adminPort,
@@ -114,10 +124,15 @@ async function start(
     version: versionFacts().version,
     logger: roleLogger("gateway", options),
   });
-  const { mqttsPort, artifactsPort, adminPort } = gateway;
+  const { mqttsPort, insecureCoapPort, artifactsPort, adminPort } = gateway;
   return {
     name: `gateway ${enrolled.region}/${enrolled.gateway}`,
     role: { ended: gateway.stopped, stop: () => gateway.stop() },
-    facts: { mqttsPort, artifactsPort, adminPort },
+    facts: {
+      mqttsPort,
+      ...(insecureCoapPort === null ? {} : { insecureCoapPort }),
+      artifactsPort,
+      adminPort,
+    },
   };
 }
