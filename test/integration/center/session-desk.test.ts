@@ -169,6 +169,26 @@ describe("a session", () => {
     assert.equal(bench.fleet.gatewayOf(1), 2, "where it connected since, it is");
   });
 
+  test("that began before one that has ended meanwhile is over, whatever its gateway says", async () => {
+    await using bench = await Bench.open();
+    const [one, two] = [bench.attach(1), bench.attach(2)];
+    await bench.announce(one.stream, ["till-1"], { openedMsAgo: [5_000] });
+    bench.close(1, 100);
+    await bench.announce(two.stream, ["till-1"], { openedMsAgo: [60_000], snapshotBegin: true });
+    assert.equal(bench.fleet.presence(1), "offline");
+    const kinds = [(await two.read()).kind.case, (await two.read()).kind.case];
+    assert.deepEqual(kinds, ["sessionGrant", "sessionRevoke"]);
+    await bench.announce(two.stream, ["till-1"]);
+    assert.equal(bench.fleet.gatewayOf(1), 2, "where it connected since, it is");
+  });
+
+  test("that began before this center started is one like any other", async () => {
+    await using bench = await Bench.open();
+    const { stream } = bench.attach(1);
+    await bench.announce(stream, ["till-1"], { openedMsAgo: [60_000] });
+    assert.equal(bench.fleet.presence(1), "online");
+  });
+
   test("is closed under its own fence only", async () => {
     await using bench = await Bench.open();
     const [one, two] = [bench.attach(1), bench.attach(2)];
