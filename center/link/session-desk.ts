@@ -2,9 +2,9 @@
 /**
  * Sessions as gateways announce them: each gets the device's ordinal and a fence, the newest wins,
  * an older one elsewhere is revoked. The newest is where the device connected last, whichever is
- * announced first: after a restart of the center, a gateway may still believe in a session that
- * ended without a word, and what it knows of the device is as old. A snapshot after a reconnect
- * replaces everything that the center believed of that gateway.
+ * announced first, and even when it has ended since: after a restart of the center, a gateway may
+ * still believe in a session that ended without a word, and what it knows of the device is as old.
+ * A snapshot after a reconnect replaces everything that the center believed of that gateway.
  */
 import { create } from "@bufbuild/protobuf";
 import type {
@@ -126,13 +126,13 @@ export class SessionDesk {
     openedMsAgo: number,
   ): { fence: number; isNewest: boolean } {
     const { fleet } = this.options;
-    const otherGateway = fleet.gatewayOf(ordinal);
-    if (otherGateway !== 0 && otherGateway !== stream.gatewayNumber) {
+    const gatewayNumber = fleet.gatewayOf(ordinal);
+    if (gatewayNumber !== stream.gatewayNumber) {
       // Its gateway gets a fence like any other, so that it can be told to close this one.
       if (fleet.beganAfter(ordinal, openedMsAgo)) {
         return { fence: fleet.drawFence(), isNewest: false };
       }
-      this.revoke(ordinal, SessionRevokeReason.TAKEN_OVER);
+      if (gatewayNumber !== 0) this.revoke(ordinal, SessionRevokeReason.TAKEN_OVER);
     }
     const { fence } = fleet.open(ordinal, stream.gatewayNumber, localId, openedMsAgo);
     this.snapshots.get(stream)?.add(ordinal);

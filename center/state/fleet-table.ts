@@ -98,8 +98,9 @@ export class FleetTable {
     return this.nextFence++;
   }
 
-  /** Whether the session that the device has began after one that began so long ago. */
+  /** Whether the session that the device has, or had last, began after one of so long ago. */
   beganAfter(ordinal: number, openedMsAgo: number): boolean {
+    if (this.fenceOf(ordinal) === 0) return false;
     return (this.beganAt[ordinal] ?? 0) > this.beginning(openedMsAgo);
   }
 
