@@ -37,7 +37,8 @@ import { faultyStore, type FaultyStore } from "./faulty-store.ts";
 import { SteppedInbox } from "./stepped-inbox.ts";
 
 export const OFFER_LIFETIME_MS = 20_000;
-const SILENCE_MS = 15_000;
+/** Three heartbeats. */
+export const SILENCE_MS = 15_000;
 const RETRY_MS = 1_000;
 const APP_SLOT = 1;
 
@@ -205,14 +206,19 @@ export class CenterBench implements AsyncDisposable {
     await this.start();
   }
 
-  /** A device connects and says what its app slot runs. */
+  /** A device connects, or did so long ago, and says what its app slot runs. */
   connect(
     index: number,
-    options: { gateway?: number; digest?: string; features?: readonly string[] } = {},
+    options: {
+      gateway?: number;
+      digest?: string;
+      features?: readonly string[];
+      openedMsAgo?: number;
+    } = {},
   ): void {
-    const { gateway = 1, digest = "", features = [] } = options;
+    const { gateway = 1, digest = "", features = [], openedMsAgo = 0 } = options;
     const ordinal = this.ordinals[index] ?? 0;
-    const { fence } = this.fleet.open(ordinal, gateway);
+    const { fence } = this.fleet.open(ordinal, gateway, 0, openedMsAgo);
     this.runs(index, digest);
     this.inbox.put({ kind: "hello", ordinal, fence, features });
   }
