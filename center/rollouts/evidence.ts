@@ -3,6 +3,7 @@
 import { UNKNOWN_RELEASE } from "../../domain/attempt-page.ts";
 import { EVIDENCE } from "../../domain/attempt-sweep.ts";
 import type { FleetTable } from "../state/fleet-table.ts";
+import { enteredMsAgo } from "./attempt-age.ts";
 import type { LeaseDesk } from "./lease-desk.ts";
 import type { LoopState } from "./loop-state.ts";
 import type { OpenRollout, SweepView } from "./open-rollout.ts";
@@ -17,8 +18,11 @@ export function createEvidence(
   const { digests } = state;
   const targets = rollout.plan.targets.map((target) => digests.targetIndexOf(target.digest));
   return {
-    // Without a lease at its gateway its answer may still be on the way.
+    // Without a lease at its gateway its answer may still be on the way. One that fell silent after
+    // it accepted counts as connected until its gateway has missed its heartbeats.
     isOnline: (position) => {
+      const ageMs = enteredMsAgo(rollout, position);
+      if (ageMs < 2 * rollout.frame.offerLifetimeMs + fleet.gapMs) return false;
       const gatewayNumber = fleet.reachableThrough(rollout.ordinalAt(position));
       if (gatewayNumber === 0) return false;
       const generation = rollout.generationAt(position);
@@ -42,7 +46,8 @@ export function createEvidence(
         return isFit ? EVIDENCE.target : EVIDENCE.none;
       }
       const isBack = previous !== UNKNOWN_RELEASE && release === previous;
-      return isBack ? EVIDENCE.previous : EVIDENCE.none;
+      if (!isBack) return EVIDENCE.none;
+      return fleet.mayHaveMovedOn(ordinal) ? EVIDENCE.unknown : EVIDENCE.previous;
     },
   };
 }

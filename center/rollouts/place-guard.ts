@@ -4,9 +4,10 @@
  * the attempts of all open rollouts once a cycle, and only when some rollout has such a limit.
  */
 import { ATTEMPT } from "../../domain/attempt.ts";
-import { CELLS_PER_PAGE, PAGE_TICK_MS } from "../../domain/attempt-page.ts";
+import { CELLS_PER_PAGE } from "../../domain/attempt-page.ts";
 import { PlaceLoads, takesPlace } from "../../domain/place-loads.ts";
 import type { FleetTable } from "../state/fleet-table.ts";
+import { enteredMsAgo } from "./attempt-age.ts";
 import type { OpenRollout } from "./open-rollout.ts";
 
 export interface PlaceGuard {
@@ -58,11 +59,9 @@ export function createPlaceGuard(
 
 /** Does its attempt take up a place at its gateway and site? */
 function isInPlace(rollout: OpenRollout, position: number): boolean {
-  const { page, index } = rollout.cell(position);
-  const enteredMsAgo = (rollout.nowTicks - (page.enteredAt[index] ?? 0)) * PAGE_TICK_MS;
   const { offerLifetimeMs, spec } = rollout.frame;
-  const { downloadMs } = spec.deadlines;
-  return takesPlace(page.state[index] ?? 0, enteredMsAgo, { offerLifetimeMs, downloadMs });
+  const limits = { offerLifetimeMs, downloadMs: spec.deadlines.downloadMs };
+  return takesPlace(rollout.stateAt(position), enteredMsAgo(rollout, position), limits);
 }
 
 /** Positions of which that is true. */

@@ -4,7 +4,6 @@
  * device, and where nobody else is open it costs nothing.
  */
 import { ATTEMPT } from "../../domain/attempt.ts";
-import { PAGE_TICK_MS } from "../../domain/attempt-page.ts";
 import {
   areRivals,
   judgeRival,
@@ -14,6 +13,7 @@ import {
   type Rivalry,
 } from "../../domain/precedence.ts";
 import { isEnded, isOpen } from "../../domain/rollout.ts";
+import { enteredMsAgo } from "./attempt-age.ts";
 import type { OpenRollout } from "./open-rollout.ts";
 
 /** Rollouts that are open and may get in the way of this one. */
@@ -92,7 +92,5 @@ function judge(
 
 /** Of one that is offered. As the sweep: twice its life, for its answer may be on the way. */
 function isOfferOld(rollout: OpenRollout, position: number): boolean {
-  const { page, index } = rollout.cell(position);
-  const ageMs = (rollout.nowTicks - (page.enteredAt[index] ?? 0)) * PAGE_TICK_MS;
-  return ageMs >= rollout.frame.offerLifetimeMs * 2;
+  return enteredMsAgo(rollout, position) >= rollout.frame.offerLifetimeMs * 2;
 }

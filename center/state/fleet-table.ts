@@ -43,7 +43,7 @@ export class FleetTable {
   private readonly isGatewayOnline: GatewayOnline;
   private readonly startedAtMs: number;
   /** A silence shorter than this breaks nothing: three heartbeats may be missed. */
-  private readonly gapMs: number;
+  readonly gapMs: number;
   /** After a start, devices are unknown until gateways had this long to say who is there. */
   private readonly settleMs: number;
   private nextFence: number;
@@ -102,6 +102,17 @@ export class FleetTable {
   beganAfter(ordinal: number, openedMsAgo: number): boolean {
     if (this.fenceOf(ordinal) === 0) return false;
     return (this.beganAt[ordinal] ?? 0) > this.beginning(openedMsAgo);
+  }
+
+  /**
+   * The device's session is of before this center started. It may have ended without a word, and
+   * the device be at another gateway since, which has not said so yet: by now it may run something
+   * else. Its gateway misses it after a gap, and nobody has heard of it for another one; the third
+   * is for what they take to say so.
+   */
+  mayHaveMovedOn(ordinal: number): boolean {
+    if ((this.beganAt[ordinal] ?? 0) >= 0) return false;
+    return this.clock.monotonicMs() - this.startedAtMs < 3 * this.gapMs;
   }
 
   private beginning(openedMsAgo: number): number {

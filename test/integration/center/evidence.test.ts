@@ -45,7 +45,7 @@ function report(bench: CenterBench, phases: readonly ReportPhase[]): Promise<voi
 describe("after a start of the center", () => {
   const longAgo = { gateway: 1, digest: digestOf("1"), openedMsAgo: 600_000 };
 
-  test("what is said of a session of before proves no way back: the device may be elsewhere", async () => {
+  test("a session of before proves no way back: the device may be elsewhere", async () => {
     await using bench = await restartedInSoak();
     // It ended without a word, and its gateway has not found out yet.
     bench.connect(0, longAgo);
@@ -63,7 +63,7 @@ describe("after a start of the center", () => {
     assert.match((await bench.record("up")).progress.stateReason, /^1 of the 1 .* have failed/);
   });
 
-  test("what is said of a session that began since proves it at once", async () => {
+  test("a session that began since proves it at once", async () => {
     await using bench = await restartedInSoak();
     bench.connect(0, { ...longAgo, openedMsAgo: 0 });
     await bench.cycles(2);

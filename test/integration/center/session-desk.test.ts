@@ -169,7 +169,7 @@ describe("a session", () => {
     assert.equal(bench.fleet.gatewayOf(1), 2, "where it connected since, it is");
   });
 
-  test("that began before one that has ended meanwhile is over, whatever its gateway says", async () => {
+  test("that began before one that has ended is over, whatever its gateway says", async () => {
     await using bench = await Bench.open();
     const [one, two] = [bench.attach(1), bench.attach(2)];
     await bench.announce(one.stream, ["till-1"], { openedMsAgo: [5_000] });
