@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Where each device is connected, as its gateways say: flat columns by ordinal, no object a device.
- * Not stored: gateways tell it again after a restart. Presence is the gateway's verdict; a device
- * whose gateway is cut off is `unknown`, never `offline`.
+ * Where each device is connected, as its gateways say: flat columns by ordinal, 29 bytes a device
+ * and no object. Not stored: gateways tell it again after a restart. Presence is the gateway's
+ * verdict; a device whose gateway is cut off is `unknown`, never `offline`.
  */
 import type { Clock } from "../../ports/clock.ts";
 import { FEATURES, type Feature } from "../../protocol/device/status.ts";
@@ -13,28 +13,38 @@ export type Presence = "never-seen" | "online" | "offline" | "unknown";
 export type GatewayOnline = (gatewayNumber: number) => boolean;
 
 const NOT_CONNECTED = 0;
+const NO_FENCE = 0;
 const BEGINNING_UNIT_MS = 100;
+/** Columns grow by a quarter: twice as long they would be half empty for most of their life. */
+const GROWTH = 1.25;
+
+/** Bits of the column `said`. */
+const SAID = {
+  /** Hello in this session: what the device runs is known. */
+  hello: 1,
+  /** Hello in any session since this center started. */
+  helloOnce: 2,
+} as const;
+
+type Column = Uint8Array | Uint16Array | Uint32Array | Int32Array | Float64Array;
 
 export class FleetTable {
   private gateway: Uint16Array = new Uint16Array(1_024);
-  private fence: Float64Array = new Float64Array(1_024);
+  /** What is above `firstFence`, plus 1; 0 = it never had a session. */
+  private fence: Uint32Array = new Uint32Array(1_024);
   /** By what its gateway calls the session. */
   private localId: Uint32Array = new Uint32Array(1_024);
-  /** Monotonic ms of the session's end; 0 = has one, or never had. */
-  private endedAt: Float64Array = new Float64Array(1_024);
-  /** Wall ms of the last sign of life that was passed on. */
-  private lastSeen: Float64Array = new Float64Array(1_024);
-  /** 1 after the hello of this session: what the device runs is known. */
-  private greeted: Uint8Array = new Uint8Array(1_024);
-  /** 1 after any hello since this center started. */
-  private known: Uint8Array = new Uint8Array(1_024);
-  /** Monotonic ms of the session's begin. */
-  private openedAt: Float64Array = new Float64Array(1_024);
+  /** Monotonic ms: the begin of the session that it has, or the end of the last. */
+  private changedAt: Float64Array = new Float64Array(1_024);
+  /** Last sign of life that was passed on: whole seconds of wall time since 1970; 0 = none. */
+  private lastSeen: Uint32Array = new Uint32Array(1_024);
   /**
    * When the device connected, by its gateway's word: tenths of a second since this center started,
    * negative = before.
    */
   private beganAt: Int32Array = new Int32Array(1_024);
+  /** Bits of `SAID`. */
+  private said: Uint8Array = new Uint8Array(1_024);
   /** Bit n: slot n was named in this session. */
   private named: Uint8Array = new Uint8Array(1_024);
   /** Bit n: the device said in its last hello that it understands feature n. */
@@ -46,7 +56,8 @@ export class FleetTable {
   readonly gapMs: number;
   /** After a start, devices are unknown until gateways had this long to say who is there. */
   private readonly settleMs: number;
-  private nextFence: number;
+  private readonly firstFence: number;
+  private fenceCount = 0;
   private onlineCount = 0;
   private readonly countByGateway = new Map<number, number>();
 
@@ -55,14 +66,14 @@ export class FleetTable {
     isGatewayOnline: GatewayOnline;
     gapMs: number;
     settleMs: number;
-    /** Above every fence that an earlier center gave out. */
+    /** Above every fence that an earlier center gave out; fewer than 2^32 are drawn. */
     firstFence: number;
   }) {
     this.clock = options.clock;
     this.isGatewayOnline = options.isGatewayOnline;
     this.gapMs = options.gapMs;
     this.settleMs = options.settleMs;
-    this.nextFence = options.firstFence;
+    this.firstFence = options.firstFence;
     this.startedAtMs = options.clock.monotonicMs();
   }
 
@@ -83,19 +94,18 @@ export class FleetTable {
     this.count(olderGateway, -1);
     this.count(gatewayNumber, 1);
     this.gateway[ordinal] = gatewayNumber;
-    this.fence[ordinal] = fence;
+    this.fence[ordinal] = fence - this.firstFence + 1;
     this.localId[ordinal] = localId;
-    this.endedAt[ordinal] = 0;
-    this.greeted[ordinal] = 0;
-    this.openedAt[ordinal] = this.clock.monotonicMs();
+    this.said[ordinal] = (this.said[ordinal] ?? 0) & ~SAID.hello;
+    this.changedAt[ordinal] = this.clock.monotonicMs();
     this.named[ordinal] = 0;
-    this.lastSeen[ordinal] = this.clock.wallMs();
+    this.lastSeen[ordinal] = this.clock.wallMs() / 1_000;
     return { fence };
   }
 
   /** A fence that no session has or had. */
   drawFence(): number {
-    return this.nextFence++;
+    return this.firstFence + this.fenceCount++;
   }
 
   /** Whether the session that the device has, or had last, began after one of so long ago. */
@@ -122,11 +132,12 @@ export class FleetTable {
 
   /** The session with this fence ended; an older fence changes nothing. */
   close(ordinal: number, fence: number, lastSeenAtMs: number): boolean {
-    if (this.fence[ordinal] !== fence || this.gateway[ordinal] === NOT_CONNECTED) return false;
+    if (this.fenceOf(ordinal) !== fence) return false;
+    if ((this.gateway[ordinal] ?? NOT_CONNECTED) === NOT_CONNECTED) return false;
     this.count(this.gateway[ordinal] ?? NOT_CONNECTED, -1);
     this.gateway[ordinal] = NOT_CONNECTED;
-    this.endedAt[ordinal] = this.clock.monotonicMs();
-    this.lastSeen[ordinal] = lastSeenAtMs;
+    this.changedAt[ordinal] = this.clock.monotonicMs();
+    this.lastSeen[ordinal] = lastSeenAtMs / 1_000;
     this.onlineCount--;
     return true;
   }
@@ -154,8 +165,10 @@ export class FleetTable {
     return this.localId[ordinal] ?? 0;
   }
 
+  /** 0 = it never had a session. */
   fenceOf(ordinal: number): number {
-    return this.fence[ordinal] ?? 0;
+    const drawn = this.fence[ordinal] ?? NO_FENCE;
+    return drawn === NO_FENCE ? 0 : this.firstFence + drawn - 1;
   }
 
   /** The device said hello in this session, and which features it understands. */
@@ -166,8 +179,7 @@ export class FleetTable {
       if (features.includes(feature)) bits |= 1 << bit;
     });
     this.features[ordinal] = bits;
-    this.greeted[ordinal] = 1;
-    this.known[ordinal] = 1;
+    this.said[ordinal] = SAID.hello | SAID.helloOnce;
   }
 
   /** The device told what this slot (0–7) runs. */
@@ -189,15 +201,19 @@ export class FleetTable {
    * has said nothing for a heartbeat of this one (a client that only listens says no hello).
    */
   hasGreeted(ordinal: number): boolean {
-    if (this.greeted[ordinal] === 1) return true;
-    const openForMs = this.clock.monotonicMs() - (this.openedAt[ordinal] ?? 0);
-    return this.known[ordinal] === 1 && openForMs >= this.gapMs / 3;
+    const said = this.said[ordinal] ?? 0;
+    if ((said & SAID.hello) !== 0) return true;
+    const openForMs = this.clock.monotonicMs() - (this.changedAt[ordinal] ?? 0);
+    return (said & SAID.helloOnce) !== 0 && openForMs >= this.gapMs / 3;
   }
 
-  /** Wall ms of its last sign of life; of one that is online: now, for its heartbeats go on. */
+  /**
+   * Wall ms of its last sign of life, in whole seconds; of one that is online: now, for its
+   * heartbeats go on. 0 = none was passed on.
+   */
   sawAt(ordinal: number): number {
     if (this.presence(ordinal) === "online") return this.clock.wallMs();
-    return this.lastSeen[ordinal] ?? 0;
+    return (this.lastSeen[ordinal] ?? 0) * 1_000;
   }
 
   /** The gateway number of a live session at a gateway that is heard from; 0 = none. */
@@ -217,7 +233,7 @@ export class FleetTable {
     if (gatewayNumber !== NOT_CONNECTED) {
       return this.isGatewayOnline(gatewayNumber) ? "online" : "unknown";
     }
-    if ((this.fence[ordinal] ?? 0) !== 0) return "offline";
+    if (this.fenceOf(ordinal) !== 0) return "offline";
     const upMs = this.clock.monotonicMs() - this.startedAtMs;
     return upMs < this.settleMs ? "unknown" : "never-seen";
   }
@@ -234,30 +250,23 @@ export class FleetTable {
     const presence = this.presence(ordinal);
     if (presence === "online") return true;
     if (presence !== "offline") return false;
-    return this.clock.monotonicMs() - (this.endedAt[ordinal] ?? 0) < this.gapMs;
+    return this.clock.monotonicMs() - (this.changedAt[ordinal] ?? 0) < this.gapMs;
   }
 
   private grow(ordinal: number): void {
     if (ordinal < this.gateway.length) return;
-    const length = Math.max(ordinal + 1, this.gateway.length * 2);
-    const copy = <
-      Column extends Uint8Array | Uint16Array | Uint32Array | Int32Array | Float64Array,
-    >(
-      into: Column,
-      from: Column,
-    ): Column => {
+    const length = Math.max(ordinal + 1, Math.ceil(this.gateway.length * GROWTH));
+    const copy = <Kind extends Column>(into: Kind, from: Kind): Kind => {
       into.set(from);
       return into;
     };
     this.gateway = copy(new Uint16Array(length), this.gateway);
     this.localId = copy(new Uint32Array(length), this.localId);
-    this.fence = copy(new Float64Array(length), this.fence);
-    this.endedAt = copy(new Float64Array(length), this.endedAt);
-    this.lastSeen = copy(new Float64Array(length), this.lastSeen);
-    this.greeted = copy(new Uint8Array(length), this.greeted);
-    this.known = copy(new Uint8Array(length), this.known);
-    this.openedAt = copy(new Float64Array(length), this.openedAt);
+    this.fence = copy(new Uint32Array(length), this.fence);
+    this.changedAt = copy(new Float64Array(length), this.changedAt);
+    this.lastSeen = copy(new Uint32Array(length), this.lastSeen);
     this.beganAt = copy(new Int32Array(length), this.beganAt);
+    this.said = copy(new Uint8Array(length), this.said);
     this.named = copy(new Uint8Array(length), this.named);
     this.features = copy(new Uint8Array(length), this.features);
   }
