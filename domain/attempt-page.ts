@@ -8,6 +8,7 @@
  * `ATTEMPT_COLUMNS`.
  */
 import { assert } from "./assert.ts";
+import { sharedBytes, sharedCopy } from "./shared-bytes.ts";
 
 export const CELLS_PER_PAGE = 4_096;
 const MAGIC = 0x4d41_5031; // "MAP1"
@@ -45,7 +46,7 @@ export const PAGE_TICK_MS = 10;
 
 /** All cells pending. */
 export function createAttemptPage(number: number, cellCount: number): AttemptPage {
-  const bytes = new Uint8Array(HEADER_BYTES + cellCount * BYTES_PER_CELL);
+  const bytes = sharedBytes(HEADER_BYTES + cellCount * BYTES_PER_CELL);
   const header = new DataView(bytes.buffer);
   header.setUint32(0, MAGIC, true);
   header.setUint32(4, cellCount, true);
@@ -78,12 +79,17 @@ export const ATTEMPT_COLUMNS = [
 
 /** Reads stored bytes; asserts the layout (the Store has checked the bytes). */
 export function decodeAttemptPage(number: number, bytes: Uint8Array): AttemptPage {
-  return viewPage(number, bytes.slice());
+  return viewPage(number, sharedCopy(bytes));
+}
+
+/** The stored form, which is the page's own memory: it changes as the page does. */
+export function attemptPageBytes(page: AttemptPage): Uint8Array {
+  return new Uint8Array(page.state.buffer);
 }
 
 /** The stored form: a copy, so the page may go on changing. */
 export function encodeAttemptPage(page: AttemptPage): Uint8Array {
-  return new Uint8Array(page.state.buffer.slice(0) as ArrayBuffer);
+  return sharedCopy(attemptPageBytes(page));
 }
 
 /** A copy that may be changed while the original stays as it was. */

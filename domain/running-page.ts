@@ -8,6 +8,7 @@
  * generation, release, flags.
  */
 import { assert } from "./assert.ts";
+import { sharedBytes, sharedCopy } from "./shared-bytes.ts";
 
 export const DEVICES_PER_PAGE = 4_096;
 /** os, app, config, command: in this order for ever. */
@@ -43,7 +44,7 @@ export interface RunningPage {
 }
 
 export function createRunningPage(number: number): RunningPage {
-  const bytes = new Uint8Array(PAGE_BYTES);
+  const bytes = sharedBytes(PAGE_BYTES);
   const header = new DataView(bytes.buffer);
   header.setUint32(0, MAGIC, true);
   header.setUint32(4, DEVICES_PER_PAGE, true);
@@ -51,12 +52,17 @@ export function createRunningPage(number: number): RunningPage {
 }
 
 export function decodeRunningPage(number: number, bytes: Uint8Array): RunningPage {
-  return viewPage(number, bytes.slice());
+  return viewPage(number, sharedCopy(bytes));
+}
+
+/** The stored form, which is the page's own memory: it changes as the page does. */
+export function runningPageBytes(page: RunningPage): Uint8Array {
+  return new Uint8Array(page.lastGeneration.buffer);
 }
 
 /** The stored form: a copy. */
 export function encodeRunningPage(page: RunningPage): Uint8Array {
-  return new Uint8Array(page.lastGeneration.buffer.slice(0) as ArrayBuffer);
+  return sharedCopy(runningPageBytes(page));
 }
 
 function viewPage(number: number, bytes: Uint8Array): RunningPage {

@@ -110,7 +110,11 @@ export interface DeviceWrite {
   readonly value: Json;
 }
 
-/** `expectedVersion` 0 = must not exist yet. `bytes` null deletes (the version must match). */
+/**
+ * `expectedVersion` 0 = must not exist yet. `bytes` null deletes (the version must match). Bytes in
+ * shared memory are read where they are: they stay as they are until the commit is settled, and
+ * for ever when it was given up. Of others the Store has its own copy when `commit` returns.
+ */
 export interface PageWrite extends PageId {
   readonly expectedVersion: number;
   readonly bytes: Uint8Array | null;

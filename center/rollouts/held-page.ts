@@ -2,10 +2,10 @@
 /** A page of attempts in memory, with what is known of it beside what it says. */
 import type { AttemptCounts } from "../../domain/attempt-counts.ts";
 import {
+  attemptPageBytes,
   CELLS_PER_PAGE,
   createAttemptPage,
   decodeAttemptPage,
-  encodeAttemptPage,
   growAttemptPage,
   type AttemptPage,
 } from "../../domain/attempt-page.ts";
@@ -61,7 +61,7 @@ export function growPages(pages: HeldPage[], deviceCount: number, nowTicks: numb
   pages.push(...holdPages(deviceCount, [], nowTicks).slice(pages.length));
 }
 
-/** Of pages that changed since they were stored. */
+/** Of pages that changed since they were stored; they must stay as they are until it is done. */
 export function dirtyWrites(pages: readonly HeldPage[], rolloutNumber: number): PageWrite[] {
   return pages
     .filter((held) => held.dirty)
@@ -70,6 +70,6 @@ export function dirtyWrites(pages: readonly HeldPage[], rolloutNumber: number): 
       owner: String(rolloutNumber),
       number: held.page.number,
       expectedVersion: held.version,
-      bytes: encodeAttemptPage(held.page),
+      bytes: attemptPageBytes(held.page),
     }));
 }

@@ -8,6 +8,7 @@
  */
 import { assert } from "../../domain/assert.ts";
 import { CELLS_PER_PAGE } from "../../domain/attempt-page.ts";
+import { sharedBytes } from "../../domain/shared-bytes.ts";
 import type { PageWrite } from "../../ports/store.ts";
 
 const MAGIC = 0x4d50_5032; // "MPP2"
@@ -96,7 +97,7 @@ export function encodePlanPages(
   for (let start = from * CELLS_PER_PAGE; start < ordinals.length; start += CELLS_PER_PAGE) {
     const count = Math.min(CELLS_PER_PAGE, ordinals.length - start);
     const end = start + count;
-    const bytes = new Uint8Array(
+    const bytes = sharedBytes(
       HEADER_BYTES + count * (BYTES_PER_POSITION + (hasZones ? ZONE_BYTES : 0)),
     );
     const header = new DataView(bytes.buffer);

@@ -6,6 +6,7 @@
  */
 import { assert } from "../../domain/assert.ts";
 import { CELLS_PER_PAGE } from "../../domain/attempt-page.ts";
+import { sharedBytes } from "../../domain/shared-bytes.ts";
 import {
   growSlices,
   NO_SLICE,
@@ -28,7 +29,7 @@ export function encodeSlicePages(
   const writes: PageContent[] = [];
   for (let start = from * CELLS_PER_PAGE; start < plan.sites.length; start += CELLS_PER_PAGE) {
     const count = Math.min(CELLS_PER_PAGE, plan.sites.length - start);
-    const bytes = new Uint8Array(HEADER_BYTES + count * (4 + plan.columns.length));
+    const bytes = sharedBytes(HEADER_BYTES + count * (4 + plan.columns.length));
     new Uint32Array(bytes.buffer, 0, 3).set([MAGIC, count, plan.columns.length]);
     const sites = new Uint32Array(bytes.buffer, HEADER_BYTES, count);
     sites.set(plan.sites.subarray(start, start + count));

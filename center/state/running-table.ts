@@ -12,8 +12,8 @@ import {
   createRunningPage,
   decodeRunningPage,
   DEVICES_PER_PAGE,
-  encodeRunningPage,
   RUNNING_FLAGS,
+  runningPageBytes,
   type RunningPage,
 } from "../../domain/running-page.ts";
 import type { PageId, PageWrite, Store } from "../../ports/store.ts";
@@ -164,7 +164,10 @@ export class RunningTable {
     }
   }
 
-  /** What is to be committed now; `all`: everything that was changed, however lately. */
+  /**
+   * What is to be committed now; `all`: everything that was changed, however lately. These pages
+   * must stay as they are until it is done.
+   */
   pendingWrites(options: { nowMs: number; all: boolean }): PageWrite[] {
     const { nowMs, all } = options;
     const writes: PageWrite[] = [];
@@ -178,7 +181,7 @@ export class RunningTable {
         owner: OWNER,
         number: held.page.number,
         expectedVersion: held.version,
-        bytes: encodeRunningPage(held.page),
+        bytes: runningPageBytes(held.page),
       });
     }
     return writes;

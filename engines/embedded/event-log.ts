@@ -97,7 +97,7 @@ export class EmbeddedEventLog implements EventLog, AsyncDisposable {
     }
     // Copied: the caller may reuse its buffer, and a view must not drag its whole buffer along.
     const copies = records.map(({ partition, bytes }) => {
-      return { partition, bytes: Uint8Array.from(bytes) };
+      return { partition, bytes: new Uint8Array(bytes) };
     });
     await this.#appends.append(copies, options.signal);
   }

@@ -3,6 +3,7 @@
  * The Store port over a store core, wherever that runs: checks limits and turns JSON into text and
  * back on the caller's side, so that a wrong argument fails in the caller's hands.
  */
+import { isShared } from "../../domain/shared-bytes.ts";
 import type { Clock } from "../../ports/clock.ts";
 import { MAX_LISTED_AUDIT_ENTRIES, MAX_LISTED_DEVICES } from "../../ports/store-limits.ts";
 import { MAX_LISTED_DOCUMENTS, MAX_LOADED_PAGES, MAX_NAMED } from "../../ports/store-limits.ts";
@@ -112,7 +113,7 @@ export class SqliteStore implements Store, AsyncDisposable {
     checkCommit(commit);
     const input = encodeCommit(commit, this.#clock.wallMs());
     const transfer = input.pages.flatMap(({ bytes }) =>
-      bytes === null ? [] : [bytes.buffer as ArrayBuffer],
+      bytes?.buffer instanceof ArrayBuffer ? [bytes.buffer] : [],
     );
     return await this.#calls.call("commit", input, { signal: options.signal, transfer });
   }
@@ -159,8 +160,8 @@ function encodeCommit(commit: Commit, atMs: number): CommitInput {
     }),
     // Copied: the caller may go on using its page, and a view must not drag its whole buffer along.
     pages: pages.map(({ kind, owner, number, expectedVersion, bytes }) => {
-      const copy = bytes === null ? null : Uint8Array.from(bytes);
-      return { kind, owner, number, expectedVersion, bytes: copy };
+      const own = bytes === null || isShared(bytes) ? bytes : new Uint8Array(bytes);
+      return { kind, owner, number, expectedVersion, bytes: own };
     }),
     audit: audit.map(({ tenant, actor, action, subject, reason, detail }) => {
       const text = encodeJson(detail, `detail of audit entry ${action} ${subject}`);

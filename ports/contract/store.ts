@@ -239,6 +239,20 @@ function pageTests(open: OpenStore): void {
     assert.deepEqual([...(stored?.bytes ?? [])], [2, 3]);
   });
 
+  test("bytes in shared memory are the caller's again when the commit is settled", async () => {
+    await using engine = await open();
+    const whole = new Uint8Array(new SharedArrayBuffer(200_000)).fill(7);
+    const page = { ...id, bytes: whole.subarray(3) };
+    await accept(engine.store, { pages: [{ ...page, expectedVersion: 0 }] });
+    whole[100_000] = 8;
+    const [first] = await engine.store.loadPages([id], { signal });
+    assert.equal(first?.bytes.length, 199_997);
+    assert(first.bytes.every((byte) => byte === 7));
+    await accept(engine.store, { pages: [{ ...page, expectedVersion: 1 }] });
+    const [second] = await engine.store.loadPages([id], { signal });
+    assert.deepEqual([second?.bytes[99_996], second?.bytes[99_997]], [7, 8]);
+  });
+
   test("a page is deleted on its version, and may be written anew from version 1", async () => {
     await using engine = await open();
     const bytes = Uint8Array.of(1);
