@@ -4,6 +4,7 @@
  * usual, nobody is offline and nobody fails. An estimate to review a plan by, not a promise.
  */
 import type { TransferTimes } from "./bandwidth.ts";
+import type { PlacedNames } from "./plan-places.ts";
 import type { PlanLimits, WaveRange } from "./rollout.ts";
 
 export interface ExpectedTimes {
@@ -13,13 +14,13 @@ export interface ExpectedTimes {
 }
 
 /**
- * `sites` by position, "" = none. `attemptMs`: from the offer to the end of the soak, without what
+ * `sites` by position. `attemptMs`: from the offer to the end of the soak, without what
  * caps of the bandwidth add (`transferOf`).
  */
 export function expectTimes(
   waves: readonly WaveRange[],
   limits: PlanLimits,
-  sites: readonly string[],
+  sites: PlacedNames,
   attemptMs: number,
   transferOf: (wave: WaveRange) => TransferTimes = () => ({ deviceMs: 0, placeMs: 0 }),
 ): ExpectedTimes[] {
@@ -49,13 +50,11 @@ export function expectTimes(
 }
 
 /** Devices of the wave in the site that has the most of them. */
-function largestSite(sites: readonly string[], { start, end }: WaveRange): number {
-  const counts = new Map<string, number>();
-  for (let position = start; position < end; position++) {
-    const site = sites[position] ?? "";
-    if (site !== "") counts.set(site, (counts.get(site) ?? 0) + 1);
-  }
-  let most = 0;
-  for (const count of counts.values()) most = Math.max(most, count);
-  return most;
+function largestSite({ names, byPosition }: PlacedNames, { start, end }: WaveRange): number {
+  const counts = new Uint32Array(names.length);
+  for (const site of byPosition.subarray(start, end)) counts[site] = (counts[site] ?? 0) + 1;
+  return counts.reduce(
+    (most, count, site) => (names[site] === "" ? most : Math.max(most, count)),
+    0,
+  );
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The time zones of a plan, frozen with it: by position, as an index; null without windows. */
+import { assert } from "./assert.ts";
 import type { DeviceFacts } from "./device.ts";
 import type { WaveRange } from "./rollout.ts";
 import { createZoneWindows, zoneOf, type WindowPolicy, type ZoneWindows } from "./zone-windows.ts";
@@ -24,12 +25,13 @@ export interface DeviceZone {
   readonly isAssumed: boolean;
 }
 
-/** `chosen`: of each device, in the order of the plan. */
-export function planZones(chosen: readonly DeviceZone[]): PlanZones {
+/** `chosen`: of each device, in the order of the plan, an index of `kinds`. */
+export function planZones(kinds: readonly DeviceZone[], chosen: Uint16Array): PlanZones {
   const indexes = new Map<string, number>();
   const zones: { name: string; deviceCount: number; assumedCount: number }[] = [];
   const byPosition = new Uint16Array(chosen.length);
-  chosen.forEach(({ name, isAssumed }, position) => {
+  chosen.forEach((kind, position) => {
+    const { name, isAssumed } = zoneIn(kinds, kind);
     let index = indexes.get(name);
     if (index === undefined) {
       index = zones.push({ name, deviceCount: 0, assumedCount: 0 }) - 1;
@@ -42,6 +44,12 @@ export function planZones(chosen: readonly DeviceZone[]): PlanZones {
     if (isAssumed) zone.assumedCount++;
   });
   return { zones, byPosition };
+}
+
+function zoneIn(kinds: readonly DeviceZone[], kind: number): DeviceZone {
+  const zone = kinds[kind];
+  assert(zone !== undefined, "a zone is one of those that were chosen");
+  return zone;
 }
 
 /** Of a device that joins: the index of its zone; −1 = the plan has windows, none in its zone. */

@@ -10,7 +10,11 @@ import type { DeviceFacts } from "./device.ts";
 import { expectTimes, type ExpectedTimes } from "./expected-times.ts";
 import { GroupOrder } from "./group-order.ts";
 import { alignWaves } from "./groups.ts";
-import { hash53 } from "./hash.ts";
+import { hasherOf } from "./hash.ts";
+import { orderByPlace } from "./hash-order.ts";
+import { NumberColumn } from "./number-column.ts";
+import { PackedTexts } from "./packed-texts.ts";
+import { NameColumn, PlacedIds, placedName, type PlacedNames } from "./plan-places.ts";
 import { planZones, type DeviceZone, type PlanZones } from "./plan-zones.ts";
 import { hasWindows, zoneOf } from "./zone-windows.ts";
 import type { PlanLimits, RolloutSpec, WaveRange } from "./rollout.ts";
@@ -49,10 +53,12 @@ export interface PlannedWave extends WaveRange, ExpectedTimes {
 export interface Plan {
   /** Ordinal by position. Waves are contiguous ranges of positions. */
   readonly ordinals: Uint32Array;
-  /** Device ids by position, for digests; not kept after planning. */
-  readonly deviceIds: readonly string[];
-  /** Sites by position, "" = none. */
-  readonly sites: readonly string[];
+  /** By position: the how manieth of those that were added, from 0; not kept after planning. */
+  readonly order: Uint32Array;
+  /** Device ids, for digests; not kept after planning. */
+  readonly deviceIds: PlacedIds;
+  /** Sites, "" = none. */
+  readonly sites: PlacedNames;
   /** By position: index of the release with which the device begins; 0 where there is one. */
   readonly targets: Uint16Array;
   /** 1: the device moves together with the one before it; empty where nobody does. */
@@ -111,53 +117,53 @@ export function planRollout(
 
 /**
  * A plan in the making: devices are added in order of ordinal, as an inventory is read, and only
- * what the plan needs of each is kept, in columns.
+ * what the plan needs of each is kept, in packed columns: of a million devices about 40 MB.
  */
 export class PlanDraft {
   private readonly intent: PlanIntent;
-  private readonly seed: string;
   private readonly excluded = new Map<ExclusionReason, { count: number; sample: string[] }>();
-  private readonly ordinals: number[] = [];
-  private readonly ids: string[] = [];
-  private readonly sites: string[] = [];
-  private readonly places: number[] = [];
+  private readonly ordinals = new NumberColumn(Uint32Array);
+  private readonly ids = new PackedTexts();
+  private readonly sites = new NameColumn();
+  private readonly places = new NumberColumn(Float64Array);
+  private readonly placeOf: (id: string) => number;
   /** With caps of the bandwidth: what each device fetches, and where. */
-  private readonly bytes: number[] = [];
-  private readonly regions: string[] = [];
+  private readonly bytes = new NumberColumn(Float64Array);
+  private readonly regions = new NameColumn();
   /** 1: critical, and those come last. */
-  private readonly last: number[] = [];
-  /** With windows: in whose time each device's begin. */
-  private readonly zones: DeviceZone[] = [];
-  private readonly zoneKinds = new Map<string, DeviceZone>();
+  private readonly last = new NumberColumn(Uint8Array);
+  /** With windows: in whose time each device's begin, as an index of `zoneKinds`. */
+  private readonly zones = new NumberColumn(Uint16Array);
+  private readonly zoneKinds: DeviceZone[] = [];
+  private readonly zoneIndexes = new Map<string, number>();
   /** Where the release has a floor: index of the release with which each begins. */
-  private readonly firsts: number[] = [];
+  private readonly firsts = new NumberColumn(Uint16Array);
   private readonly startCounter = new StartCounter(SAMPLE_SIZE);
   /** null: each is on its own. */
   private readonly groups: GroupOrder | null;
   private downloadBytes = 0;
-  /** The first text of each place: a million devices do not keep a million copies. */
-  private readonly placeNames = new Map<string, string>();
 
   constructor(intent: PlanIntent, seed: string) {
     this.intent = intent;
-    this.seed = seed;
+    this.placeOf = hasherOf(seed);
     const { together } = intent.spec;
-    this.groups = together === "" ? null : new GroupOrder(together, (text) => hash53(seed, text));
+    this.groups = together === "" ? null : new GroupOrder(together, this.placeOf);
   }
 
-  add(device: DeviceFacts): void {
+  /** False: the plan leaves it out. */
+  add(device: DeviceFacts): boolean {
     const { intent } = this;
-    if (!intent.selects(device)) return;
+    if (!intent.selects(device)) return false;
     const reason = exclusionOf(device, intent);
     if (reason !== null) {
       this.exclude(reason, device.id);
-      return;
+      return false;
     }
     const { ordinal, id, site } = device;
+    this.ids.set(this.ordinals.length, id);
     this.ordinals.push(ordinal);
-    this.ids.push(id);
-    this.sites.push(this.placeName(site));
-    this.places.push(hash53(this.seed, id));
+    this.sites.push(site);
+    this.places.push(this.placeOf(id));
     const last = device.critical && intent.spec.order === "critical-last" ? 1 : 0;
     this.last.push(last);
     this.groups?.add(device, last);
@@ -165,15 +171,10 @@ export class PlanDraft {
     this.downloadBytes += downloadBytes;
     if (hasBandwidth(intent.spec.bandwidth)) {
       this.bytes.push(downloadBytes);
-      this.regions.push(this.placeName(device.region));
+      this.regions.push(device.region);
     }
-    if (hasWindows(intent.spec.windows)) this.zones.push(this.zoneFor(device));
-  }
-
-  private placeName(name: string): string {
-    const known = this.placeNames.get(name);
-    if (known === undefined) this.placeNames.set(name, name);
-    return known ?? name;
+    if (hasWindows(intent.spec.windows)) this.zones.push(this.zoneIndexFor(device));
+    return true;
   }
 
   /** Answers what the device has to fetch on its way. */
@@ -189,14 +190,15 @@ export class PlanDraft {
     return bytes ?? downloadBytesOf?.(device) ?? release.downloadBytes;
   }
 
-  /** One object for all devices of a zone. */
-  private zoneFor(device: DeviceFacts): DeviceZone {
+  private zoneIndexFor(device: DeviceFacts): number {
     const zone = zoneOf(this.intent.spec.windows, device);
     const key = `${zone.name} ${String(zone.isAssumed)}`;
-    const known = this.zoneKinds.get(key);
-    if (known !== undefined) return known;
-    this.zoneKinds.set(key, zone);
-    return zone;
+    let index = this.zoneIndexes.get(key);
+    if (index === undefined) {
+      index = this.zoneKinds.push(zone) - 1;
+      this.zoneIndexes.set(key, index);
+    }
+    return index;
   }
 
   private exclude(reason: ExclusionReason, id: string): void {
@@ -206,28 +208,33 @@ export class PlanDraft {
     this.excluded.set(reason, entry);
   }
 
-  finish(isPlanted: (name: string) => boolean = () => false): Plan {
-    const { groups, intent, ids, last, ordinals, places, sites } = this;
-    const of = (column: readonly number[], index: number): number => column[index] ?? 0;
-    // Devices were added in order of ordinal, so the index breaks ties.
-    const order = Uint32Array.from(ids, (_, index) => index).sort(
-      (a, b) =>
-        (groups?.compare(a, b) ?? of(last, a) - of(last, b)) ||
-        of(places, a) - of(places, b) ||
-        a - b,
+  /** Devices were added in order of ordinal, so the index breaks ties. */
+  private orderOf(groups: GroupOrder | null): Uint32Array {
+    const { last, places } = this;
+    const byPlace = orderByPlace(
+      places.length,
+      (index) => places.at(index),
+      // The last of a group are with their group.
+      (index) => (groups === null ? last.at(index) : 0),
     );
+    return groups === null ? byPlace : byPlace.sort((a, b) => groups.compare(a, b));
+  }
+
+  finish(isPlanted: (name: string) => boolean = () => false): Plan {
+    const { groups, intent, last } = this;
+    const order = this.orderOf(groups);
     const isSameGroup = (index: number, position: number): number =>
       position > 0 && groups?.compare(order[position - 1] ?? 0, index) === 0 ? 1 : 0;
     const together = groups === null ? NOBODY : Uint8Array.from(order, isSameGroup);
     const total = order.length;
-    const border = order.findIndex((index) => groups?.isLast(index) ?? last[index] === 1);
-    const deviceIds = Array.from(order, (index) => ids[index] ?? "");
-    const placed = { deviceIds, sites: Array.from(order, (index) => sites[index] ?? "") };
+    const border = order.findIndex((index) => groups?.isLast(index) ?? last.at(index) === 1);
+    const deviceIds = new PlacedIds(this.ids, order);
+    const placed = { deviceIds, sites: this.sites.inOrder(order) };
     const limits = freezeLimits(intent.spec, total, isPlanted);
     const transfers: PlannedTransfers = {
-      bytesAt: (position) => of(this.bytes, order[position] ?? 0),
-      siteAt: (position) => placed.sites[position] ?? "",
-      regionAt: (position) => this.regions[order[position] ?? 0] ?? "",
+      bytesAt: (position) => this.bytes.at(order[position] ?? 0),
+      siteAt: (position) => placedName(placed.sites, position),
+      regionAt: (position) => this.regions.at(order[position] ?? 0),
     };
     const { starts } = this.startCounter;
     const stepCount = (intent.path?.chain.length ?? 1) - (starts[0]?.start ?? 0);
@@ -237,15 +244,14 @@ export class PlanDraft {
       border === -1 ? total : border,
       limits,
     );
-    const zones = Array.from(order, (index) => this.zones[index]).filter(
-      (zone) => zone !== undefined,
-    );
+    const hasZones = hasWindows(intent.spec.windows);
     return {
       ...placed,
-      zones: hasWindows(intent.spec.windows) ? planZones(zones) : null,
-      ordinals: order.map((index) => of(ordinals, index)),
+      order,
+      zones: hasZones ? planZones(this.zoneKinds, this.zones.inOrder(order)) : null,
+      ordinals: this.ordinals.inOrder(order),
       together,
-      targets: Uint16Array.from(order, (index) => of(this.firsts, index)),
+      targets: this.firsts.inOrder(order),
       starts,
       waves,
       exclusions: [...this.excluded].map(([reason, entry]) => ({

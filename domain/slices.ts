@@ -10,6 +10,7 @@
 import type { DeviceFacts } from "./device.ts";
 import { MusterError } from "./errors.ts";
 import { NO_PLACE } from "./place-loads.ts";
+import { NameColumn, type PlacedNames } from "./plan-places.ts";
 
 /** One more halves nobody's work, and each costs a byte a device and a look at each report. */
 export const MAX_SLICED_FACTS = 4;
@@ -161,24 +162,48 @@ export function slicePlan(
   devices: readonly DeviceFacts[],
   facts: readonly SliceFact[],
 ): SlicedPlan {
-  const { sites, siteCount } = siteIndexes(devices);
-  const slices: Slice[] = [];
-  const columns: Uint8Array[] = [];
-  const perFact = Math.floor(MAX_SLICES / Math.max(facts.length, 1));
-  for (const fact of facts) {
-    const names = devices.map((device) => nameIn(fact, device));
-    const kept = frequent(names, perFact, restOf(fact));
-    // All alike: the slice would be the plan, and cost its tests a share for nothing.
-    if (kept.size < 2) continue;
-    const column = Uint8Array.from(
-      names,
-      (name) => slices.length + (kept.get(name) ?? kept.size - 1),
-    );
-    slices.push(...countSlices([...kept.keys()], column, slices.length, sites));
-    columns.push(column);
+  const draft = new SliceDraft(facts);
+  for (const device of devices) draft.add(device);
+  return draft.finish(Uint32Array.from(devices, (_, index) => index));
+}
+
+/** In the making: of each device that is added only its site and its facts are kept, as indexes. */
+export class SliceDraft {
+  private readonly facts: readonly { readonly fact: SliceFact; readonly names: NameColumn }[];
+  /** Region and site; "" = none. */
+  private readonly places = new NameColumn();
+
+  constructor(facts: readonly SliceFact[]) {
+    this.facts = facts.map((fact) => ({ fact, names: new NameColumn() }));
   }
-  if (slices.length === 0 && siteCount < 2) return UNSLICED;
-  return { slices, columns, sites, siteCount };
+
+  add(device: DeviceFacts): void {
+    this.places.push(device.site === "" ? "" : `${device.region}\n${device.site}`);
+    for (const { fact, names } of this.facts) names.push(nameIn(fact, device));
+  }
+
+  /** `order`: by position, the how manieth of those that were added. */
+  finish(order: Uint32Array): SlicedPlan {
+    const { sites, siteCount } = siteIndexes(this.places.inOrder(order));
+    const slices: Slice[] = [];
+    const columns: Uint8Array[] = [];
+    const perFact = Math.floor(MAX_SLICES / Math.max(this.facts.length, 1));
+    for (const { fact, names } of this.facts) {
+      const placed = names.inOrder(order);
+      const kept = frequent(placed, perFact, restOf(fact));
+      // All alike: the slice would be the plan, and cost its tests a share for nothing.
+      if (kept.size < 2) continue;
+      const sliceOf = Uint8Array.from(
+        placed.names,
+        (name) => slices.length + (kept.get(name) ?? kept.size - 1),
+      );
+      const column = Uint8Array.from(placed.byPosition, (name) => sliceOf[name] ?? NO_SLICE);
+      slices.push(...countSlices([...kept.keys()], column, slices.length, sites));
+      columns.push(column);
+    }
+    if (slices.length === 0 && siteCount < 2) return UNSLICED;
+    return { slices, columns, sites, siteCount };
+  }
 }
 
 /** By column of the plan: the slice of a device that joins; NO_SLICE where it has none of it. */
@@ -209,10 +234,16 @@ function nameIn(fact: SliceFact, device: DeviceFacts): string {
 }
 
 /** The most frequent names, each with its index; when there are more, `rest` is the last. */
-function frequent(names: readonly string[], limit: number, rest: string): Map<string, number> {
-  const counts = new Map<string, number>();
-  for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1);
-  const ordered = [...counts].sort(([a, x], [b, y]) => y - x || (a < b ? -1 : 1));
+function frequent(
+  { names, byPosition }: PlacedNames,
+  limit: number,
+  rest: string,
+): Map<string, number> {
+  const counts = new Uint32Array(names.length);
+  for (const name of byPosition) counts[name] = (counts[name] ?? 0) + 1;
+  const ordered = names
+    .map((name, index) => [name, counts[index] ?? 0] as const)
+    .sort(([a, x], [b, y]) => y - x || (a < b ? -1 : 1));
   const kept = ordered.length <= limit ? ordered : ordered.slice(0, limit - 1);
   const indexes = new Map(kept.map(([name], index) => [name, index]));
   if (ordered.length > limit) indexes.set(rest, kept.length);
@@ -238,15 +269,20 @@ function countSlices(
   }));
 }
 
-function siteIndexes(devices: readonly DeviceFacts[]): { sites: Uint32Array; siteCount: number } {
-  const known = new Map<string, number>();
+/** Numbered in the order of their first positions; a device without a site is one of its own. */
+function siteIndexes({ names, byPosition }: PlacedNames): {
+  sites: Uint32Array;
+  siteCount: number;
+} {
+  /** By index of the name, plus 1; 0 = not met yet. */
+  const known = new Uint32Array(names.length);
   let siteCount = 0;
-  const sites = Uint32Array.from(devices, ({ region, site }) => {
-    if (site === "") return siteCount++;
-    const key = `${region}\n${site}`;
-    const index = known.get(key) ?? siteCount++;
-    known.set(key, index);
-    return index;
+  const sites = byPosition.map((name) => {
+    if (names[name] === "") return siteCount++;
+    const met = known[name] ?? 0;
+    if (met > 0) return met - 1;
+    known[name] = siteCount + 1;
+    return siteCount++;
   });
   return { sites, siteCount };
 }

@@ -33,7 +33,7 @@ export function findConflicts(
       const isAtWork = state === ATTEMPT.offered || isUnderWay(state);
       if (isSameSlot ? isTerminal(state) : !isAtWork) return;
       deviceCount++;
-      if (sample.length < SAMPLE_SIZE) sample.push(plan.deviceIds[index] ?? "");
+      if (sample.length < SAMPLE_SIZE) sample.push(plan.deviceIds.at(index));
     });
     if (deviceCount === 0) continue;
     const winner = !isSameSlot ? "either" : winsOver(own, other) ? "this" : "other";

@@ -9,7 +9,7 @@ import { parseSelector } from "../../domain/selector/parser.ts";
 import type { DeviceFacts } from "../../domain/device.ts";
 import { hasBandwidth } from "../../domain/bandwidth.ts";
 import { MusterError } from "../../domain/errors.ts";
-import { siteKey } from "../../domain/place-loads.ts";
+import { NO_PLACE, siteKey } from "../../domain/place-loads.ts";
 import { PlanDraft, type Plan } from "../../domain/planner.ts";
 import { SLOT_NAMES } from "../../domain/running-page.ts";
 import type { SlicedPlan } from "../../domain/slices.ts";
@@ -27,7 +27,7 @@ import type { OpenRollout } from "./open-rollout.ts";
 import { findConflicts } from "./plan-conflicts.ts";
 import { countKept, readPredecessors } from "./plan-order.ts";
 import { encodePlanPages, markTogether, type PlanColumns } from "./plan-pages.ts";
-import { SlicedInventory, sliceNewPlan } from "./plan-slices.ts";
+import { sliceDraftOf } from "./plan-slices.ts";
 import { findSubject, type PlannedSubject } from "./planned-subject.ts";
 import { plannedPath } from "./running-version.ts";
 import { rolloutKey, toJson, type PlanRecord, type RolloutRecord } from "./rollout-record.ts";
@@ -75,7 +75,8 @@ export async function draftPlan(
   const plannedAtMs = options.clock.wallMs();
   const frozen = freeze(record, subject, plan, { sliced, conflicts, waits, seed, plannedAtMs });
   const { ordinals } = plan;
-  const sites = Uint32Array.from(plan.sites, (site) => siteKey(record.tenant, site));
+  const siteKeys = plan.sites.names.map((site) => siteKey(record.tenant, site));
+  const sites = plan.sites.byPosition.map((site) => siteKeys[site] ?? NO_PLACE);
   const zones = plan.zones?.byPosition ?? null;
   const targets = markTogether(plan.targets, plan.together);
   return { frozen, columns: { ordinals, sites, targets, zones }, sliced };
@@ -202,8 +203,7 @@ async function askPlanner(
     },
     seed,
   );
-  const names = record.spec.gate.slices;
-  const inventory = new SlicedInventory(names);
+  const slices = sliceDraftOf(options, record.spec.gate.slices, subject.slot);
   for (let afterOrdinal = 0; ;) {
     const page = await options.store.listDevices({
       tenant: record.tenant,
@@ -211,16 +211,12 @@ async function askPlanner(
       limit: INVENTORY_PAGE,
       signal,
     });
-    for (const device of page.map(factsOf)) {
-      if (!selects(device)) continue;
-      draft.add(device);
-      inventory.add(device);
-    }
+    for (const device of page.map(factsOf)) if (draft.add(device)) slices.add(device);
     afterOrdinal = page.at(-1)?.ordinal ?? afterOrdinal;
     if (page.length < INVENTORY_PAGE) break;
   }
   const plan = draft.finish();
-  return { plan, sliced: sliceNewPlan(options, names, subject.slot, plan.ordinals, inventory) };
+  return { plan, sliced: slices.finish(plan.order) };
 }
 
 /** Bytes to fetch by the digest of what a device runs. */
@@ -258,7 +254,7 @@ function freeze(
       end: wave.end,
       startMs: wave.startMs,
       endMs: wave.endMs,
-      devicesDigest: devicesDigest(plan.deviceIds.slice(wave.start, wave.end)),
+      devicesDigest: devicesDigest(plan.deviceIds, wave.start, wave.end),
       sample: wave.sample,
     })),
     exclusions: plan.exclusions,

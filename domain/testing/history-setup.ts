@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The fleet and the rollout of a random history, drawn from its seed. */
 import { siteKey } from "../place-loads.ts";
+import { placedName } from "../plan-places.ts";
 import { planRollout } from "../planner.ts";
 import type { GatePolicy, RolloutSpec } from "../rollout.ts";
 import { sliceFact, slicePlan } from "../slices.ts";
@@ -208,7 +209,7 @@ export function makeRollout(
     limits: plan.limits,
     devices: [...plan.ordinals],
     targets: members.map(() => draft.release),
-    sites: plan.sites.map((site) => siteKey("default", site)),
+    sites: members.map((_, position) => siteKey("default", placedName(plan.sites, position))),
     zones: [...(plan.zones?.byPosition ?? [])].map((zone) => plan.zones?.zones[zone]?.name ?? ""),
     parent: null,
     offerLifetimeMs: OFFER_LIFETIME_MS,
