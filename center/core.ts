@@ -4,12 +4,13 @@ import type { Clock } from "../ports/clock.ts";
 import type { EventLog } from "../ports/event-log.ts";
 import type { Fence, Store } from "../ports/store.ts";
 import { faultPoint, isPlanted } from "../runtime/faults.ts";
+import { Turns } from "../runtime/turns.ts";
 import { DEFAULT_HEARTBEAT_MS, DEFAULT_MISSES, type CenterBase } from "./base.ts";
 import { DeviceChanges } from "./devices/device-changes.ts";
 import { areCertificatesRevoked } from "./identity/issued-certificates.ts";
 import { GatewayRegistry } from "./link/gateway-registry.ts";
 import { LinkHub } from "./link/link-hub.ts";
-import { SessionDesk } from "./link/session-desk.ts";
+import { SessionDesk, type SessionDeskOptions } from "./link/session-desk.ts";
 import { createCenterMetrics, type CenterMetrics } from "./metrics.ts";
 import { ReleaseIndex } from "./releases/release-index.ts";
 import { createAnalysisClient } from "./rollouts/analysis-client.ts";
@@ -43,6 +44,11 @@ export interface CenterCore {
 
 /** Fences of one start of the center lie above those of every earlier one. */
 const FENCES_PER_START: number = 2 ** 32;
+/**
+ * Batches of 1,000 devices that are read at once: one by the Store, one in hand. After a restart
+ * every gateway comes with some, and all together would fill the heap with texts.
+ */
+const DEVICE_READERS = 2;
 const DEFAULT_LEASE_MS = 30_000;
 const DEFAULT_OFFER_MS = 60_000;
 
@@ -213,16 +219,15 @@ function lookupIn(releases: ReleaseIndex): ReleaseByDigest {
 
 function openSessions(
   base: CenterBase,
-  parts: { fleet: FleetTable; hub: LinkHub; inbox: LoopInbox; names: DeviceNames },
+  parts: Pick<SessionDeskOptions, "fleet" | "hub" | "names"> & { inbox: LoopInbox },
 ): SessionDesk {
   const { store, clock } = base;
-  const { fleet, hub, inbox, names } = parts;
+  const { inbox, ...desk } = parts;
   return new SessionDesk({
+    ...desk,
+    turns: new Turns(DEVICE_READERS),
     store,
     clock,
-    fleet,
-    hub,
-    names,
     onChange: () => inbox.wake(),
     areRevoked: (announced, signal) => {
       const certificates = announced.map(({ tenant, id, serial }) => ({

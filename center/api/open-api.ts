@@ -153,7 +153,7 @@ export function linkMethods(base: CenterBase, core: CenterCore): ServiceImpl<typ
     artifacts,
     faultPoint,
     isPlanted,
-    hellos: new HelloKeeper({ store, logger, changes: core.changes }),
+    hellos: new HelloKeeper({ store, logger, changes: core.changes, turns: core.sessions.turns }),
     stopEpochs: () => stopEpochsOf(core),
     bandwidths: () => bandwidthsOf(core),
     trustFiles: () => identity.trust.files(),

@@ -7,6 +7,7 @@ import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
 import type { DeviceWrite, Store, StoredDevice } from "../../ports/store.ts";
 import type { Logger } from "../../ports/logger.ts";
+import type { Turns } from "../../runtime/turns.ts";
 import type { DeviceChanges } from "./device-changes.ts";
 import { deviceJson, readDevice } from "./device-record.ts";
 
@@ -22,15 +23,22 @@ export class HelloKeeper {
   private readonly store: Store;
   private readonly logger: Logger;
   private readonly changes: DeviceChanges;
+  private readonly turns: Turns;
 
-  constructor(options: { store: Store; logger: Logger; changes: DeviceChanges }) {
+  /** `turns`: of those who read many devices at once. */
+  constructor(options: { store: Store; logger: Logger; changes: DeviceChanges; turns: Turns }) {
+    this.turns = options.turns;
     this.store = options.store;
     this.logger = options.logger;
     this.changes = options.changes;
   }
 
   /** `items`: at most 1,000, of one batch. One that changed meanwhile waits for its next hello. */
-  async keep(items: readonly HelloFacts[], signal: AbortSignal): Promise<void> {
+  keep(items: readonly HelloFacts[], signal: AbortSignal): Promise<void> {
+    return this.turns.take(() => this.keepChanged(items, signal));
+  }
+
+  private async keepChanged(items: readonly HelloFacts[], signal: AbortSignal): Promise<void> {
     const ordinals = items.map(({ ordinal }) => ordinal);
     const devices = await this.store.getDevicesByOrdinal(ordinals, { signal });
     const writes = devices.flatMap((device, index) => {

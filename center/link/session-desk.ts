@@ -20,6 +20,7 @@ import { NO_PLACE, siteKey } from "../../domain/place-loads.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Store } from "../../ports/store.ts";
 import { readDevice } from "../devices/device-record.ts";
+import type { Turns } from "../../runtime/turns.ts";
 import type { DeviceNames } from "../state/device-names.ts";
 import type { FleetTable } from "../state/fleet-table.ts";
 import type { LinkHub } from "./link-hub.ts";
@@ -46,28 +47,31 @@ export interface SessionDeskOptions {
   readonly names: DeviceNames;
   readonly hub: LinkHub;
   readonly areRevoked: RevocationCheck;
+  /** Of those who read many devices at once. */
+  readonly turns: Turns;
   /** Something that rollouts wait for may have changed. */
   readonly onChange: () => void;
 }
 
 export class SessionDesk {
+  /** Of those who read many devices at once. */
+  readonly turns: Turns;
   private readonly options: SessionDeskOptions;
   private readonly snapshots = new WeakMap<LinkStream, Set<number>>();
 
   constructor(options: SessionDeskOptions) {
+    this.turns = options.turns;
     this.options = options;
   }
 
   async open(stream: LinkStream, batch: SessionOpenBatch, signal: AbortSignal): Promise<void> {
     if (batch.snapshotBegin) this.snapshots.set(stream, new Set());
-    const judged = await this.judge(
-      batch.localIds.map((_, index) => ({
-        tenant: batch.tenants[index] ?? "",
-        id: batch.devices[index] ?? "",
-        serial: batch.certificateSerials[index] ?? "",
-      })),
-      signal,
-    );
+    const announced = batch.localIds.map((_, index) => ({
+      tenant: batch.tenants[index] ?? "",
+      id: batch.devices[index] ?? "",
+      serial: batch.certificateSerials[index] ?? "",
+    }));
+    const judged = await this.turns.take(() => this.judge(announced, signal));
     const outdone = create(SessionRevokeSchema, { reason: SessionRevokeReason.TAKEN_OVER });
     const fences = judged.map(({ ordinal }, index) => {
       if (ordinal === 0) return 0n;

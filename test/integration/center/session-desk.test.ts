@@ -6,6 +6,7 @@ import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { deviceJson } from "../../../center/devices/device-record.ts";
 import { LinkHub } from "../../../center/link/link-hub.ts";
 import { LinkStream } from "../../../center/link/link-stream.ts";
+import { Turns } from "../../../runtime/turns.ts";
 import { SessionDesk } from "../../../center/link/session-desk.ts";
 import { DeviceNames } from "../../../center/state/device-names.ts";
 import { FleetTable } from "../../../center/state/fleet-table.ts";
@@ -35,6 +36,7 @@ class Bench implements AsyncDisposable {
     firstFence: 100,
   });
   readonly desk = new SessionDesk({
+    turns: new Turns(1),
     store: this.store,
     clock: this.clock,
     fleet: this.fleet,
