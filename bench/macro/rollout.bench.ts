@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * `npm run bench rollout [-- --quick | --devices N … | --kill | --profile FOLDER]`: one rollout to
- * 10,000, 100,000 and 1,000,000 devices, from `start` to all succeeded, through the real center:
- * `muster center` with its Store and EventLog, real gateway streams, three reports a device.
+ * `npm run bench rollout [-- --quick | --devices N … | --kill | --profile FOLDER | --from-source]`:
+ * one rollout to 10,000, 100,000 and 1,000,000 devices, from `start` to all succeeded, through the
+ * real center: `muster center` as it is published, with its Store and EventLog, real gateway
+ * streams, three reports a device.
  *
  * Compared, in the same run, with bare SQLite that updates one row a report in perfect key order.
  */
@@ -13,8 +14,9 @@ import { SeededRandom } from "../../simulator/swarm/seeded-random.ts";
 import { printFigure, type BenchFigure } from "../bench-line.ts";
 import { quantile } from "./rollout/asker.ts";
 import { readOptions, type BenchOptions } from "./rollout/bench-options.ts";
+import { installBuilt } from "./rollout/installed.ts";
 import { measurePages, measureRows, type Pace } from "./rollout/floor.ts";
-import { runRollout, type RunResult } from "./rollout/run.ts";
+import { runRollout, type RunOptions, type RunResult } from "./rollout/run.ts";
 
 const FLOOR = "bare SQLite, one row a report, in key order";
 const PREVIOUS_SIZE = "a tenth of the devices";
@@ -22,7 +24,20 @@ const PREVIOUS_SIZE = "a tenth of the devices";
 const options = readOptions(process.argv.slice(2));
 await main(options);
 
-async function main({ sizes, ...rest }: BenchOptions): Promise<void> {
+async function main({ sizes, fromSource, ...rest }: BenchOptions): Promise<void> {
+  const installed = await mkdtemp(join(tmpdir(), "muster-installed-"));
+  try {
+    const launcher = fromSource ? "" : await installBuilt(installed);
+    await measureAll(sizes, { ...rest, launcher });
+  } finally {
+    await rm(installed, { recursive: true, force: true });
+  }
+}
+
+async function measureAll(
+  sizes: readonly number[],
+  rest: Pick<RunOptions, "kill" | "profile" | "launcher">,
+): Promise<void> {
   let smaller: { deviceCount: number; seconds: number } | null = null;
   for (const deviceCount of sizes) {
     const folder = await mkdtemp(join(tmpdir(), "muster-bench-"));

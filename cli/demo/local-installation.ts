@@ -19,6 +19,8 @@ export interface LocalInstallationOptions {
   readonly leaseLifetime?: string;
   /** Further options of each gateway, as `{ "insecure-coap-port": 0 }`. */
   readonly gatewayFlags?: { readonly [name: string]: string | number };
+  /** The command `muster` by which roles are started; default: the one beside this program. */
+  readonly launcher?: string;
   /** Least level that roles log. Default `info`. */
   readonly logLevel?: string;
 }
@@ -190,9 +192,10 @@ export class LocalInstallation implements AsyncDisposable {
     environment: Environment = {},
     before: ReadyFacts = {},
   ): RoleProcess {
-    const { shell, logLevel = "info" } = this.options;
+    const { shell, logLevel = "info", launcher } = this.options;
     return new RoleProcess({
       name,
+      ...(launcher === undefined ? {} : { launcher }),
       args: [...args, "--log-level", logLevel],
       fileBase: this.at(base),
       environment,

@@ -20,6 +20,8 @@ export interface RoleProcessOptions {
   readonly args: readonly string[];
   /** Files `{fileBase}.ready.json` and `{fileBase}.log` belong to it. */
   readonly fileBase: string;
+  /** The command `muster`; default: the one beside this program. */
+  readonly launcher?: string;
   readonly environment?: { readonly [name: string]: string | undefined };
   /** Of the process that it replaces, at the same addresses: true until its own are known. */
   readonly before?: ReadyFacts;
@@ -31,10 +33,10 @@ const POLL_MS = 25;
 /** A role drains for 15 s at most. */
 const STOP_TIMEOUT_MS = 20_000;
 
-/** The program that runs now: cli/main.ts in a clone, cli/main.js in the package. */
-function mainFile(): string {
-  const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
-  return fileURLToPath(new URL(`../main.${extension}`, import.meta.url));
+/** The command `muster`; this file lies in cli/demo of a clone, in dist/cli/demo of a package. */
+function launcherFile(): string {
+  const root = import.meta.url.endsWith(".ts") ? "../.." : "../../..";
+  return fileURLToPath(new URL(`${root}/bin/muster.js`, import.meta.url));
 }
 
 export class RoleProcess implements AsyncDisposable {
@@ -51,12 +53,12 @@ export class RoleProcess implements AsyncDisposable {
 
   /** Starts it and waits until it does its work. Throws `unavailable` with its log's last line. */
   async start(signal: AbortSignal): Promise<ReadyFacts> {
-    const { args, fileBase, environment, clock } = this.options;
+    const { args, fileBase, environment, clock, launcher = launcherFile() } = this.options;
     const readyFile = `${fileBase}.ready.json`;
     await rm(readyFile, { force: true });
     const child = spawn(
       process.execPath,
-      [mainFile(), ...args, "--ready-file", readyFile, "--log-file", `${fileBase}.log`],
+      [launcher, ...args, "--ready-file", readyFile, "--log-file", `${fileBase}.log`],
       { stdio: ["ignore", "ignore", "pipe"], env: { ...process.env, ...environment } },
     );
     this.child = child;

@@ -8,7 +8,7 @@ import { promisify } from "node:util";
 const BENCH = "bench/macro/rollout.bench.ts";
 
 test("a rollout to 6,000 devices, its center killed once, is measured", async ({ signal }) => {
-  const args = [BENCH, "--devices", "6000", "--kill"];
+  const args = [BENCH, "--devices", "6000", "--kill", "--from-source"];
   const { stdout } = await promisify(execFile)(process.execPath, args, { signal });
   const figures = stdout
     .trim()

@@ -27,6 +27,7 @@ const program = `
     setInterval(() => {}, 1000);
   }
   console.log(process.env.RUNTIME ?? "here", process.argv[1].endsWith("main.js"), word);
+  if (word === "center") console.log(process.execArgv.at(-1), value);
   if (word === "exit") process.exit(Number(value));
   if (word === "end") process.kill(process.pid, value);
 `;
@@ -132,6 +133,20 @@ describe("muster starts", { skip: process.platform === "win32" && "POSIX scripts
       }
       assert.deepEqual(await exit, [3, null]);
       assert.equal(stdout, "pinned true wait\ndrained\n");
+    });
+  }
+
+  for (const [name, pinned, preload] of [
+    ["by the pinned version", current, undefined],
+    ["by another one", "1.2.3", undefined],
+    ["by one that cannot replace itself", "1.2.3", withoutExecve],
+  ] as const) {
+    test(`a center with the flags that it wants, when the command is run ${name}`, async () => {
+      const launcher = install({ pinned, hasRuntime: true, hasProgram: true });
+      const { stdout } = await run(launcher, preload, ["center", "--data"]);
+      const [who = "", flag = ""] = stdout.split("\n");
+      assert.match(who, /true center$/);
+      assert.match(flag, /^--max-semi-space-size=\d --data$/);
     });
   }
 

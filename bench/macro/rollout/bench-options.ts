@@ -9,6 +9,8 @@ export interface BenchOptions {
   readonly sizes: readonly number[];
   /** Kill the center once, at a random moment of each run, and start it again. */
   readonly kill: boolean;
+  /** The center runs from source, and nothing is built. */
+  readonly fromSource: boolean;
   /** Write a CPU profile of the center into this folder; "" = none. */
   readonly profile: string;
 }
@@ -23,12 +25,14 @@ export function readOptions(args: readonly string[]): BenchOptions {
       quick: { type: "boolean", default: false },
       devices: { type: "string", multiple: true, default: [] },
       kill: { type: "boolean", default: false },
+      "from-source": { type: "boolean", default: false },
       profile: { type: "string", default: "" },
     },
   });
   const asked = values.devices.map(Number);
   const sizes = asked.length > 0 ? asked : values.quick ? QUICK : FULL;
-  return { sizes, kill: values.kill, profile: values.profile };
+  const { kill, profile } = values;
+  return { sizes, kill, fromSource: values["from-source"], profile };
 }
 
 export const TENANT = "default";

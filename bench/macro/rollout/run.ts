@@ -26,6 +26,8 @@ export interface RunOptions {
   readonly folder: string;
   readonly deviceCount: number;
   readonly kill: boolean;
+  /** The command `muster`; "" = this clone's, from source. */
+  readonly launcher: string;
   /** Folder for CPU profiles of the center; "" = none. */
   readonly profile: string;
   /** Says how far it is. */
@@ -79,7 +81,9 @@ export async function runRollout(options: RunOptions): Promise<RunResult> {
     random: systemRandom,
     interrupt: { signal: ending.signal, drain: () => undefined },
   };
-  const installation = new LocalInstallation({ folder, shell, heartbeat: "5s" });
+  const { launcher } = options;
+  const command = launcher === "" ? {} : { launcher };
+  const installation = new LocalInstallation({ folder, shell, heartbeat: "5s", ...command });
   stack.use(installation);
   const flags = `--cpu-prof --cpu-prof-dir=${options.profile}`;
   const environment = options.profile === "" ? {} : { NODE_OPTIONS: flags };
