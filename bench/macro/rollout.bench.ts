@@ -44,10 +44,11 @@ async function measureAll(
     try {
       const load = loadavg()[0] ?? 0;
       const floor = measureRows(folder, deviceCount);
-      const random = new SeededRandom({ seed: "bench", name: "pages" });
-      const pages = await measurePages(folder, deviceCount, () => random.next());
       const say = (text: string): void => console.error(text);
       const result = await runRollout({ ...rest, folder, deviceCount, say });
+      const random = new SeededRandom({ seed: "bench", name: "pages" });
+      const batchReports = reportsACycle(result);
+      const pages = await measurePages(folder, deviceCount, batchReports, () => random.next());
       for (const figure of figuresOf(deviceCount, result, floor, pages)) print(figure);
       print({ metric: "load average before", value: load, unit: "processes", deviceCount });
       if (smaller !== null && deviceCount === smaller.deviceCount * 10) {
@@ -61,6 +62,12 @@ async function measureAll(
       await rm(folder, { recursive: true, force: true });
     }
   }
+}
+
+/** Of a center that was killed, since then. */
+function reportsACycle({ reportCount, cycleCount, kill }: RunResult): number {
+  const count = reportCount - (kill?.reportCount ?? 0);
+  return Math.max(1, Math.round(count / Math.max(1, cycleCount)));
 }
 
 type Figure = Omit<BenchFigure, "bench" | "case"> & { readonly deviceCount: number };
@@ -95,6 +102,7 @@ function figuresOf(
       metric: "reports a CPU second, Store alone",
       ...beside(pages.perCpuSecond, floor.perCpuSecond),
     },
+    { metric: "reports a cycle", value: reportsACycle(result), unit: "reports" },
     { metric: "floor", value: Math.round(floor.perSecond), unit: "1/s" },
     { metric: "floor, a CPU second", value: Math.round(floor.perCpuSecond), unit: "1/s" },
     { metric: "center CPU", value: result.cpuSeconds, unit: "s" },

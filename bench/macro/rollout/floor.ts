@@ -8,9 +8,9 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import {
+  attemptPageBytes,
   CELLS_PER_PAGE,
   createAttemptPage,
-  encodeAttemptPage,
 } from "../../../domain/attempt-page.ts";
 import { stepAttempt, type ReportedPhase } from "../../../domain/attempt-step.ts";
 import { openSqliteStore } from "../../../engines/sqlite/worker-store.ts";
@@ -18,7 +18,7 @@ import { SILENT_LOGGER } from "../../../ports/logger.ts";
 import { systemClock } from "../../../runtime/system-clock.ts";
 import { MAX_IN_FLIGHT } from "./bench-options.ts";
 
-const BATCH_REPORTS = 10_000;
+const ROWS_A_TRANSACTION = 10_000;
 const REPORTS_PER_DEVICE = 3;
 const PHASES: readonly ReportedPhase[] = ["accepted", "downloaded", "installed"];
 
@@ -73,17 +73,22 @@ function startPace(): (reportCount: number) => Pace {
 }
 
 function inTransactions(database: DatabaseSync, count: number, work: (n: number) => void): void {
-  for (let first = 0; first < count; first += BATCH_REPORTS) {
+  for (let first = 0; first < count; first += ROWS_A_TRANSACTION) {
     database.exec("BEGIN IMMEDIATE");
-    for (let n = first; n < Math.min(count, first + BATCH_REPORTS); n++) work(n);
+    for (let n = first; n < Math.min(count, first + ROWS_A_TRANSACTION); n++) work(n);
     database.exec("COMMIT");
   }
 }
 
-/** Pace of the Store alone, in its thread: pages merged and swapped by version. */
+/**
+ * Pace of the Store alone, in its thread: pages merged and swapped by version, as the rollout loop
+ * does. It merges what has come while the commit before was made durable, so `batchReports` is what
+ * the center of this run took in a cycle.
+ */
 export async function measurePages(
   folder: string,
   deviceCount: number,
+  batchReports: number,
   random: () => number,
 ): Promise<Pace> {
   const { signal } = new AbortController();
@@ -105,10 +110,9 @@ export async function measurePages(
   }
   const order = randomReports(deviceCount, random);
   const pace = startPace();
-  let commit: Promise<unknown> = Promise.resolve();
-  for (let first = 0; first < order.length; first += BATCH_REPORTS) {
+  for (let first = 0; first < order.length; first += batchReports) {
     const dirty = new Set<number>();
-    for (const report of order.subarray(first, first + BATCH_REPORTS)) {
+    for (const report of order.subarray(first, first + batchReports)) {
       const position = Math.floor(report / REPORTS_PER_DEVICE);
       const sequence = (report % REPORTS_PER_DEVICE) + 1;
       const number = Math.floor(position / CELLS_PER_PAGE);
@@ -122,22 +126,21 @@ export async function measurePages(
       );
       dirty.add(number);
     }
-    await commit; // the merge of the next batch goes on while this one is made durable
-    commit = store.commit(
+    const result = await store.commit(
       {
         pages: Array.from(dirty, (number) => {
           const page = pages[number];
           assert(page !== undefined);
           const expectedVersion = versions[number] ?? 0;
           versions[number] = expectedVersion + 1;
-          const bytes = encodeAttemptPage(page);
+          const bytes = attemptPageBytes(page);
           return { kind: "attempt" as const, owner: "1", number, expectedVersion, bytes };
         }),
       },
       { signal },
     );
+    assert(result.ok, "nobody else writes these pages");
   }
-  await commit;
   return pace(deviceCount * REPORTS_PER_DEVICE);
 }
 

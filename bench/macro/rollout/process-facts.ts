@@ -35,6 +35,12 @@ export async function readProcessFacts(pid: number): Promise<ProcessFacts> {
   };
 }
 
+/** A metric of a role by its name in `/metrics`; 0 = it is not there. */
+export async function readMetric(adminPort: number, name: string): Promise<number> {
+  const text = await (await fetch(`http://127.0.0.1:${adminPort}/metrics`)).text();
+  return Number(new RegExp(`^${name} (\\S+)$`, "m").exec(text)?.[1] ?? 0);
+}
+
 /** Forgets the peak of the resident set so far; false where the kernel does not let us. */
 export async function resetPeak(pid: number): Promise<boolean> {
   return writeFile(`/proc/${pid}/clear_refs`, "5").then(

@@ -20,7 +20,13 @@ import { startAsking, type AnswerTimes } from "./asker.ts";
 import { DEVICES_PER_GATEWAY, ROLLOUT_SPEC } from "./bench-options.ts";
 import { writeFleet } from "./fleet-store.ts";
 import { PretendGateway } from "./pretend-gateway.ts";
-import { databaseBytes, readProcessFacts, resetPeak, type ProcessFacts } from "./process-facts.ts";
+import {
+  databaseBytes,
+  readMetric,
+  readProcessFacts,
+  resetPeak,
+  type ProcessFacts,
+} from "./process-facts.ts";
 
 export interface RunOptions {
   readonly folder: string;
@@ -40,6 +46,8 @@ export interface RunResult {
   /** From `start` to all succeeded. */
   readonly seconds: number;
   readonly reportCount: number;
+  /** Of the center's rollout loop, until the end; of one that was killed, since its start. */
+  readonly cycleCount: number;
   /** Of the center at the end; its peak is that of the whole run. */
   readonly facts: ProcessFacts;
   /** Of the center, a few times a second while the rollout runs. */
@@ -120,6 +128,9 @@ async function measure(
   const asker = startAsking({ server, token: token ?? "", rollout: NAME, devices: deviceCount });
   await resetPeak(pid());
   const before = await readProcessFacts(pid());
+  const cycles = (): Promise<number> =>
+    readMetric(installation.center.port("adminPort"), "muster_center_loop_cycle_seconds_count");
+  const cyclesBefore = await cycles();
   const ownBefore = process.cpuUsage();
   const startedAtMs = performance.now();
   await session.client.startRollout({ name: NAME });
@@ -135,9 +146,11 @@ async function measure(
   const facts = await readProcessFacts(pid());
   const answers = await asker.stop();
   checkCounts(rollout, deviceCount);
+  const cycleCount = (await cycles()) - (options.kill ? 0 : cyclesBefore);
   const since = options.kill ? { cpuSeconds: 0, storageBytes: 0 } : before;
   return {
     seconds,
+    cycleCount,
     facts,
     answers,
     kill,
