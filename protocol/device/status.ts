@@ -17,6 +17,10 @@ export type Slot = (typeof SLOTS)[number];
 export const FEATURES = ["windows"] as const;
 export type Feature = (typeof FEATURES)[number];
 
+/** How heartbeats may be written. */
+export const CODECS = ["json", "protobuf"] as const;
+export type CodecName = (typeof CODECS)[number];
+
 /** Evidence of one slot. */
 export interface SlotStatus {
   /** SHA-256 (hex) of the release manifest that runs; "" = nothing installed. */
@@ -51,10 +55,11 @@ export interface DeviceHeartbeat {
 
 export const MAX_HELLO_BYTES = 32_768;
 export const MAX_HEARTBEAT_BYTES = 4_096;
+export const MAX_VERSION_CHARACTERS = 128;
 
 const slotStatus: z.ZodType<SlotStatus> = z.strictObject({
   digest: z.string().regex(/^([0-9a-f]{64})?$/),
-  version: z.string().max(128),
+  version: z.string().max(MAX_VERSION_CHARACTERS),
   generation: z.int().min(0).max(0x7fff_ffff),
   health: z.enum(["healthy", "unhealthy", "unknown"]),
 });

@@ -54,7 +54,7 @@ const textFile = /(?:\.(?:ts|js|json|jsonl|md|proto|sql|sh|yaml|yml|html|css|reg
 const moduleFile = /\.(?:ts|js)$/;
 
 /** Made by a tool from something that is checked itself. */
-const generatedFile = /^(?:protocol\/gen\/|package-lock\.json$)/;
+const generatedFile = /^(?:(?:protocol|bench)\/gen\/|package-lock\.json$)/;
 
 /** Whether the path is a test, or stands in a folder whose files only ever serve tests. */
 export function isTestFile(path: string): boolean {
