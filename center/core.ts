@@ -18,7 +18,7 @@ import { AnalysisDesk } from "./rollouts/analysis-desk.ts";
 import { LeaseDesk } from "./rollouts/lease-desk.ts";
 import { LoopInbox } from "./rollouts/loop-inbox.ts";
 import { OfferDesk } from "./rollouts/offer-desk.ts";
-import type { ReleaseByDigest } from "./rollouts/rollback-maker.ts";
+import { releaseLookup } from "./rollouts/previous-target.ts";
 import { RolloutLoop, type LoopOutputs } from "./rollouts/rollout-loop.ts";
 import { RolloutWatchers } from "./rollouts/rollout-watchers.ts";
 import { StopLedger } from "./rollouts/stop-ledger.ts";
@@ -100,7 +100,7 @@ export async function openCore(base: CenterBase): Promise<CenterCore> {
         stops,
         cutOff: () => cutOff(registry, leaseLifetimeMs, clock.wallMs()),
       }),
-      releaseByDigest: lookupIn(releases),
+      releaseByDigest: releaseLookup(releases),
       newLeaseId: () => Buffer.from(random.bytes(9)).toString("base64url"),
     },
     signal,
@@ -205,15 +205,6 @@ function outputsOf(parts: {
     },
     renewLeases: (gateway, renew, forget) => hub.renewLeases(gateway, renew, forget),
     rolloutChanged: (key) => watchers.changed(key),
-  };
-}
-
-function lookupIn(releases: ReleaseIndex): ReleaseByDigest {
-  return (digest) => {
-    const release = releases.byManifestDigest(digest);
-    if (release === undefined) return null;
-    const { name, version, manifestBytes, downloadBytes } = release;
-    return { release: `${name}@${version}`, manifestBytes, downloadBytes };
   };
 }
 

@@ -13,6 +13,7 @@ import {
 } from "./attempt.ts";
 import { CELLS_PER_PAGE, type AttemptPage } from "./attempt-page.ts";
 import type { JoinedRange } from "./membership.ts";
+import { isGoingBack, isProvenYet } from "./path-step.ts";
 import type { WaveRange } from "./rollout.ts";
 
 /** Sums of one wave (or of everything). */
@@ -30,6 +31,8 @@ export interface AttemptCounts {
   unproven: number;
   /** Offered or under way: what the in-flight limit bounds. */
   inFlight: number;
+  /** Back on what it ran before because its group failed; it has not failed itself. */
+  putBack: number;
 }
 
 export function emptyCounts(): AttemptCounts {
@@ -39,6 +42,7 @@ export function emptyCounts(): AttemptCounts {
     failures: 0,
     unproven: 0,
     inFlight: 0,
+    putBack: 0,
   };
 }
 
@@ -51,12 +55,13 @@ export function addCounts(into: AttemptCounts, from: AttemptCounts): void {
   into.failures += from.failures;
   into.unproven += from.unproven;
   into.inFlight += from.inFlight;
+  into.putBack += from.putBack;
 }
 
 /** Is a cell unproven? The one definition that the blast radius rests on. */
 export function isUnproven(state: number, flags: number): boolean {
   if (state === ATTEMPT.offered) return true;
-  if ((flags & CELL_FLAGS.exposed) === 0) return false;
+  if ((flags & CELL_FLAGS.exposed) === 0 || isProvenYet(flags)) return false;
   return state !== ATTEMPT.succeeded && (flags & CELL_FLAGS.settled) === 0;
 }
 
@@ -97,6 +102,7 @@ function countRange(
     counts.byState[state] = (counts.byState[state] ?? 0) + 1;
     if ((flags & CELL_FLAGS.exposed) !== 0) counts.exposed++;
     if ((flags & CELL_FLAGS.failed) !== 0) counts.failures++;
+    else if (state === ATTEMPT["rolled-back"] && isGoingBack(flags)) counts.putBack++;
     if (isUnproven(state, flags) && !(forgetsLost && state === ATTEMPT.lost)) counts.unproven++;
     if (forgetsWaiting && state === ATTEMPT.waiting) continue;
     if (state === ATTEMPT.offered || isUnderWay(state)) counts.inFlight++;

@@ -8,7 +8,7 @@
 import { unreachable } from "./assert.ts";
 import { ATTEMPT, CELL_FLAGS, isTerminal, reasonCode } from "./attempt.ts";
 import { CELLS_PER_PAGE, UNKNOWN_RELEASE, type AttemptPage } from "./attempt-page.ts";
-import { stepOf, withNextStep } from "./path-step.ts";
+import { isGoingBack, onItsWay, stepOf, withNextStep } from "./path-step.ts";
 
 /** What a device may say of an attempt; the wire has the same words. */
 export type ReportedPhase =
@@ -156,7 +156,9 @@ function giveBack(
   context: Pick<AttemptContext, "nowTicks" | "stopping">,
   reason: string,
 ): void {
-  page.reason[cell] = reasonCode(reason);
+  // Why it goes back is kept.
+  const isKept = isGoingBack(page.flags[cell] ?? 0) && !context.stopping;
+  if (!isKept) page.reason[cell] = reasonCode(reason);
   unflag(page, cell, CELL_FLAGS.sent | CELL_FLAGS.doubtful);
   standOnStep(page, cell);
   enter(page, cell, context.stopping ? ATTEMPT.cancelled : ATTEMPT.pending, context.nowTicks);
@@ -207,15 +209,19 @@ function report(
   page.sequence[cell] = event.sequence;
   if (isClosedToReports(page.state[cell] ?? 0)) return "changed";
   if (event.phase === "output") return "changed";
-  page.reason[cell] = reasonCode(event.reason);
   if (event.phase === "rejected") {
     // The planted bug: every answer counts as an acceptance.
     if (context.isPlanted("attempt.refusal-exposes")) flag(page, cell, CELL_FLAGS.exposed);
     reject(page, cell, event.reason, context);
     return "changed";
   }
+  // Why it goes back is kept, unless that goes wrong.
+  const isFailure = event.phase === "failed" || event.phase === "rolled-back";
+  const isKept = isGoingBack(page.flags[cell] ?? 0) && !isFailure;
+  if (!isKept) page.reason[cell] = reasonCode(event.reason);
   if ((page.flags[cell] ?? 0) % 2 === 0) page.acceptedAt[cell] = context.nowTicks + 1;
   flag(page, cell, CELL_FLAGS.exposed);
+  page.flags[cell] = onItsWay(page.flags[cell] ?? 0);
   move(page, cell, { phase: event.phase, reason: event.reason }, context);
   return "changed";
 }
@@ -231,14 +237,14 @@ export function reject(
   const mostTries = context.isPlanted("attempt.endless-tries") ? 0xff : MAX_TRIES;
   const mayTryAgain = reason === "expired" || reason === "withdrawn";
   standOnStep(page, cell);
-  if (reason === "older-generation") {
-    enter(page, cell, ATTEMPT.superseded, context.nowTicks);
-  } else if (mayTryAgain && (page.tries[cell] ?? 0) < mostTries) {
+  if (mayTryAgain && (page.tries[cell] ?? 0) < mostTries) {
     page.generation[cell] = 0; // the device refuses this one for ever: the next lease draws anew
     giveBack(page, cell, context, reason);
-  } else {
-    enter(page, cell, ATTEMPT.rejected, context.nowTicks);
+    return;
   }
+  const isOlder = reason === "older-generation";
+  page.reason[cell] = reasonCode(reason);
+  enter(page, cell, isOlder ? ATTEMPT.superseded : ATTEMPT.rejected, context.nowTicks);
 }
 
 type MovingPhase = Exclude<ReportedPhase, "rejected" | "output">;

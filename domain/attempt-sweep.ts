@@ -7,9 +7,10 @@
  * phase has a deadline. A device behind a gateway that is cut off is `unknown`: its clock stands
  * still, for nobody can say anything about it.
  */
-import { ATTEMPT, CELL_FLAGS, isUnderWay, reasonCode } from "./attempt.ts";
+import { ATTEMPT, CELL_FLAGS, isDecided, isUnderWay, reasonCode } from "./attempt.ts";
 import { CELLS_PER_PAGE, PAGE_TICK_MS, type AttemptPage } from "./attempt-page.ts";
 import { beginNextStep, enter, flag, reject, unflag } from "./attempt-step.ts";
+import { isGoingBack } from "./path-step.ts";
 import type { Deadlines } from "./rollout.ts";
 import { windowOf } from "./window-deadlines.ts";
 import type { WindowKind } from "./zone-windows.ts";
@@ -18,7 +19,8 @@ import type { WindowKind } from "./zone-windows.ts";
 export const EVIDENCE = {
   /** Nothing usable: offline, another digest, or not healthy. */
   none: 0,
-  /** Runs what the attempt wants, healthy, heard from lately. */
+  /** Runs what the attempt wants (of one that goes back: what it ran before), healthy, heard from
+   * lately. */
   target: 1,
   /** Runs what it ran before the attempt. */
   previous: 2,
@@ -65,13 +67,25 @@ export function sweepPage(page: AttemptPage, context: SweepContext): boolean {
     if ((flags & CELL_FLAGS.exposed) === 0 || (flags & CELL_FLAGS.settled) !== 0) continue;
     if (state === ATTEMPT.succeeded && !context.rollingBack) continue;
     const evidence = context.evidence(base + cell, page.previous[cell] ?? 0);
-    if (isUnderWay(state)) {
+    if (isGoingBack(flags) && isBack(state, evidence, context)) {
+      changed = settleAsRolledBack(page, cell, context);
+    } else if (isUnderWay(state)) {
       changed = sweepUnderWay(page, cell, evidence, context) || changed;
     } else {
       changed = sweepDecided(page, cell, evidence, context) || changed;
     }
   }
   return changed;
+}
+
+/**
+ * One that goes back is back when it shows what it ran before, and has taken the way up: that needs
+ * no soak. One that was not offered it proves nothing by it, for it may go on with the release.
+ */
+function isBack(state: number, evidence: number, { rollingBack }: SweepContext): boolean {
+  if (evidence !== EVIDENCE.target) return false;
+  if (isUnderWay(state)) return state === ATTEMPT.verifying;
+  return rollingBack || isDecided(state);
 }
 
 /** A device that is there and lets an offer expire cannot accept it any more: its token is free. */

@@ -54,7 +54,7 @@ export const CELL_FLAGS = {
   /** It was leased again before an earlier lease of this generation came back: that one may have
    * been accepted, so an unsent return of the later one proves nothing. */
   doubtful: 16,
-  // The three bits above count the steps of its version path that are behind it (path-step.ts).
+  // The three bits above: steps of its version path behind it, or that it goes back (path-step.ts).
 } as const;
 
 /** Accepted and not yet decided. */

@@ -87,7 +87,8 @@ export function judgeWave(
     return { kind: "waiting", why: `${countOf(notReached, "device")} not reached yet` };
   }
   const succeeded = of("succeeded");
-  const failed = of("failed") + of("rolled-back") + of("timed-out") + of("lost");
+  const bad = of("failed") + of("rolled-back") + of("timed-out") + of("lost");
+  const failed = bad - counts.putBack;
   const decided = succeeded + Math.min(failed, options.unforgivenFailures);
   // The planted bug: the share is that of the whole wave, devices that are offline included.
   const judged = isPlanted("gate.of-the-whole-wave") ? decided + notReached : decided;

@@ -2,7 +2,16 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { ATTEMPT, CELL_FLAGS } from "./attempt.ts";
-import { alignWaves, groupAt, judgeGroup, type GroupCells } from "./groups.ts";
+import {
+  alignWaves,
+  dutyOf,
+  groupAt,
+  groupsOf,
+  judgeGroup,
+  type GroupCells,
+  type MemberSight,
+} from "./groups.ts";
+import { withWayBack } from "./path-step.ts";
 
 const { pending, offered, accepted, cancelled, succeeded } = ATTEMPT;
 const { exposed, failed } = CELL_FLAGS;
@@ -47,6 +56,54 @@ describe("a group", () => {
   test("is over when one of it has failed", () => {
     const flags = [0, 0, exposed, exposed | failed];
     assert.equal(verdict(cellsOf([pending, pending, accepted, accepted], flags), 4), "failed 3");
+  });
+});
+
+describe("a group that has failed", () => {
+  const THERE: MemberSight = { canGoBack: true, isReachable: true, runsRelease: false };
+  const duty = (state: number, flags: number, sight: Partial<MemberSight> = {}): string =>
+    dutyOf(state, flags, () => ({ ...THERE, ...sight }));
+
+  test("is found once, whoever of it failed", () => {
+    assert.deepEqual(
+      [...groupsOf(cellsOf(), [0, 2, 3])],
+      [
+        { start: 0, end: 1 },
+        { start: 1, end: 4 },
+      ],
+    );
+  });
+
+  test("keeps back who has not begun, and nobody who may have its offer", () => {
+    assert.equal(duty(pending, 0), "keep-back");
+    // It stands on a step of its path that it has proven.
+    assert.equal(duty(pending, exposed | CELL_FLAGS.settled), "keep-back");
+    assert.equal(duty(offered, CELL_FLAGS.sent), "none");
+  });
+
+  test("sends back who has it, at once; who is at it, when it can be told", () => {
+    assert.equal(duty(succeeded, exposed, { isReachable: false }), "go-back");
+    for (const state of [accepted, ATTEMPT.verifying, ATTEMPT["timed-out"]]) {
+      assert.equal(duty(state, exposed), "go-back");
+      assert.equal(duty(state, exposed, { isReachable: false }), "none");
+    }
+    assert.equal(duty(accepted, withWayBack(exposed, false)), "none", "it does already");
+  });
+
+  test("sends back who failed only while it shows the release", () => {
+    for (const state of [ATTEMPT.failed, ATTEMPT["rolled-back"], ATTEMPT.lost]) {
+      assert.equal(duty(state, exposed | failed), "none");
+      assert.equal(duty(state, exposed | failed, { runsRelease: true }), "go-back");
+      assert.equal(
+        duty(state, exposed | failed | CELL_FLAGS.settled, { runsRelease: true }),
+        "none",
+      );
+    }
+    assert.equal(duty(ATTEMPT.superseded, exposed, { runsRelease: true }), "none");
+  });
+
+  test("leaves alone whom nobody can put back", () => {
+    assert.equal(duty(succeeded, exposed, { canGoBack: false }), "none");
   });
 });
 

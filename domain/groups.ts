@@ -3,10 +3,15 @@
  * Groups: devices that move together, because they have the same value of a label (a redundant
  * pair, the controllers of a cell). They have neighbouring positions in the plan and are in one
  * wave. Nothing is offered in a group before every device of it that is still to come can be
- * reached, and nothing more once one of it has failed. A device without the label is on its own.
+ * reached. Once one of it has failed nothing more is offered, and whoever took the release goes
+ * back to what it ran before. A device without the label is on its own.
  */
-import { ATTEMPT, CELL_FLAGS } from "./attempt.ts";
+import { ATTEMPT, CELL_FLAGS, isUnderWay } from "./attempt.ts";
+import { isGoingBack } from "./path-step.ts";
 import type { WaveRange } from "./rollout.ts";
+
+type IsPlanted = (name: string) => boolean;
+const IS_NONE_PLANTED: IsPlanted = () => false;
 
 /** Every offer looks at its whole group; more devices than this are a wave, not a group. */
 export const MAX_GROUP_DEVICES = 64;
@@ -38,11 +43,15 @@ export type GroupVerdict =
   | { readonly kind: "wait"; readonly position: number }
   | { readonly kind: "failed"; readonly position: number };
 
-/** May something be offered to the device at `position`, which is pending? */
+/**
+ * May something be offered to the device at `position`, which is pending? `isPlanted`: test-only
+ * switches for planted bugs, here and below; false in production.
+ */
 export function judgeGroup(
   cells: GroupCells,
   position: number,
   isReachable: (position: number) => boolean,
+  isPlanted: IsPlanted = IS_NONE_PLANTED,
 ): GroupVerdict {
   const { start, end } = groupAt(cells, position);
   let missing = -1;
@@ -54,7 +63,62 @@ export function judgeGroup(
     if (state === ATTEMPT.offered || (flags & CELL_FLAGS.exposed) !== 0) hasBegun = true;
     else if (state === ATTEMPT.pending && missing === -1 && !isReachable(member)) missing = member;
   }
-  return hasBegun || missing === -1 ? { kind: "offer" } : { kind: "wait", position: missing };
+  // The planted bug: whoever is there begins.
+  const isDue = hasBegun || missing === -1 || isPlanted("groups.begins-alone");
+  return isDue ? { kind: "offer" } : { kind: "wait", position: missing };
+}
+
+/** Of the positions (ascending) that have failed, the groups; each once. */
+export function* groupsOf(
+  cells: Pick<GroupCells, "positionCount" | "isTogether">,
+  failed: Iterable<number>,
+): Generator<WaveRange> {
+  let seenEnd = 0;
+  for (const position of failed) {
+    if (position < seenEnd) continue;
+    const group = groupAt(cells, position);
+    seenEnd = group.end;
+    yield group;
+  }
+}
+
+/** What is known of a member of a group that has failed. */
+export interface MemberSight {
+  /** What it ran before is known, and can be offered. */
+  readonly canGoBack: boolean;
+  readonly isReachable: boolean;
+  /** It shows the release, well or not. */
+  readonly runsRelease: boolean;
+}
+
+/**
+ * `keep-back`: it has not begun and shall not. `go-back`: it took the release. Who succeeded goes
+ * back as soon as it can; who is at it when it can be reached, for nobody else could tell it, and
+ * its deadlines bound it until then; who was given up when it is there again and may go on, or
+ * shows the release: one that put it back by itself is back.
+ */
+export type GroupDuty = "none" | "keep-back" | "go-back";
+
+export function dutyOf(
+  state: number,
+  flags: number,
+  sight: () => MemberSight,
+  isPlanted: IsPlanted = IS_NONE_PLANTED,
+): GroupDuty {
+  if (isGoingBack(flags)) return "none";
+  if (state === ATTEMPT.pending) return "keep-back";
+  if ((flags & CELL_FLAGS.exposed) === 0 || (flags & CELL_FLAGS.settled) !== 0) return "none";
+  const { canGoBack, isReachable, runsRelease } = sight();
+  if (!canGoBack) return "none";
+  if (state === ATTEMPT.succeeded) {
+    // The planted bug: what is proven stays, and its group is in two versions.
+    return isPlanted("groups.proven-stays") ? "none" : "go-back";
+  }
+  const mayGoOn = isUnderWay(state) || state === ATTEMPT["timed-out"];
+  const hasGoneWrong =
+    state === ATTEMPT.failed || state === ATTEMPT["rolled-back"] || state === ATTEMPT.lost;
+  const isDue = mayGoOn || (hasGoneWrong && runsRelease);
+  return isDue && isReachable ? "go-back" : "none";
 }
 
 /** Waves that end where a group does: each grows to the end of the last group that it has. */

@@ -12,6 +12,7 @@ import { ATTEMPT, CELL_FLAGS, isUnderWay } from "./attempt.ts";
 import { CELLS_PER_PAGE, type AttemptPage } from "./attempt-page.ts";
 import { waveAt, type JoinedRange } from "./membership.ts";
 import type { WaveRange } from "./rollout.ts";
+import { isGoingBack } from "./path-step.ts";
 import { NO_SLICE, type SlicedPlan } from "./slices.ts";
 
 const SEEN = CELL_FLAGS.exposed | CELL_FLAGS.failed;
@@ -207,7 +208,8 @@ export class SliceTally implements Tally {
         }
         if ((flags & CELL_FLAGS.exposed) !== 0) accepted++;
         if ((flags & CELL_FLAGS.failed) !== 0) failures++;
-        if (page.state[cell] !== ATTEMPT.pending) continue;
+        // Who goes back is offered that, held or not.
+        if (page.state[cell] !== ATTEMPT.pending || isGoingBack(flags)) continue;
         const wave = waveAt(waves, joined, position);
         pending[wave] = (pending[wave] ?? 0) + 1;
       }

@@ -1,7 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Where one device's attempt is and what it waits for, as the end of a sentence about it. */
 import { unreachable } from "../../domain/assert.ts";
-import { ATTEMPT_STATES, CELL_REASONS, type AttemptState } from "../../domain/attempt.ts";
+import {
+  ATTEMPT,
+  ATTEMPT_STATES,
+  CELL_REASONS,
+  isUnderWay,
+  type AttemptState,
+} from "../../domain/attempt.ts";
 import { formatInstant } from "../../domain/civil-time.ts";
 import { offerBudget } from "../../domain/offer-budget.ts";
 import { nextChangeAfter } from "../../domain/window.ts";
@@ -40,6 +46,10 @@ export function attemptSentence(
   const state = ATTEMPT_STATES[page.state[index] ?? 0] ?? "pending";
   const reason = CELL_REASONS[page.reason[index] ?? 0] ?? "";
   const note = (window: WindowKind): string => windowNote(options, rollout, position, window);
+  if (rollout.isGoingBack(position)) {
+    const wayBack = wayBackSentence(options, rollout, position, state);
+    if (wayBack !== null) return wayBack;
+  }
   switch (state) {
     case "pending":
       return pendingSentence(options, rollout, ordinal, position);
@@ -66,6 +76,26 @@ export function attemptSentence(
         ? releaseSentence(state, reason, note)
         : commandSentence(state, reason, note);
   }
+}
+
+/** Of one that is put back because its group failed; null where that says nothing more. */
+function wayBackSentence(
+  { fleet }: SentenceOptions,
+  rollout: OpenRollout,
+  position: number,
+  state: AttemptState,
+): string | null {
+  const { progress, name } = rollout.record;
+  const why = "one that it moves together with failed";
+  if (isUnderWay(ATTEMPT[state])) return `goes back to what it ran before (${state}): ${why}`;
+  if (state === "rolled-back") return `was put back to what it ran before: ${why}`;
+  if (state === "cancelled") return `kept the release: ${why}, and the rollout stopped`;
+  if (state !== "pending") return null;
+  if (progress.state !== "running") {
+    return `waits to go back because rollout ${name} is ${progress.state}: ${progress.stateReason}`;
+  }
+  const isThere = fleet.reachableThrough(rollout.ordinalAt(position)) !== 0;
+  return `goes back ${isThere ? "as soon as the limits allow" : "when it connects"}: ${why}`;
 }
 
 type WorkState = Exclude<

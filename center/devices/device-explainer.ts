@@ -10,6 +10,7 @@ import type { ReleaseIndex } from "../releases/release-index.ts";
 import { loadRollout, type LoadOptions } from "../rollouts/loop-state.ts";
 import { groupVerdictAt } from "../rollouts/device-groups.ts";
 import type { OpenRollout } from "../rollouts/open-rollout.ts";
+import { createPreviousTarget, releaseLookup } from "../rollouts/previous-target.ts";
 import { readRollout, rolloutKey, type PlanTarget } from "../rollouts/rollout-record.ts";
 import type { DigestDictionary } from "../state/digest-dictionary.ts";
 import type { RunningTable } from "../state/running-table.ts";
@@ -106,19 +107,22 @@ function notPlanned(device: StoredDevice, rollout: OpenRollout, presence: string
   };
 }
 
-/** Who of its group cannot be reached; nothing where nobody waits for anybody. */
+/** Who of its group cannot be reached, or has failed; nothing where neither matters to it. */
 async function groupFact(
   options: ExplainOptions,
   rollout: OpenRollout,
   position: number,
   signal: AbortSignal,
 ): Promise<string[]> {
-  if (rollout.stateAt(position) !== ATTEMPT.pending) return [];
+  const { page, index } = rollout.cell(position);
+  const isOver = CELL_REASONS[page.reason[index] ?? 0] === "group-failed";
+  if (page.state[index] !== ATTEMPT.pending && !isOver) return [];
   const verdict = groupVerdictAt(rollout, position, options.fleet);
-  if (verdict.kind !== "wait") return [];
+  if (verdict.kind === "offer") return [];
   const ordinal = rollout.ordinalAt(verdict.position);
   const [missing] = await options.store.getDevicesByOrdinal([ordinal], { signal });
-  return [`of its group ${missing?.id ?? `device ${ordinal}`} cannot be reached now`];
+  const what = verdict.kind === "wait" ? "cannot be reached now" : "has failed";
+  return [`of its group ${missing?.id ?? `device ${ordinal}`} ${what}`];
 }
 
 /** Of one that would have joined. */
@@ -173,5 +177,6 @@ async function named(
       detail: { hint: `freeze its plan first: muster rollout plan ${name}` },
     });
   }
-  return loadRollout({ ...options.load, signal }, record, document.revision);
+  const previousTarget = createPreviousTarget(options.digests(), releaseLookup(options.releases));
+  return loadRollout({ ...options.load, previousTarget, signal }, record, document.revision);
 }

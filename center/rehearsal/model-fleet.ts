@@ -25,6 +25,8 @@ export interface OfferedWork {
   readonly leaseId: string;
   readonly slot: number;
   readonly digest: string;
+  /** It is to run again what it ran before. */
+  readonly isWayBack: boolean;
 }
 
 /** What devices tell their gateway. */
@@ -146,7 +148,8 @@ export class ModelFleet {
     const { random, scenario, rolloutNumber, voice } = this.options;
     const work = this.working.get(device);
     assert(work !== undefined, "what is finished was begun");
-    const isBroken = this.broken[device] === 1 && work.rollout === rolloutNumber;
+    const isOfRelease = work.rollout === rolloutNumber && !work.isWayBack;
+    const isBroken = this.broken[device] === 1 && isOfRelease;
     if (isBroken && random.chance(scenario.silentShare)) {
       this.gone[device] = 1;
       this.leave(device);

@@ -243,6 +243,7 @@ export class RehearsedCenter implements AsyncDisposable {
         leaseId: lease.id,
         slot: rollout.slotIndex,
         digest: rollout.targetAt(position).digest,
+        isWayBack: rollout.isGoingBack(position),
       };
       this.fleet.offer(device, work, this.clock.nowMs);
     });

@@ -6,13 +6,13 @@
  * the same generation; they have their token already.
  */
 import { ATTEMPT } from "../../domain/attempt.ts";
-import { offerBudget } from "../../domain/offer-budget.ts";
+import { offerRoom, takesRadius } from "../../domain/offer-budget.ts";
 import type { FleetTable } from "../state/fleet-table.ts";
 import type { RunningTable } from "../state/running-table.ts";
 import { MAX_LEASE_ENTRIES, type Lease, type LeaseDesk } from "./lease-desk.ts";
 import { groupVerdictAt, waitsForWindow } from "./device-groups.ts";
 import type { OpenRollout } from "./open-rollout.ts";
-import { keeperOf, type Predecessors } from "./predecessors.ts";
+import { keeperOf, type Predecessor, type Predecessors } from "./predecessors.ts";
 import { rivalryAt, rivalsOf } from "./rivals.ts";
 import type { PlaceGuard } from "./place-guard.ts";
 
@@ -35,27 +35,27 @@ export function dispatch(rollout: OpenRollout, dispatcher: Dispatcher): Lease[] 
   const goesOn = isPlanted("dispatch.ignore-stop");
   const progress = goesOn ? { ...record.progress, state: "running" as const } : record.progress;
   if (progress.state !== "running") return [];
-  let budget = offerBudget(rollout.frame, progress, rollout.total);
+  let room = offerRoom(rollout.frame, progress, rollout.total);
   // The planted bug: the plan's limits are not looked at.
-  if (isPlanted("dispatch.ignore-budget")) budget = Number.MAX_SAFE_INTEGER;
+  if (isPlanted("dispatch.ignore-budget")) room = { inFlight: Infinity, radius: Infinity };
+  const mayGoBack = record.spec.together !== "";
+  const wantsPending = (): boolean => room.inFlight > 0 && (room.radius > 0 || mayGoBack);
   // The planted bug: waves that are not open yet are offered too.
   const end = isPlanted("dispatch.ignore-waves") ? rollout.ordinals.length : rollout.releasedEnd;
   const rivals = rivalsOf(rollout, dispatcher.openRollouts);
   const first = dispatcher.predecessors.of(rollout, dispatcher.openRollouts);
   const byGateway = new Map<number, Lease[]>();
-  for (const position of rollout.candidates(end, () => budget > 0)) {
+  for (const position of rollout.candidates(end, wantsPending)) {
     const isOffered = rollout.stateAt(position) === ATTEMPT.offered;
-    if (rollout.heldBecause(position) !== null) continue;
     const ordinal = rollout.ordinalAt(position);
     const gatewayNumber = dispatcher.fleet.reachableThrough(ordinal);
     if (gatewayNumber === 0 || !dispatcher.fleet.hasGreeted(ordinal)) continue;
-    if (waitsForWindow(rollout, position, dispatcher.fleet)) continue;
-    if (!isOffered && keeperOf(first, ordinal) !== null) continue;
     const held = rollout.generationAt(position);
     if (dispatcher.desk.coveredBy(record.number, position, held) === gatewayNumber) continue;
-    const group = isOffered ? null : groupVerdictAt(rollout, position, dispatcher.fleet).kind;
-    if (group === "failed") rollout.keepBack(position);
-    if (group === "failed" || group === "wait") continue;
+    if (mustWait(rollout, position, first, dispatcher.fleet)) continue;
+    const inFlight = isOffered ? 0 : 1;
+    const radius = takesRadius(rollout.stateAt(position), rollout.flagsAt(position)) ? 1 : 0;
+    if (room.inFlight < inFlight || room.radius < radius) continue;
     const rivalry = rivalryAt(rollout, position, rivals);
     if (rivalry?.rivalry === "outdone") {
       dispatcher.desk.release(record.number, position);
@@ -64,13 +64,32 @@ export function dispatch(rollout: OpenRollout, dispatcher: Dispatcher): Lease[] 
     if (rivalry !== null || !dispatcher.places.claim(rollout, position)) continue;
     // Nobody gave it back: its offer expired unanswered, or its device left a gateway that hangs.
     dispatcher.desk.release(record.number, position);
-    if (!isOffered) budget--;
+    room.inFlight -= inFlight;
+    room.radius -= radius;
     const generation = lease(rollout, position, ordinal, dispatcher);
     addToLease(rollout, byGateway, gatewayNumber, position, generation, dispatcher.newLeaseId);
   }
   const leases = [...byGateway.values()].flat();
   for (const granted of leases) dispatcher.desk.grant(granted);
   return leases;
+}
+
+/**
+ * For its slice, its window, what goes first, or a device of its group. One that goes back waits
+ * for none of them: what it has is not to stay.
+ */
+function mustWait(
+  rollout: OpenRollout,
+  position: number,
+  first: readonly Predecessor[],
+  fleet: FleetTable,
+): boolean {
+  if (rollout.isGoingBack(position)) return false;
+  if (rollout.heldBecause(position) !== null || waitsForWindow(rollout, position, fleet))
+    return true;
+  if (rollout.stateAt(position) === ATTEMPT.offered) return false;
+  if (keeperOf(first, rollout.ordinalAt(position)) !== null) return true;
+  return groupVerdictAt(rollout, position, fleet).kind !== "offer";
 }
 
 /** Steps the cell; an entry that came back unsent keeps its generation. */

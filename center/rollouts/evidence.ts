@@ -6,6 +6,7 @@ import type { FleetTable } from "../state/fleet-table.ts";
 import { enteredMsAgo } from "./attempt-age.ts";
 import type { LeaseDesk } from "./lease-desk.ts";
 import type { LoopState } from "./loop-state.ts";
+import type { GroupView } from "./device-groups.ts";
 import type { OpenRollout, SweepView } from "./open-rollout.ts";
 
 /** For one rollout; its targets are translated to dictionary indexes once. */
@@ -15,8 +16,7 @@ export function createEvidence(
   fleet: FleetTable,
   desk: LeaseDesk,
 ): Pick<SweepView, "evidence" | "isOnline"> {
-  const { digests } = state;
-  const targets = rollout.plan.targets.map((target) => digests.targetIndexOf(target.digest));
+  const targets = targetsOf(rollout, state);
   return {
     // Without a lease at its gateway its answer may still be on the way. One that fell silent after
     // it accepted counts as connected until its gateway has missed its heartbeats.
@@ -40,7 +40,8 @@ export function createEvidence(
       if (!fleet.hasGreeted(ordinal)) return EVIDENCE.unknown;
       const release = state.running.releaseOf(ordinal, rollout.slotIndex);
       if (release === -1) return EVIDENCE.none;
-      const target = targets[rollout.targetIndexAt(position)];
+      const isGoingBack = rollout.isGoingBack(position);
+      const target = isGoingBack ? previous : targets[rollout.targetIndexAt(position)];
       if (release === target) {
         const isFit = target === 0 || state.running.isHealthy(ordinal, rollout.slotIndex);
         return isFit ? EVIDENCE.target : EVIDENCE.none;
@@ -50,4 +51,32 @@ export function createEvidence(
       return fleet.mayHaveMovedOn(ordinal) ? EVIDENCE.unknown : EVIDENCE.previous;
     },
   };
+}
+
+/** What is known of a device whose group has failed. */
+export function createGroupView(
+  rollout: OpenRollout,
+  state: Pick<LoopState, "running" | "digests">,
+  fleet: FleetTable,
+): GroupView {
+  const targets = targetsOf(rollout, state);
+  return {
+    isReachable: (position) => {
+      const ordinal = rollout.ordinalAt(position);
+      return fleet.reachableThrough(ordinal) !== 0 && fleet.hasGreeted(ordinal);
+    },
+    runsRelease: (position) => {
+      const ordinal = rollout.ordinalAt(position);
+      const release = state.running.releaseOf(ordinal, rollout.slotIndex);
+      return release !== -1 && release === targets[rollout.targetIndexAt(position)];
+    },
+  };
+}
+
+/** By index of the plan's targets: its index in the dictionary. */
+function targetsOf(
+  { plan }: OpenRollout,
+  { digests }: Pick<LoopState, "digests">,
+): readonly number[] {
+  return plan.targets.map((target) => digests.targetIndexOf(target.digest));
 }

@@ -54,10 +54,12 @@ export const KEPT_COUNTS: { readonly [key in keyof KeptCounts]: z.ZodType<KeptCo
 
 const NOTHING: UnitCounts = { accepted: 0, failures: 0, sitesAccepted: 0, sitesFailed: 0 };
 
-/** As they are now. */
+/** As they are now; not what only a gate asks. */
 export function keepCounts({ counts, tally }: Counted): KeptCounts {
   return {
-    waves: counts.map((wave) => ({ ...wave, byState: [...wave.byState] })),
+    waves: counts.map(({ byState, exposed, failures, unproven, inFlight }) => {
+      return { byState: [...byState], exposed, failures, unproven, inFlight };
+    }),
     sites: tally.sites,
     slices: tally.plan.slices.map((_, index) => tally.slice(index)),
   };

@@ -14,6 +14,11 @@ import { DigestDictionary } from "../state/digest-dictionary.ts";
 import { RunningTable } from "../state/running-table.ts";
 import { OpenRollout } from "./open-rollout.ts";
 import { loadPlan, pageIds } from "./plan-loader.ts";
+import {
+  createPreviousTarget,
+  type PreviousTarget,
+  type ReleaseByDigest,
+} from "./previous-target.ts";
 import { readRollout, type PlanRecord, type RolloutRecord } from "./rollout-record.ts";
 import { decodeSlicePages, slicePageIds } from "./slice-pages.ts";
 
@@ -21,6 +26,7 @@ export interface LoopState {
   readonly consumer: ReportConsumer;
   readonly digests: DigestDictionary;
   readonly running: RunningTable;
+  readonly previousTarget: PreviousTarget;
   /** By rollout number. */
   readonly open: Map<number, OpenRollout>;
 }
@@ -32,12 +38,14 @@ export interface LoadOptions {
   readonly log: EventLog;
   readonly clock: Clock;
   readonly offerLifetimeMs: number;
+  /** Left out where nobody asks what a device goes back to. */
+  readonly previousTarget?: PreviousTarget;
   readonly signal: AbortSignal;
 }
 
 /** `previous`: of before a commit that failed; what gateways said once is kept. */
 export async function loadLoopState(
-  options: LoadOptions,
+  options: Omit<LoadOptions, "previousTarget"> & { readonly releaseByDigest: ReleaseByDigest },
   previous: LoopState | null = null,
 ): Promise<LoopState> {
   const { store, log, signal } = options;
@@ -46,17 +54,18 @@ export async function loadLoopState(
     DigestDictionary.load(store, signal, previous?.digests),
     RunningTable.load(store, signal, previous?.running),
   ]);
+  const previousTarget = createPreviousTarget(digests, options.releaseByDigest);
   const open = new Map<number, OpenRollout>();
   for await (const document of allRollouts(store, signal)) {
     const record = readRollout(document);
     if (!isOpen(record.progress.state)) continue;
-    const rollout = await loadRollout(options, record, document.revision);
+    const rollout = await loadRollout({ ...options, previousTarget }, record, document.revision);
     open.set(record.number, rollout);
     // What was drawn lately may not be stored; before a commit that failed, it was known.
     if (previous !== null) continue;
     rollout.forEachTried((ordinal, tries) => running.raiseGeneration(ordinal, tries));
   }
-  return { consumer, digests, running, open };
+  return { consumer, digests, running, previousTarget, open };
 }
 
 /** Every rollout document, of all tenants, in key order. */
@@ -100,7 +109,7 @@ export async function loadRollout(
   record: RolloutRecord,
   revision: number,
 ): Promise<OpenRollout> {
-  const { store, signal } = options;
+  const { store, signal, previousTarget, offerLifetimeMs } = options;
   const { plan, columns, versions } = await loadPlan(store, record, signal);
   const slices = await loadSlices(store, record, plan, signal);
   return new OpenRollout({
@@ -111,6 +120,7 @@ export async function loadRollout(
     versions: { plan: versions, slices: slices.versions },
     pages: await store.loadPages(pageIds("attempt", record, plan), { signal }),
     sliced: slices.sliced,
-    offerLifetimeMs: options.offerLifetimeMs,
+    offerLifetimeMs,
+    ...(previousTarget === undefined ? {} : { previousTarget }),
   });
 }

@@ -95,7 +95,7 @@ export class OfferDesk {
       return { templates, templateIndexes: [] };
     }
     const templateIndexes = positions.map((position) => {
-      const kind = `${rollout.targetIndexAt(position)} ${rollout.zoneAt(position)}`;
+      const kind = kindOf(rollout, position);
       let index = indexByKind.get(kind);
       if (index === undefined) {
         index = templates.push(this.template(rollout, lease, position, hole, nowMs)) - 1;
@@ -160,6 +160,12 @@ export class OfferDesk {
   }
 }
 
+/** What tells an offer from others of its rollout, beside its device. */
+function kindOf(rollout: OpenRollout, position: number): string {
+  if (rollout.isGoingBack(position)) return `back to ${rollout.targetAt(position).digest}`;
+  return `${rollout.targetIndexAt(position)} ${rollout.zoneAt(position)}`;
+}
+
 /** Nothing where a device may fetch as fast as it can. */
 function offeredRate({ record }: OpenRollout): Pick<OfferPayload, "bytesPerSecond"> {
   const { deviceBytesPerSecond } = record.spec.bandwidth;
@@ -172,7 +178,8 @@ function offeredWindows(
   position: number,
 ): { readonly windows?: OfferedWindows } {
   const timeZone = rollout.zoneAt(position);
-  if (timeZone === "") return {};
+  // What goes back goes at any hour.
+  if (timeZone === "" || rollout.isGoingBack(position)) return {};
   const { install, download } = rollout.record.spec.windows;
   return { windows: { timeZone, install, download } };
 }

@@ -31,10 +31,8 @@ export function rivalryAt(
   rivals: readonly OpenRollout[],
 ): { readonly rival: OpenRollout; readonly rivalry: Exclude<Rivalry, "free"> } | null {
   if (rivals.length === 0) return null;
-  const ordinal = rollout.ordinalAt(position);
   for (const rival of rivals) {
-    const isAgain = rollout.stateAt(position) === ATTEMPT.offered;
-    const rivalry = judge(rollout, rival, rival.positionOf(ordinal), isAgain);
+    const rivalry = judge(rollout, position, rival);
     if (rivalry !== "free") return { rival, rivalry };
   }
   return null;
@@ -74,17 +72,17 @@ export function contenderOf({ record, plan, frame }: OpenRollout): Contender {
   return { number, priority, compatible, isRollback: frame.isRollback, slot: plan.slot };
 }
 
-function judge(
-  rollout: OpenRollout,
-  rival: OpenRollout,
-  position: number,
-  isAgain: boolean,
-): Rivalry {
+function judge(rollout: OpenRollout, ownPosition: number, rival: OpenRollout): Rivalry {
+  const position = rival.positionOf(rollout.ordinalAt(ownPosition));
   if (position < 0) return "free";
   const { page, index } = rival.cell(position);
   const state = page.state[index] ?? 0;
   const isOld = isOfferOld(rival, position);
-  const [own, other] = [contenderOf(rollout), contenderOf(rival)];
+  const isAgain = rollout.stateAt(ownPosition) === ATTEMPT.offered;
+  // Who goes back in its own rollout is ahead of what has not begun, as in a rollback.
+  const isGoingBack = rollout.isGoingBack(ownPosition);
+  const own = { ...contenderOf(rollout), ...(isGoingBack ? { isRollback: true } : {}) };
+  const other = contenderOf(rival);
   if (isAgain) return judgeRivalAgain(own, other, { state, isOfferOld: isOld });
   const isOfferOver = rival.record.progress.state !== "running" && isOld;
   return judgeRival(own, other, { state, flags: page.flags[index] ?? 0, isOfferOver });

@@ -4,20 +4,14 @@
  * back to what it ran before. Every device that accepted, or may have, is in it, those that
  * succeeded included; those that are back already, with evidence, are not.
  */
-import { UNKNOWN_RELEASE } from "../../domain/attempt-page.ts";
 import { chooseRollback } from "../../domain/rollback.ts";
 import { planRollback, type PlannedRollback } from "../../domain/rollback-plan.ts";
 import { INITIAL_PROGRESS } from "../../domain/rollout.ts";
 import type { Clock } from "../../ports/clock.ts";
-import type { DigestDictionary } from "../state/digest-dictionary.ts";
 import { OpenRollout } from "./open-rollout.ts";
 import { planDigest } from "./plan-digest.ts";
+import type { PreviousTarget } from "./previous-target.ts";
 import type { PlanRecord, PlanTarget, RolloutRecord } from "./rollout-record.ts";
-
-/** Facts of a published release, by the digest that devices report; null when it is not one. */
-export type ReleaseByDigest = (
-  digest: string,
-) => { release: string; manifestBytes: number; downloadBytes: number } | null;
 
 const MAX_NAME_CHARACTERS = 63;
 
@@ -26,8 +20,7 @@ export function makeRollback(options: {
   parent: OpenRollout;
   number: number;
   name: string;
-  digests: DigestDictionary;
-  releaseByDigest: ReleaseByDigest;
+  previousTarget: PreviousTarget;
   clock: Clock;
   offerLifetimeMs: number;
   /** Test-only switches for planted bugs; false in production. */
@@ -134,11 +127,10 @@ interface Chosen {
 
 function choose(options: {
   parent: OpenRollout;
-  digests: DigestDictionary;
-  releaseByDigest: ReleaseByDigest;
+  previousTarget: PreviousTarget;
   isPlanted: (name: string) => boolean;
 }): Chosen {
-  const { parent } = options;
+  const { parent, previousTarget } = options;
   const chosen: Chosen = {
     ordinals: [],
     targetIndexes: [],
@@ -148,7 +140,7 @@ function choose(options: {
   };
   const indexByPrevious = new Map<number, number>();
   for (const { position, previous } of chooseRollback(parent.cells(), options.isPlanted)) {
-    const targetIndex = targetFor(previous, chosen, indexByPrevious, options);
+    const targetIndex = targetFor(previous, chosen, indexByPrevious, previousTarget);
     if (targetIndex === null) {
       chosen.excluded++;
       continue;
@@ -163,22 +155,15 @@ function targetFor(
   previous: number,
   chosen: Chosen,
   indexByPrevious: Map<number, number>,
-  options: { digests: DigestDictionary; releaseByDigest: ReleaseByDigest },
+  previousTarget: PreviousTarget,
 ): number | null {
   const known = indexByPrevious.get(previous);
   if (known !== undefined) return known;
-  if (previous === UNKNOWN_RELEASE) return null;
-  const digest = options.digests.digestOf(previous);
-  const release = digest === "" ? null : options.releaseByDigest(digest);
-  // Only index 0 is "nothing installed"; any other that names no published release is unknown.
-  if (previous !== 0 && release === null) return null;
-  const target: PlanTarget = {
-    release: release?.release ?? "",
-    digest,
-    manifestBytes: release?.manifestBytes ?? 0,
-  };
+  const found = previousTarget(previous);
+  if (found === null) return null;
+  const { downloadBytes, ...target } = found;
   const index = chosen.targets.push(target) - 1;
   indexByPrevious.set(previous, index);
-  chosen.downloadBytes += release?.downloadBytes ?? 0;
+  chosen.downloadBytes += downloadBytes;
   return index;
 }

@@ -21,7 +21,7 @@ import { dispatch } from "./dispatcher.ts";
 import type { Lease, LeaseDesk } from "./lease-desk.ts";
 import type { CommandItem, InboxItem, LoopInbox } from "./loop-inbox.ts";
 import { loadLoopState, loadRollout, type LoadOptions, type LoopState } from "./loop-state.ts";
-import { createEvidence } from "./evidence.ts";
+import { createEvidence, createGroupView } from "./evidence.ts";
 import type { LeaseMessage, OfferDesk } from "./offer-desk.ts";
 import { takeJoiners } from "./joiner-desk.ts";
 import { withdrawLeavers } from "./leaver-desk.ts";
@@ -33,7 +33,7 @@ import { readRollout, rolloutKey } from "./rollout-record.ts";
 import { outdoLosers } from "./rivals.ts";
 import { lossOf } from "./pruned-attempts.ts";
 import { RolloutStepper, type RaisedEpoch } from "./rollout-stepper.ts";
-import type { ReleaseByDigest } from "./rollback-maker.ts";
+import type { ReleaseByDigest } from "./previous-target.ts";
 import { WallTime } from "./wall-time.ts";
 
 /** Of an epoch that was raised now, not repeated. */
@@ -106,7 +106,8 @@ export class RolloutLoop {
   }
 
   static async open(options: RolloutLoopOptions, signal: AbortSignal): Promise<RolloutLoop> {
-    return new RolloutLoop(options, await loadLoopState({ ...options.load, signal }));
+    const { load, releaseByDigest } = options;
+    return new RolloutLoop(options, await loadLoopState({ ...load, releaseByDigest, signal }));
   }
 
   /** By rollout number: what the API shows of a rollout that is under way. */
@@ -155,7 +156,8 @@ export class RolloutLoop {
    * again, under their generation. And gateways are told every stop epoch again.
    */
   private async reload(signal: AbortSignal): Promise<void> {
-    this.state = await loadLoopState({ ...this.options.load, signal }, this.state);
+    const { load, releaseByDigest } = this.options;
+    this.state = await loadLoopState({ ...load, releaseByDigest, signal }, this.state);
     this.options.desk.dropAll();
     for (const [number, { record }] of this.state.open) {
       const { stopEpoch } = record.progress;
@@ -224,16 +226,16 @@ export class RolloutLoop {
   }
 
   private stepper(commit: CycleCommit): RolloutStepper {
-    const { clock, releaseByDigest, load, isPlanted, fleet, desk } = this.options;
+    const { clock, load, isPlanted, fleet, desk } = this.options;
     return new RolloutStepper({
       state: this.state,
       commit,
       clock,
-      releaseByDigest,
       offerLifetimeMs: load.offerLifetimeMs,
       isPlanted,
       view: (rollout) => ({
         ...createEvidence(rollout, this.state, fleet, desk),
+        ...createGroupView(rollout, this.state, fleet),
         isPlanted,
       }),
     });
@@ -261,7 +263,8 @@ export class RolloutLoop {
       }
       possible.push(command);
       if (document === null || record === null || record.progress.state === "draft") continue;
-      const load = { ...this.options.load, signal };
+      const { previousTarget } = this.state;
+      const load = { ...this.options.load, previousTarget, signal };
       this.state.open.set(record.number, await loadRollout(load, record, document.revision));
     }
     return possible;

@@ -12,10 +12,11 @@ import { closingReason } from "../../domain/rollout-schedule.ts";
 import type { Clock } from "../../ports/clock.ts";
 import { approvalOf } from "./approval.ts";
 import type { CycleCommit } from "./cycle-commit.ts";
+import { settleFailedGroups, type GroupView } from "./device-groups.ts";
 import type { AnswerItem, CommandItem } from "./loop-inbox.ts";
 import type { LoopState } from "./loop-state.ts";
 import type { OpenRollout, SweepView } from "./open-rollout.ts";
-import { makeRollback, rollbackName, type ReleaseByDigest } from "./rollback-maker.ts";
+import { makeRollback, rollbackName } from "./rollback-maker.ts";
 
 const ENGINE = "system:rollout-engine";
 /** Steps without time passing that one rollout may take in a cycle: its waves, at most. */
@@ -36,9 +37,8 @@ export interface RolloutStepperOptions {
   readonly state: LoopState;
   readonly commit: CycleCommit;
   readonly clock: Clock;
-  readonly releaseByDigest: ReleaseByDigest;
   readonly offerLifetimeMs: number;
-  readonly view: (rollout: OpenRollout) => SweepView;
+  readonly view: (rollout: OpenRollout) => SweepView & GroupView;
   /** Test-only switches for planted bugs; false in production. */
   readonly isPlanted: (name: string) => boolean;
 }
@@ -86,7 +86,10 @@ export class RolloutStepper {
     for (const rollout of Array.from(this.options.state.open.values())) {
       const { state } = rollout.record.progress;
       if (isEnded(state) || isUnstarted(state)) continue;
-      rollout.sweep(this.options.view(rollout));
+      const view = this.options.view(rollout);
+      rollout.sweep(view);
+      // Before the engine looks: who is to go back is not done, and a rollout does not end over it.
+      this.settleGroups(rollout, view, "still");
       this.step(rollout, { kind: "tick", elapsedMs, wallMs });
       for (let steps = 0; steps < MAX_STEPS; steps++) {
         const before = rollout.record.progress;
@@ -95,7 +98,17 @@ export class RolloutStepper {
         const after = rollout.record.progress;
         if (after.state === before.state && after.waveCount === before.waveCount) break;
       }
+      this.settleGroups(rollout, view, "all");
     }
+  }
+
+  private settleGroups(rollout: OpenRollout, view: GroupView, whom: "still" | "all"): void {
+    const ordinals = settleFailedGroups(rollout, view, whom);
+    if (ordinals.length === 0) return;
+    this.audit(rollout, "return-group", ENGINE, "one that they move together with has failed", {
+      deviceCount: ordinals.length,
+      firstOrdinal: ordinals[0] ?? 0,
+    });
   }
 
   private step(rollout: OpenRollout, event: RolloutEvent): void {
@@ -151,14 +164,13 @@ export class RolloutStepper {
   }
 
   private beginRollback(parent: OpenRollout): void {
-    const { state, commit, clock, releaseByDigest, offerLifetimeMs, isPlanted } = this.options;
+    const { state, commit, clock, offerLifetimeMs, isPlanted } = this.options;
     const number = parent.record.number + 1; // reserved for it when the parent was created
     const rollback = makeRollback({
       parent,
       number,
       name: rollbackName(parent.record.name, number),
-      digests: state.digests,
-      releaseByDigest,
+      previousTarget: state.previousTarget,
       clock,
       offerLifetimeMs,
       isPlanted,

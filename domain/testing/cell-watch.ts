@@ -13,6 +13,7 @@ import {
   reasonCode,
 } from "../attempt.ts";
 import { isUnproven } from "../attempt-counts.ts";
+import { isGoingBack as hasWayBack } from "../path-step.ts";
 import { PAGE_TICK_MS } from "../attempt-page.ts";
 import { MAX_TRIES, type AttemptEvent } from "../attempt-step.ts";
 import { EVIDENCE } from "../attempt-sweep.ts";
@@ -188,12 +189,17 @@ export class CellWatch {
     must("windows", !isSilent || !cell.isHeldUp, move);
     if (state === ATTEMPT.succeeded) this.checkSoak(cell, move);
     if (state === cell.state) return;
+    // Its group has failed: the checks of groups judge that.
+    const isGoingBack = rollout.isGoingBack(position);
+    const hasTurned = isGoingBack && !hasWayBack(cell.flags);
     if (state === ATTEMPT.pending) {
       must("stop-offers", !rollout.isStopping, `${move} in a stop`);
-      must("tokens", this.accepted.get(position) !== cell.generation, `${move}, and has accepted`);
+      const hasAccepted = this.accepted.get(position) === cell.generation;
+      must("tokens", hasTurned || !hasAccepted, `${move}, and has accepted`);
     }
-    if (isDecided(cell.state)) {
-      const isTaken = cell.state === ATTEMPT.succeeded || cell.state === ATTEMPT.superseded;
+    if (isDecided(cell.state) && !hasTurned) {
+      const isTaken =
+        isGoingBack || cell.state === ATTEMPT.succeeded || cell.state === ATTEMPT.superseded;
       must("phases", isTaken && state === ATTEMPT["rolled-back"], move);
       must("phases", rollout.progress.state === "rolling-back", move);
     }

@@ -13,6 +13,10 @@ export interface Offer {
   readonly device: number;
   readonly generation: number;
   readonly stopEpoch: number;
+  /** Release that it tells the device to run; 0 = nothing. */
+  readonly target: number;
+  /** It is what the device ran before: its group has failed. */
+  readonly isWayBack: boolean;
   /** On the clock of the world. */
   readonly expiresAtMs: number;
 }

@@ -46,6 +46,11 @@ function checkRelease(
   const isTrue = !isProven || child !== null || device.fate === "falls-back";
   const isNew = runs === rollout.targets[position];
   must("evidence", isTrue || isNew, `${device.number} does not run it`);
+  if (rollout.isGoingBack(position) && page.state[position] === ATTEMPT["rolled-back"]) {
+    const before = device.ranBefore.get(number) ?? runs;
+    const isBack = runs === before || child !== null || wentOn(rollouts, rollout, device);
+    must("together", isBack, `${device.number} runs ${runs}, and ran ${before}`);
+  }
   if (progress.state !== "rolled-back") return;
   if (wentOn(rollouts, rollout, device)) return;
   const own = isAlone ? device.factory : (device.ranBefore.get(number) ?? runs);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What must hold of gates: waves open one after another, and nothing stops without a cause. */
-import { ATTEMPT, isUnderWay } from "../attempt.ts";
+import { ATTEMPT, CELL_FLAGS, isUnderWay } from "../attempt.ts";
 import { must } from "./invariants.ts";
 import type { PureRollout } from "./pure-rollout.ts";
 
@@ -19,7 +19,18 @@ function shareOf(rollout: PureRollout, wave: number, forgiven: number): [number,
   const of = countIn(rollout, wave);
   const bad = of("failed") + of("rolled-back") + of("timed-out") + of("lost");
   const newFailures = rollout.total.failures - forgiven - heldFailures(rollout);
-  return [of("succeeded"), Math.max(0, Math.min(bad, newFailures))];
+  const own = bad - putBackIn(rollout, wave);
+  return [of("succeeded"), Math.max(0, Math.min(own, newFailures))];
+}
+
+/** Who is back for the failure of another one has not failed. */
+function putBackIn(rollout: PureRollout, wave: number): number {
+  const { flags, state } = rollout.page;
+  return rollout.devices.filter((_, position) => {
+    const hasFailed = ((flags[position] ?? 0) & CELL_FLAGS.failed) !== 0;
+    const isBack = state[position] === ATTEMPT["rolled-back"] && rollout.isGoingBack(position);
+    return rollout.waveOf(position) === wave && isBack && !hasFailed;
+  }).length;
 }
 
 /** Of devices whose slice is held: they have been judged. */

@@ -30,6 +30,10 @@ export const ATTEMPT_HAPPENINGS = [
   "sees unknown",
   /** Another rollout has won its device. */
   "outdone",
+  /** One of its group has failed, and it has not begun. */
+  "kept back",
+  /** One of its group has failed, and it took the release. */
+  "goes back",
   "cancelled",
   "unreachable",
   /** Its rollout ended while it was under way. */

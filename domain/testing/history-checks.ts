@@ -22,8 +22,10 @@ import { checkCause, checkGate, heldFailures } from "./gate-checks.ts";
 import { must } from "./invariants.ts";
 import type { Offer } from "./center-hooks.ts";
 import type { PureCenter } from "./pure-center.ts";
+import { isProvenYet } from "../path-step.ts";
+import { checkBegin, checkFailedGroups } from "./group-checks.ts";
 import { checkAtWork, checkLastWord, checkOrder } from "./order-checks.ts";
-import type { PretendDevice, PretendSlot } from "./pretend-device.ts";
+import { whatItHad, type PretendDevice, type PretendSlot } from "./pretend-device.ts";
 import type { PureRollout } from "./pure-rollout.ts";
 import { checkFlight, checkPlaces, checkWindow } from "./shape-checks.ts";
 import { ReportOrder } from "./report-order.ts";
@@ -137,6 +139,7 @@ export class HistoryChecks {
     const isAnew = rollout.page.state[event.position] === ATTEMPT.pending;
     if (event.kind === "leased" && isAnew) {
       checkOrder(this.center.rollouts, rollout, event.position);
+      checkBegin(this.center, rollout, event.position);
     }
     if (event.kind === "reported") this.follow(rollout).watch.reporting(event);
   }
@@ -155,6 +158,7 @@ export class HistoryChecks {
   ticked(): void {
     for (const rollout of this.center.rollouts) {
       if (isOpen(rollout.progress.state)) this.follow(rollout).watch.swept();
+      checkFailedGroups(rollout);
     }
   }
 
@@ -162,18 +166,18 @@ export class HistoryChecks {
    * Within an open wave, of a rollout that runs, under the newest epoch and a newer generation,
    * between `notBefore` and `expires`.
    */
-  offered({ rollout, position, device, generation, stopEpoch }: Offer): void {
+  offered({ rollout, position, device, generation, stopEpoch, isWayBack }: Offer): void {
     const { progress, parent, frame } = rollout;
     const { expiresAtMs } = frame.spec;
     const isDue = expiresAtMs === 0 || this.center.wallMs < expiresAtMs;
     must("schedule", isDue, "an offer of a rollout that has expired");
     const keepsWindows = this.devices[device]?.understandsWindows === true;
-    const mayBegin = keepsWindows || isInWindow(rollout, position, this.center.wallMs);
+    const mayBegin = isWayBack || keepsWindows || isInWindow(rollout, position, this.center.wallMs);
     must("windows", mayBegin, `an offer to device ${device}, which keeps none`);
     must("stop-offers", progress.state === "running", `an offer while it is ${progress.state}`);
     must("stop-epoch", stopEpoch === progress.stopEpoch, "an offer of an older epoch");
     must("waves", rollout.isReleased(position), "an offer of a wave that is not open");
-    must("held", !rollout.isHeld(position), "an offer to a slice that is held");
+    must("held", isWayBack || !rollout.isHeld(position), "an offer to a slice that is held");
     const key = `${rollout.number}/${device}`;
     must("generations", generation >= (this.generations.get(key) ?? 1), "an older generation");
     // One that was leased before has its place already.
@@ -239,7 +243,7 @@ export class HistoryChecks {
     if (installsAt === null || this.judgedInstalls.has(installsAt)) return;
     this.judgedInstalls.add(installsAt);
     const { offer, wallMs } = installsAt;
-    const isOpen = isInWindow(offer.rollout, offer.position, wallMs);
+    const isOpen = offer.isWayBack || isInWindow(offer.rollout, offer.position, wallMs);
     must("windows", isOpen, `device ${number} began to install outside of it`);
   }
 
@@ -262,7 +266,7 @@ function checkRollback(rollback: PureRollout, devices: readonly PretendDevice[])
     const { work = null, runs = 0 } = devices[number]?.slots[parent.slot] ?? {};
     const isSettled = ((parent.page.flags[position] ?? 0) & CELL_FLAGS.settled) !== 0;
     if (work === null || work.offer.rollout !== parent || isSettled) return;
-    const isBack = work.ended && runs === work.before;
+    const isBack = work.ended && runs === whatItHad(work);
     must("own-previous", isBack || rollback.devices.includes(number), `${number} is left out`);
   });
 }
@@ -316,7 +320,8 @@ function recount({ page }: PureRollout): { inFlight: number; unproven: number; p
     // One that was given up has lost its place; when it goes on all the same, it took none anew.
     if (isOut && (flags & CELL_FLAGS.failed) === 0) sums.places++;
     const isExposed = (flags & CELL_FLAGS.exposed) !== 0;
-    const isProven = state === ATTEMPT.succeeded || (flags & CELL_FLAGS.settled) !== 0;
+    const isSettled = (flags & CELL_FLAGS.settled) !== 0 || isProvenYet(flags);
+    const isProven = state === ATTEMPT.succeeded || isSettled;
     if (state === ATTEMPT.offered || (isExposed && !isProven)) sums.unproven++;
   }
   return sums;
@@ -326,6 +331,9 @@ function recount({ page }: PureRollout): { inFlight: number; unproven: number; p
 function isTrulyUnproven(rollout: PureRollout, device: PretendDevice): boolean {
   const { work, runs } = device.slots[rollout.slot];
   if (work === null || work.offer.rollout !== rollout) return false;
-  if (rollout.page.state[work.offer.position] === ATTEMPT.succeeded) return false;
-  return !work.ended || runs !== work.before;
+  const { position, isWayBack } = work.offer;
+  if (rollout.page.state[position] === ATTEMPT.succeeded) return false;
+  // It has not taken the way back up: what it has it had proven.
+  if (!isWayBack && isProvenYet(rollout.page.flags[position] ?? 0)) return false;
+  return !work.ended || runs !== whatItHad(work);
 }

@@ -23,11 +23,17 @@ export interface HistoryDraft {
   readonly members: readonly PretendDevice[];
   readonly after: readonly PureRollout[];
   readonly analysis: AnalysisPolicy | null;
+  /** So many devices move together; 1 = each is on its own. */
+  readonly groupSize: number;
   /** Instead of what is drawn for every rollout. */
   readonly spec: Partial<RolloutSpec>;
 }
 
-export function draftFirst(random: SeededRandom, members: readonly PretendDevice[]): HistoryDraft {
+export function draftFirst(
+  random: SeededRandom,
+  members: readonly PretendDevice[],
+  groupSize: number,
+): HistoryDraft {
   return {
     number: 1,
     slot: "app",
@@ -35,8 +41,14 @@ export function draftFirst(random: SeededRandom, members: readonly PretendDevice
     members,
     after: [],
     analysis: drawAnalysis(random),
-    spec: { compatible: random.chance(0.5), priority: random.below(2) },
+    groupSize,
+    spec: { compatible: random.chance(0.5), priority: random.below(2), ...groupSpec(groupSize) },
   };
+}
+
+/** Groups are planned whole: nobody can join one. */
+function groupSpec(groupSize: number): Partial<RolloutSpec> {
+  return groupSize === 1 ? {} : { together: "cell", joiners: "never" };
 }
 
 /** null: the first one stays alone. */
@@ -44,6 +56,7 @@ export function draftSecond(
   random: SeededRandom,
   devices: readonly PretendDevice[],
   first: PureRollout,
+  groupSize: number,
 ): HistoryDraft | null {
   const kind = random.pick(["none", "none", "rival", "beside", "after", "command"]);
   if (kind === "none") return null;
@@ -57,7 +70,12 @@ export function draftSecond(
     members: some.length === 0 ? devices : some,
     after: isAfter ? [first] : [],
     analysis: drawAnalysis(random),
-    spec: { compatible: random.chance(0.5), priority: random.below(3) - 1 },
+    groupSize,
+    spec: {
+      compatible: random.chance(0.5),
+      priority: random.below(3) - 1,
+      ...groupSpec(groupSize),
+    },
   };
   if (kind !== "command") return draft;
   return { ...draft, slot: "command", release: 0, spec: { ...draft.spec, ...commandSpec() } };

@@ -183,6 +183,7 @@ export function makeRollout(
     labels: {
       timeZone: zoneOf(number),
       ring: `ring-${number % RINGS}`,
+      cell: `cell-${Math.floor(number / draft.groupSize)}`,
     },
     inventory: {},
     serviceLevel: "",
@@ -210,6 +211,7 @@ export function makeRollout(
     devices: [...plan.ordinals],
     targets: members.map(() => draft.release),
     sites: members.map((_, position) => siteKey("default", placedName(plan.sites, position))),
+    together: Array.from(plan.together, (bit) => bit === 1),
     zones: [...(plan.zones?.byPosition ?? [])].map((zone) => plan.zones?.zones[zone]?.name ?? ""),
     parent: null,
     offerLifetimeMs: OFFER_LIFETIME_MS,
@@ -237,7 +239,7 @@ function checkPlan(spec: RolloutSpec, plan: ReturnType<typeof planRollout>, tota
     const isListed = spec.strategy.kind !== "exponential" && spec.order === "hash";
     const amount = isListed ? spec.waves[index] : undefined;
     const size = wave.end - wave.start;
-    const isAsked = amount === undefined || size - 1 < most(amount);
+    const isAsked = amount === undefined || spec.together !== "" || size - 1 < most(amount);
     must("plan", isAsked, `wave ${index + 1} has ${size} devices`);
     end = wave.end;
   });

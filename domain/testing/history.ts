@@ -125,8 +125,11 @@ class History {
     const { devices, random, more, seed, isLate } = this;
     const make = (draft: HistoryDraft, by: SeededRandom): PureRollout =>
       makeRollout(devices, { random: by, seed, isLate, isPlanted, draft });
-    const first = make(draftFirst(more, devices), random);
-    const draft = draftSecond(more, devices, first);
+    // Of its own: what is drawn here must not change what other histories tell.
+    const groups = new SeededRandom(seed + 2 * MORE);
+    const groupSize = (): number => groups.pick([1, 1, 1, 1, 1, 2, 3, 5]);
+    const first = make(draftFirst(more, devices, groupSize()), random);
+    const draft = draftSecond(more, devices, first, groupSize());
     return draft === null ? [first] : [first, make(draft, more)];
   }
 

@@ -38,6 +38,7 @@ export const INVARIANTS = {
   "one-at-work": "two rollouts are never at work at once where they are not both compatible",
   precedence: "where two rollouts want one slot of a device, the one that outranks the other wins",
   after: "nothing is offered before what goes first has succeeded on that device",
+  together: "a group begins when all of it are there; where one has failed the others go back",
   analysis: "nothing goes on without a yes of the analysis, or of a person who has seen its answer",
   approval: "a rollout that awaits approval goes on when it is approved, and not before",
   once: "a device carries a command out at most once",

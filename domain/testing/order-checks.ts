@@ -24,7 +24,8 @@ export function checkOrder(
   position: number,
 ): void {
   const device = rollout.devices[position] ?? -1;
-  for (const first of rollout.after) checkAfter(first, device);
+  const isGoingBack = rollout.isGoingBack(position);
+  if (!isGoingBack) for (const first of rollout.after) checkAfter(first, device);
   for (const other of rollouts) {
     const at = other.positionOf(device);
     if (at === -1 || !isOpen(other.progress.state) || !mayNotMeet(rollout, other)) continue;
@@ -33,9 +34,8 @@ export function checkOrder(
     const mayAccept = state === ATTEMPT.offered && !isOfferOver(other, at);
     must("one-at-work", !mayAccept && !isUnderWay(state), what);
     if (other.slot !== rollout.slot) continue;
-    const isAhead = isRollback(other)
-      ? !isRollback(rollout)
-      : !isRollback(rollout) && outranks(other, rollout);
+    const isBack = isGoingBack || isRollback(rollout);
+    const isAhead = !isBack && (isRollback(other) || outranks(other, rollout));
     must("precedence", !isAhead || state !== ATTEMPT.pending, what);
     const isLost = isAhead && !isRollback(other) && state === ATTEMPT.succeeded;
     must("precedence", !isLost, what);

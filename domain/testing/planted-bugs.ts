@@ -42,6 +42,9 @@ export const PLANTED_BUGS = {
   "order.stopped-lets-go": "a stopped rollout lets those go that it did not bring there",
   "order.any-end-will-do": "what goes first need not have succeeded on the device, only ended",
   "join.into-the-open-wave": "devices that join are in the wave that is open, whatever the policy",
+  "groups.begins-alone": "a group begins while one of it is away",
+  "groups.proven-stays": "who has proven the release keeps it when another one of its group fails",
+  "way-back.takes-no-place": "who goes back from what it has proven takes no place in the radius",
   "analysis.silence-is-yes": "a wave opens while its analysis has not answered",
   "analysis.any-wave-will-do": "the answer about one wave counts for another",
 } as const;

@@ -20,7 +20,7 @@ export interface PretendReport {
   readonly isAgain: boolean;
 }
 
-/** How its attempts of the release under test go; a rollback always goes well. */
+/** How its attempts of the release under test go; a rollback, or a way back, always goes well. */
 export type Fate =
   | "good"
   | "fails"
@@ -48,6 +48,11 @@ interface Work {
   restsUntilMs: number;
 }
 
+/** What it ran before the rollout whose work this is. */
+export function whatItHad({ offer, target, before }: Work): number {
+  return offer.isWayBack ? target : before;
+}
+
 /** Longer than any phase may take. */
 const HANGS_MS = 100_000;
 const BUSY_MS = 30_000;
@@ -71,7 +76,7 @@ const HANGING = [downloading, downloaded, installing];
 
 /** The next phase may not begin while the window that it belongs to is closed. */
 function waits({ offer }: Work, phase: number, wallMs: number): boolean {
-  const windows = offer.rollout.windowsAt(offer.position);
+  const windows = offer.isWayBack ? null : offer.rollout.windowsAt(offer.position);
   if (windows === null || (phase !== downloading && phase !== installing)) return false;
   const { policy, zone } = windows;
   const kind = phase === downloading ? policy.download : policy.install;
@@ -168,20 +173,21 @@ export class PretendDevice {
       return false; // known, or answered before
     }
     slot.answered = generation;
-    const isLate = this.fate === "is-late" && offer.rollout.parent === null;
+    const isOfRelease = offer.rollout.parent === null && !offer.isWayBack;
+    const isLate = this.fate === "is-late" && isOfRelease;
     if (isLate || offer.expiresAtMs <= nowMs) {
       this.say(offer, "rejected", nowMs, "expired");
       return false;
     }
-    if (this.fate === "rejects" && offer.rollout.parent === null) {
+    if (this.fate === "rejects" && isOfRelease) {
       this.say(offer, "rejected", nowMs, "does-not-fit");
       return false;
     }
     this.supersede(slot, nowMs);
-    const target = offer.rollout.targetAt(offer.position);
+    const { target } = offer;
     const before = slot.runs;
     slot.work = { offer, target, before, phase: accepted, ended: false, restsUntilMs: 0 };
-    this.ranBefore.set(offer.rollout.number, before);
+    if (!offer.isWayBack) this.ranBefore.set(offer.rollout.number, before);
     slot.acceptedGenerations.push(generation);
     this.say(offer, "accepted", nowMs);
     return true;
@@ -208,7 +214,8 @@ export class PretendDevice {
   private advanceSlot(slot: PretendSlot, nowMs: number, wallMs: number): void {
     const { work } = slot;
     if (work === null || this.isBricked || nowMs < work.restsUntilMs) return;
-    const fate = work.offer.rollout.parent === null ? this.fate : "good";
+    const { rollout, isWayBack } = work.offer;
+    const fate = rollout.parent === null && !isWayBack ? this.fate : "good";
     if (work.ended) {
       if (fate === "falls-back") slot.runs = work.before;
       return;

@@ -5,10 +5,9 @@
  * in memory. What it would tell gateways and people is called back.
  */
 import { assert } from "../assert.ts";
-import { ATTEMPT, reasonCode } from "../attempt.ts";
+import { ATTEMPT } from "../attempt.ts";
 import { PAGE_TICK_MS, UNKNOWN_RELEASE } from "../attempt-page.ts";
 import {
-  enter,
   closeUnaccepted,
   outdo,
   stepAttempt,
@@ -17,11 +16,12 @@ import {
   type StepOutcome,
 } from "../attempt-step.ts";
 import { EVIDENCE, sweepPage } from "../attempt-sweep.ts";
-import { offerBudget } from "../offer-budget.ts";
+import { offerRoom, takesRadius } from "../offer-budget.ts";
 import type { RolloutEffect } from "../rollout-effect.ts";
 import { stepRollout, type RolloutEvent } from "../rollout-engine.ts";
 import { chooseRollback, countNotBack } from "../rollback.ts";
 import { planRollback } from "../rollback-plan.ts";
+import { beginWayBack, keepBack } from "../way-back.ts";
 import { isEnded, isOpen } from "../rollout.ts";
 import { needsEvidence } from "../subject.ts";
 import { closingReason } from "../rollout-schedule.ts";
@@ -30,6 +30,7 @@ import { skipClosedTime } from "../window-deadlines.ts";
 import type { CenterHooks, Offer, Told } from "./center-hooks.ts";
 import { closedAs, reportedAs, type AttemptHappening } from "./happenings.ts";
 import { isKept, losersTo, rivalryAt } from "./pure-order.ts";
+import { groupDuties } from "./pure-groups.ts";
 import { PurePlaces } from "./pure-places.ts";
 import { PureRollout } from "./pure-rollout.ts";
 
@@ -94,12 +95,14 @@ export class PureCenter {
     for (const rollout of Array.from(this.rollouts)) {
       if (!isOpen(rollout.progress.state)) continue;
       this.sweep(rollout);
+      this.settleGroups(rollout, "still");
       this.step(rollout, { kind: "tick", elapsedMs, wallMs });
       for (let steps = 0; steps < 64 && !isEnded(rollout.progress.state); steps++) {
         const { state, waveCount } = rollout.progress;
         this.step(rollout, { kind: "tick", elapsedMs: 0, wallMs });
         if (rollout.progress.state === state && rollout.progress.waveCount === waveCount) break;
       }
+      this.settleGroups(rollout, "all");
     }
     for (const winner of this.justEnded.splice(0)) {
       for (const { rollout, position } of losersTo(winner, this.rollouts)) {
@@ -222,20 +225,23 @@ export class PureCenter {
 
   private dispatch(rollout: PureRollout, places: PurePlaces): void {
     if (rollout.progress.state !== "running") return;
-    let budget = offerBudget(rollout.frame, rollout.progress, rollout.total, this.isPlanted);
+    const room = offerRoom(rollout.frame, rollout.progress, rollout.total, this.isPlanted);
     const { page, devices } = rollout;
     for (const position of devices.keys()) {
       if (!rollout.isReleased(position)) continue;
-      const isOffered = page.state[position] === ATTEMPT.offered;
-      if (!isOffered && (page.state[position] !== ATTEMPT.pending || budget <= 0)) continue;
+      const state = page.state[position] ?? 0;
+      const isOffered = state === ATTEMPT.offered;
+      if (!isOffered && state !== ATTEMPT.pending) continue;
+      const inFlight = isOffered ? 0 : 1;
+      const radius = takesRadius(state, page.flags[position] ?? 0, this.isPlanted) ? 1 : 0;
+      if (room.inFlight < inFlight || room.radius < radius) continue;
       const told = this.toldOf(rollout, position);
       if (told.presence !== "online" || this.isLeased(rollout, position)) continue;
-      if (!told.understandsWindows && rollout.isWindowClosed(position, "install")) continue;
-      if (rollout.isHeld(position)) continue;
-      if (!isOffered && !this.mayBeginIn(rollout, position)) continue;
-      if (this.waitsForOthers(rollout, position, isOffered)) continue;
+      if (!rollout.isGoingBack(position) && this.mustWait(rollout, position, isOffered)) continue;
+      if (this.isRivalled(rollout, position)) continue;
       if (!places.claim(rollout, position)) continue;
-      if (!isOffered) budget--;
+      room.inFlight -= inFlight;
+      room.radius -= radius;
       const device = devices[position] ?? -1;
       const held = page.generation[position] ?? 0;
       const generation = held === 0 ? this.draw(device) : held;
@@ -243,34 +249,44 @@ export class PureCenter {
       this.stepCell(rollout, { kind: "leased", position, generation, previous });
       const { stopEpoch } = rollout.progress;
       const expiresAtMs = this.nowMs + rollout.frame.offerLifetimeMs;
-      const offer = { rollout, position, device, generation, stopEpoch, expiresAtMs };
+      const target = rollout.targetAt(position);
+      const isWayBack = rollout.isGoingBack(position);
+      const own = { generation, target, isWayBack };
+      const offer = { rollout, position, device, ...own, stopEpoch, expiresAtMs };
       this.leased.set(`${rollout.number}/${position}`, offer);
       this.hooks.offered(offer);
     }
   }
 
-  /** False: its group waits, or is over, and then the cell is, too. */
-  private mayBeginIn(rollout: PureRollout, position: number): boolean {
-    const { kind } = rollout.groupVerdict(position, (member) => {
-      const { presence, understandsWindows } = this.toldOf(rollout, member);
-      const isClosed = !understandsWindows && rollout.isWindowClosed(member, "install");
-      return presence === "online" && !isClosed;
+  /** For its slice, its window, its group, or what goes first. */
+  private mustWait(rollout: PureRollout, position: number, isOffered: boolean): boolean {
+    const isShut = (at: number): boolean =>
+      !this.toldOf(rollout, at).understandsWindows && rollout.isWindowClosed(at, "install");
+    if (rollout.isHeld(position) || isShut(position)) return true;
+    if (isOffered) return false;
+    if (isKept(rollout, rollout.devices[position] ?? -1, this.isPlanted)) return true;
+    const verdict = rollout.groupVerdict(position, (at) => {
+      return this.toldOf(rollout, at).presence === "online" && !isShut(at);
     });
-    if (kind === "failed") {
-      this.hooks.changing?.(rollout);
-      rollout.page.reason[position] = reasonCode("group-failed");
-      enter(rollout.page, position, ATTEMPT.cancelled, rollout.nowTicks);
-    }
-    return kind === "offer";
+    return verdict.kind !== "offer";
   }
 
-  /** For what goes first, or for a rival; one that has lost its device ends. */
-  private waitsForOthers(rollout: PureRollout, position: number, isOffered: boolean): boolean {
-    const device = rollout.devices[position] ?? -1;
-    if (!isOffered && isKept(rollout, device, this.isPlanted)) return true;
+  /** By a rollout that has its device first; one that has lost it ends. */
+  private isRivalled(rollout: PureRollout, position: number): boolean {
     const rivalry = rivalryAt(rollout, position, this.rollouts, this.isPlanted);
     if (rivalry === "outdone") this.outdo(rollout, position);
     return rivalry !== "free";
+  }
+
+  private settleGroups(rollout: PureRollout, whom: "still" | "all"): void {
+    const toldOf = (position: number): Told => this.toldOf(rollout, position);
+    for (const { position, state, duty } of groupDuties(rollout, toldOf, whom)) {
+      this.hooks.changing?.(rollout);
+      this.hooks.happened?.(state, duty === "go-back" ? "goes back" : "kept back");
+      const settle = duty === "go-back" ? beginWayBack : keepBack;
+      settle(rollout.page, position, rollout.nowTicks);
+      this.forget(rollout, position);
+    }
   }
 
   private outdo(rollout: PureRollout, position: number): void {
@@ -313,7 +329,7 @@ export class PureCenter {
       case "window-opened":
         skipClosedTime(rollout.page, {
           ...effect,
-          zoneAt: (position) => rollout.zoneIndexes[position] ?? -1,
+          zoneAt: (at) => (rollout.isGoingBack(at) ? -1 : (rollout.zoneIndexes[at] ?? -1)),
           closedAtTicks: Math.floor(effect.closedAtMs / PAGE_TICK_MS),
           nowTicks: rollout.nowTicks,
         });

@@ -31,7 +31,8 @@ export function rivalryAt(
   rollouts: readonly PureRollout[],
   isPlanted: IsPlanted,
 ): Rivalry {
-  const own = contenderOf(rollout);
+  const isGoingBack = rollout.isGoingBack(position);
+  const own = { ...contenderOf(rollout), ...(isGoingBack ? { isRollback: true } : {}) };
   const device = rollout.devices[position] ?? -1;
   const isAgain = rollout.page.state[position] === ATTEMPT.offered;
   for (const rival of rollouts) {

@@ -4,7 +4,7 @@
  * and nothing else. At most 4,096 devices, so one page is all there is.
  */
 import { assert } from "../assert.ts";
-import { ATTEMPT_STATES } from "../attempt.ts";
+import { ATTEMPT_STATES, CELL_FLAGS } from "../attempt.ts";
 import { countPage, type AttemptCounts } from "../attempt-counts.ts";
 import {
   createAttemptPage,
@@ -16,8 +16,8 @@ import {
 } from "../attempt-page.ts";
 import { withdraw } from "../attempt-step.ts";
 import { addJoined, mayLeave, waveAt, waveOfJoiners } from "../membership.ts";
-import { judgeGroup, type GroupVerdict } from "../groups.ts";
-import { stepOf } from "../path-step.ts";
+import { groupsOf, judgeGroup, type GroupVerdict } from "../groups.ts";
+import { isGoingBack, stepOf } from "../path-step.ts";
 import { NO_PLACE } from "../place-loads.ts";
 import type { RollbackCell } from "../rollback.ts";
 import type { RolloutFrame } from "../rollout-engine.ts";
@@ -98,7 +98,7 @@ export class PureRollout {
   child: PureRollout | null = null;
   progress: RolloutProgress = { ...INITIAL_PROGRESS, state: "planned" };
   sweptAtTicks = 0;
-  private readonly isPlanted: (name: string) => boolean;
+  readonly isPlanted: (name: string) => boolean;
   zoneIndexes: number[] = [];
 
   constructor(options: PureRolloutOptions) {
@@ -134,7 +134,9 @@ export class PureRollout {
     return createZoneWindows({ policy: spec.windows, names, byWave });
   }
 
+  /** Who goes back waits for none. */
   isWindowClosed(position: number, window: WindowKind): boolean {
+    if (this.isGoingBack(position)) return false;
     return isClosed(this.progress.zones[this.zoneIndexes[position] ?? -1], window);
   }
 
@@ -218,6 +220,7 @@ export class PureRollout {
 
   /** What it is to run now: on a version path, the release of its step. */
   targetAt(position: number): number {
+    if (this.isGoingBack(position)) return this.page.previous[position] ?? 0;
     const start = this.targets[position] ?? 0;
     const behind = stepOf(this.page.flags[position] ?? 0);
     return behind === 0 ? start : (this.path[this.path.indexOf(start) + behind] ?? start);
@@ -225,6 +228,20 @@ export class PureRollout {
 
   hasNextStep(position: number): boolean {
     return this.path.length > 0 && this.targetAt(position) !== this.path.at(-1);
+  }
+
+  /** One that it moves together with has failed, and it took the release. */
+  isGoingBack(position: number): boolean {
+    return isGoingBack(this.page.flags[position] ?? 0);
+  }
+
+  /** Groups of which one has failed. */
+  failedGroups(): Iterable<WaveRange> {
+    const failed = [...this.devices.keys()].filter(
+      (at) => ((this.page.flags[at] ?? 0) & CELL_FLAGS.failed) !== 0,
+    );
+    const isTogether = (at: number): boolean => this.together[at] === true;
+    return groupsOf({ positionCount: this.devices.length, isTogether }, failed);
   }
 
   /** May it be offered something, as far as those go that it moves together with? */
@@ -235,7 +252,7 @@ export class PureRollout {
       stateOf: (at: number) => this.page.state[at] ?? 0,
       flagsOf: (at: number) => this.page.flags[at] ?? 0,
     };
-    return judgeGroup(cells, position, isReachable);
+    return judgeGroup(cells, position, isReachable, this.isPlanted);
   }
 
   /** −1: the device is not in its plan. */

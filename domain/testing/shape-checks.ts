@@ -50,16 +50,28 @@ export function checkPlaces(center: PureCenter, rollout: PureRollout, position: 
 
 /** Critical devices share no wave with others and come last; no wave of a ramp is above its cap. */
 export function checkShape(spec: RolloutSpec, plan: Plan, devices: readonly PretendDevice[]): void {
+  const { together } = plan;
   const isLast = [...plan.ordinals].map(
     (number) => spec.order === "critical-last" && devices[number]?.isCritical === true,
   );
+  // A group is as critical as the most critical of it.
+  for (let at = 1; at < isLast.length; at++) {
+    if (together[at] === 1) isLast[at] ||= isLast[at - 1] === true;
+  }
+  for (let at = isLast.length - 1; at > 0; at--) {
+    if (together[at] === 1) isLast[at - 1] ||= isLast[at] === true;
+  }
   const border = isLast.indexOf(true);
   must("plan", border === -1 || !isLast.includes(false, border), "critical devices are not last");
   for (const { start, end } of plan.waves) {
+    must("together", together[start] !== 1, `a group lies across the wave that begins at ${start}`);
     must("plan", isLast[start] === isLast[end - 1], `wave from ${start} to ${end} is mixed`);
     if (spec.strategy.kind !== "exponential") continue;
     const cap = limitOf(spec.strategy.cap, plan.ordinals.length);
-    must("plan", end - start <= cap, `a wave of ${end - start}, above ${cap}`);
+    // It grows to the end of its last group, and then begins with a whole one.
+    const whole = together.subarray(start + cap, end).every((bit) => bit === 1);
+    const isAsked = end - start <= cap || (together.length > 0 && whole);
+    must("plan", isAsked, `a wave of ${end - start}, above ${cap}`);
   }
 }
 

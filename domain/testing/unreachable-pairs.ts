@@ -44,10 +44,17 @@ export const REASONS: readonly Reason[] = [
     ["report again", ...REPORTS],
     "the generation that it holds, if any, was given back before it left its gateway",
   ),
+  attempt(["pending"], SEEN, "the sweep looks at what is offered, and at what has accepted"),
   attempt(
-    ["pending", "rejected", ...CLOSED],
-    SEEN,
-    "the sweep looks at what is offered, and at what has accepted",
+    ["rejected", ...CLOSED],
+    ["sees previous"],
+    "of these the sweep looks at those that go back, which are to run what they ran",
+  ),
+  attempt(allBut(ATTEMPT_STATES, "pending"), ["kept back"], "who was offered it has begun"),
+  attempt(
+    ["pending", "offered", "rejected", "superseded", ...CLOSED],
+    ["goes back"],
+    "who goes back took the release, and has not taken on anything newer",
   ),
   attempt(
     allBut(ATTEMPT_STATES, "offered"),
@@ -91,8 +98,8 @@ export const REASONS: readonly Reason[] = [
     "only its rollback supersedes it; an answer is here before that is offered",
   ),
   attempt(
-    ["failed", "rolled-back", "superseded"],
-    ["sees target"],
+    ["failed", "rolled-back"],
+    ["sees target", "goes back"],
     "who has put the release back does not show it again",
   ),
   rollout(["draft"], ROLLOUT_HAPPENINGS, "a draft has no plan: the engine does not know it"),
@@ -132,6 +139,8 @@ export const REASONS: readonly Reason[] = [
  * They are the only ones that it may.
  */
 export const RARE_PAIRS: ReadonlySet<string> = new Set([
+  // Refused the way back, ten times or for good.
+  ...["nothing", "target", "unknown"].map((what) => `attempt rejected × sees ${what}`),
   // Given up, shows the release while it examines it, and is superseded in that very minute.
   "attempt verifying × superseded",
   // Its gateway was cut off from before the stop until after the rollback had reached it.

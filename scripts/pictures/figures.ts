@@ -3,7 +3,7 @@
 // What the lines of pictures count: figures of the rollouts that a film has.
 
 import type { OpenRollout } from "../../center/rollouts/open-rollout.ts";
-import { ATTEMPT, isUnderWay } from "../../domain/attempt.ts";
+import { ATTEMPT, CELL_FLAGS, isUnderWay } from "../../domain/attempt.ts";
 import { groupAt } from "../../domain/groups.ts";
 import { COLOURS } from "./draw.ts";
 import type { FilmedSeries } from "./draw-film.ts";
@@ -92,10 +92,18 @@ export function waitingFor(first: OpenRollout, rollout: OpenRollout): number {
   });
 }
 
-/** Groups of which so many devices have it, of how many. */
+/** Installed, and not back: of one that goes back, until it is verified there. */
+function runsRelease(rollout: OpenRollout, position: number): boolean {
+  const state = rollout.stateAt(position);
+  const isInstalled = state === ATTEMPT.verifying || state === ATTEMPT.succeeded;
+  if (!rollout.isGoingBack(position)) return isInstalled;
+  return state !== ATTEMPT["rolled-back"] && state !== ATTEMPT.verifying;
+}
+
+/** Groups of which so many devices have it, of how many; `hasFailed`: one of it has. */
 export function groupsWhere(
   rollout: OpenRollout,
-  counts: (newCount: number, deviceCount: number) => boolean,
+  counts: (newCount: number, deviceCount: number, hasFailed: boolean) => boolean,
 ): number {
   const { length: positionCount } = rollout.ordinals;
   const isTogether = (position: number): boolean => rollout.isTogether(position);
@@ -103,11 +111,12 @@ export function groupsWhere(
   for (let position = 0; position < positionCount;) {
     const { start, end } = groupAt({ positionCount, isTogether }, position);
     let newCount = 0;
+    let hasFailed = false;
     for (let member = start; member < end; member++) {
-      const state = rollout.stateAt(member);
-      if (state === ATTEMPT.verifying || state === ATTEMPT.succeeded) newCount++;
+      hasFailed ||= (rollout.flagsAt(member) & CELL_FLAGS.failed) !== 0;
+      if (runsRelease(rollout, member)) newCount++;
     }
-    if (counts(newCount, end - start)) found++;
+    if (counts(newCount, end - start, hasFailed)) found++;
     position = end;
   }
   return found;

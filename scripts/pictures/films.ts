@@ -261,6 +261,24 @@ export const FILMS: readonly FilmedPicture[] = [
     ],
   },
   {
+    name: "together-fails",
+    example: "examples/rollout-together.yaml",
+    title: "groups: a cell that fails goes back",
+    brokenShare: 0.02,
+    endMs: 5 * HOUR_MS,
+    series: [
+      figure("cells all new", COLOURS.succeeded, (rollout) =>
+        groupsWhere(rollout, (newCount, all) => newCount === all),
+      ),
+      figure("in between", COLOURS.unproven, (rollout) =>
+        groupsWhere(rollout, (newCount, all) => newCount > 0 && newCount < all),
+      ),
+      figure("failed, all old", COLOURS.failed, (rollout) =>
+        groupsWhere(rollout, (newCount, _, hasFailed) => newCount === 0 && hasFailed),
+      ),
+    ],
+  },
+  {
     name: "floors",
     example: "examples/rollout-floors.yaml",
     title: "version floors: three ways to 1.4",

@@ -178,7 +178,7 @@ export class Story {
       case "installs": {
         for (const phase of WORKS) this.report(position, phase);
         const offer = this.offerOf(position);
-        told.slots[offer.rollout.slot].release = offer.rollout.targetAt(offer.position);
+        told.slots[offer.rollout.slot].release = offer.target;
         return this.report(position, "installed");
       }
       case "fails":
@@ -259,7 +259,7 @@ export class Story {
     // A lease of the same generation takes the place of the one before.
     const others = known.filter(({ generation }) => generation !== offer.generation);
     this.offers.set(offer.device, [...others, offer]);
-    const target = offer.rollout.targetAt(offer.position);
+    const { target } = offer;
     const { kind } = subjectOf(offer.rollout.frame.spec);
     const work = kind === "command" ? "the command" : `${kind} ${target}`;
     const text = `offer to d${offer.device}: ${work}, generation ${offer.generation}`;

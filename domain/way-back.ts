@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * What becomes of an attempt whose group has failed: one that has not begun is kept back, one that
+ * took the release goes back to what its device ran before, under a new generation of the same
+ * attempt. It is pending again, counts as reached for ever, and has failed only if it fails itself.
+ */
+import { ATTEMPT, CELL_FLAGS, reasonCode } from "./attempt.ts";
+import type { AttemptPage } from "./attempt-page.ts";
+import { enter, unflag } from "./attempt-step.ts";
+import { withWayBack } from "./path-step.ts";
+
+/** It was not offered anything, or stands on a step that it has proven: it stays there. Neutral. */
+export function keepBack(page: AttemptPage, cell: number, nowTicks: number): void {
+  page.reason[cell] = reasonCode("group-failed");
+  enter(page, cell, ATTEMPT.cancelled, nowTicks);
+}
+
+/** What it is at, it is to give up for an offer of what it ran before. */
+export function beginWayBack(page: AttemptPage, cell: number, nowTicks: number): void {
+  const flags = page.flags[cell] ?? 0;
+  page.flags[cell] = withWayBack(flags, page.state[cell] === ATTEMPT.succeeded);
+  unflag(page, cell, CELL_FLAGS.sent | CELL_FLAGS.doubtful);
+  page.generation[cell] = 0; // the next lease draws anew: what is said of this one is of the past
+  page.soakingSince[cell] = 0;
+  // Why it failed itself says more.
+  if ((flags & CELL_FLAGS.failed) === 0) page.reason[cell] = reasonCode("group-failed");
+  enter(page, cell, ATTEMPT.pending, nowTicks);
+}
