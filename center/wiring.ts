@@ -31,8 +31,8 @@ import { ensureFirstToken, loadTokenKey } from "./secrets.ts";
 import { DEFAULT_RETENTION, runAttemptPruner } from "./tasks/attempt-pruner.ts";
 import { runAvailabilityRecorder } from "./tasks/availability-recorder.ts";
 import { runDiskSampler } from "./tasks/disk-sampler.ts";
-import { runJoinerWatch } from "./tasks/joiner-watch.ts";
-import { runLeaverWatch } from "./tasks/leaver-watch.ts";
+import { JoinerWatch } from "./tasks/joiner-watch.ts";
+import { LeaverWatch } from "./tasks/leaver-watch.ts";
 import { runRecordPruner } from "./tasks/record-pruner.ts";
 
 const SILENCE_CHECK_MS = 1_000;
@@ -145,27 +145,20 @@ function runTasks(
     logger,
     signal,
   });
-  const leavers = runLeaverWatch({
+  const followed = {
     store: base.store,
     changes: core.changes,
     openRollouts: () => core.loop.openRollouts,
     inbox: core.inbox,
     clock,
-    logger,
-    signal,
-  });
-  const joiners = runJoinerWatch({
-    store: base.store,
-    changes: core.changes,
+  };
+  const planned = {
     releases: core.releases,
     running: () => core.loop.running,
     digests: () => core.loop.digests,
-    openRollouts: () => core.loop.openRollouts,
-    inbox: core.inbox,
-    clock,
-    logger,
-    signal,
-  });
+  };
+  const leavers = new LeaverWatch(followed).run({ logger, signal });
+  const joiners = new JoinerWatch({ ...followed, ...planned }).run({ logger, signal });
   const failed = new Promise<never>((_, reject) => {
     loop.catch(reject);
   });

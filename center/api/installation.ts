@@ -4,6 +4,7 @@ import type { ServiceImpl } from "@connectrpc/connect";
 import { MusterError } from "../../domain/errors.ts";
 import { checkName, checkTenant } from "../../domain/identity.ts";
 import type { AuditQuery, Store } from "../../ports/store.ts";
+import { auditRecordOf } from "../../protocol/audit-record.ts";
 import type { DeployService, ListAuditRequest } from "../../protocol/gen/muster/v1/deploy_pb.ts";
 import type { GatewayRegistry } from "../link/gateway-registry.ts";
 import { actorOf, authorize, authorizeAll, operatorOf, pageSizeOf, reasonOf } from "./call.ts";
@@ -187,18 +188,7 @@ function recordMethods(
       });
       return {
         nextPageToken: next === null ? "" : String(next),
-        records: entries.map((entry) => ({
-          sequence: BigInt(entry.sequence),
-          atMs: BigInt(entry.atMs),
-          tenant: entry.tenant,
-          actor: entry.actor,
-          action: entry.action,
-          subject: entry.subject,
-          reason: entry.reason,
-          detailJson: JSON.stringify(entry.detail),
-          previousHash: entry.previousHash,
-          hash: entry.hash,
-        })),
+        records: entries.map(auditRecordOf),
       };
     },
     getStatus: async (_request, context) => {

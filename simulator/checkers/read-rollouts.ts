@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Reads through the API what checkers want to know from the center. */
 import type { Client } from "@connectrpc/connect";
+import { assert } from "../../domain/assert.ts";
 import type { AttemptState } from "../../domain/attempt.ts";
 import type { RolloutState as State } from "../../domain/rollout.ts";
-import type { AuditEntry, Json } from "../../ports/store.ts";
+import type { AuditEntry } from "../../ports/store.ts";
+import { auditEntryOf } from "../../protocol/audit-record.ts";
 import {
   RolloutState,
-  type AuditRecord,
   type DeployService,
   type Rollout,
 } from "../../protocol/gen/muster/v1/deploy_pb.ts";
@@ -23,24 +24,12 @@ export async function readAudit(client: ApiClient): Promise<AuditEntry[]> {
     const afterSequence = BigInt(entries.at(-1)?.sequence ?? 0);
     const { records } = await client.listAudit({ afterSequence, pageSize: PAGE });
     if (records.length === 0) return entries;
-    entries.push(...records.map(entryOf));
+    for (const record of records) {
+      const entry = auditEntryOf(record);
+      assert(entry !== null, "the detail of an audit record is JSON");
+      entries.push(entry);
+    }
   }
-}
-
-function entryOf(record: AuditRecord): AuditEntry {
-  const { tenant, actor, action, subject, reason, previousHash, hash } = record;
-  return {
-    sequence: Number(record.sequence),
-    atMs: Number(record.atMs),
-    tenant,
-    actor,
-    action,
-    subject,
-    reason,
-    detail: JSON.parse(record.detailJson) as Json,
-    previousHash,
-    hash,
-  };
 }
 
 /** Every rollout that has a plan, rollbacks included. */

@@ -3,7 +3,8 @@
 import type { Command } from "commander";
 import { MusterError } from "../../../domain/errors.ts";
 import { FIRST_PREVIOUS_HASH, verifyAudit, type AuditVerdict } from "../../../ports/audit-chain.ts";
-import type { AuditEntry, Json } from "../../../ports/store.ts";
+import type { AuditEntry } from "../../../ports/store.ts";
+import { auditEntryOf } from "../../../protocol/audit-record.ts";
 import type { AuditRecord } from "../../../protocol/gen/muster/v1/deploy_pb.ts";
 import { wholeAuditLog } from "../../audit-records.ts";
 import { openSession } from "../../client.ts";
@@ -55,7 +56,7 @@ async function verifyAll(records: AsyncIterable<AuditRecord>): Promise<AuditVerd
     return next;
   };
   for await (const record of records) {
-    const entry = toEntry(record);
+    const entry = auditEntryOf(record);
     if (entry === null) {
       const before = check();
       return before.ok
@@ -69,29 +70,6 @@ async function verifyAll(records: AsyncIterable<AuditRecord>): Promise<AuditVerd
     verdict = next;
   }
   return check();
-}
-
-/** null when its detail is not JSON any more. */
-function toEntry(record: AuditRecord): AuditEntry | null {
-  let detail: Json;
-  try {
-    detail = JSON.parse(record.detailJson) as Json;
-  } catch {
-    return null; // Whoever changed it broke it: the verdict says so.
-  }
-  const { tenant, actor, action, subject, reason, previousHash, hash } = record;
-  return {
-    sequence: Number(record.sequence),
-    atMs: Number(record.atMs),
-    tenant,
-    actor,
-    action,
-    subject,
-    reason,
-    detail,
-    previousHash,
-    hash,
-  };
 }
 
 function soundSentence(verdict: AuditVerdict & { ok: true }): string {

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What the API and the reader of documents refuse of `gate.analysis`, each with one sentence. */
 import assert from "node:assert/strict";
-import { after, before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { SeveralErrors } from "../../../cli/print-error.ts";
 import { describeError, type MusterError } from "../../../domain/errors.ts";
 import { loadText } from "../../../cli/documents/load-documents.ts";
 import type { AnalysisSchema } from "../../../protocol/gen/muster/v1/deploy_pb.ts";
-import { startApi, type ApiFixture } from "./api-fixture.ts";
+import { assertRefused, sharedApi } from "./refused-specs.ts";
 
 const URL = "https://analysis.example/muster";
 type Analysis = MessageInitShape<typeof AnalysisSchema>;
@@ -73,17 +73,11 @@ function complaint(text: string): string {
 }
 
 describe("an analysis", () => {
-  let api: ApiFixture;
-  before(async () => {
-    api = await startApi();
-  });
-  after(() => api[Symbol.asyncDispose]());
+  const api = sharedApi();
 
   for (const [name, text, analysis, message] of REFUSED) {
     test(`${name} is refused, in a document with its line`, async () => {
-      const spec = { release: "app@1.0.0", gate: { analysis } };
-      const applied = api.admin.applyRollout({ tenant: "default", name: "up", spec });
-      await assert.rejects(applied, message);
+      await assertRefused(api, { release: "app@1.0.0", gate: { analysis } }, message);
       assert.match(complaint(documentOf(text)), message);
       assert.match(
         complaint(documentOf(text)),

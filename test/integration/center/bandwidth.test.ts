@@ -5,7 +5,7 @@ import { describe, test } from "node:test";
 import { offerLeaves } from "../../../protocol/device/offer-batch.ts";
 import { digestOf } from "./bench-records.ts";
 import { CenterBench } from "./center-bench.ts";
-import { startApi } from "./api-fixture.ts";
+import { sharedApi, testRefused } from "./refused-specs.ts";
 
 const MIB = 2 ** 20;
 const CAPS = {
@@ -44,23 +44,27 @@ describe("caps of the bandwidth", () => {
     }
     assert.notEqual(digests[0], digests[1]);
   });
+});
 
-  test("that are too small for a connection to live are refused", async () => {
-    await using api = await startApi();
-    const spec = { release: "app@1.0.0", selector: "" };
-    for (const [field, caps] of [
-      ["device", { deviceBytesPerSecond: 100n }],
-      ["site", { siteBytesPerSecond: 16_383n }],
-      ["gateway", { gatewayBytesPerSecond: 2n ** 50n }],
-    ] as const) {
-      await assert.rejects(
-        api.admin.applyRollout({
-          tenant: "default",
-          name: "slow",
-          spec: { ...spec, bandwidth: caps },
-        }),
-        new RegExp(`spec\\.bandwidth\\.${field} is not between 16KiB/s and 1TiB/s`),
-      );
-    }
-  });
+describe("a cap", () => {
+  const RELEASE = { release: "app@1.0.0", selector: "" };
+  const sentence = (field: string): RegExp =>
+    new RegExp(`spec\\.bandwidth\\.${field} is not between 16KiB/s and 1TiB/s`);
+  testRefused(sharedApi(), [
+    [
+      "of a device that is too small for a connection to live",
+      { ...RELEASE, bandwidth: { deviceBytesPerSecond: 100n } },
+      sentence("device"),
+    ],
+    [
+      "of a site that is a byte too small",
+      { ...RELEASE, bandwidth: { siteBytesPerSecond: 16_383n } },
+      sentence("site"),
+    ],
+    [
+      "of a gateway that nothing reaches",
+      { ...RELEASE, bandwidth: { gatewayBytesPerSecond: 2n ** 50n } },
+      sentence("gateway"),
+    ],
+  ]);
 });

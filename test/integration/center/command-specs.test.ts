@@ -1,21 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What the API refuses of a rollout whose subject is a command, each with one clear sentence. */
 import assert from "node:assert/strict";
-import { after, before, describe, test } from "node:test";
-import type { MessageInitShape } from "@bufbuild/protobuf";
-import {
-  OnStop,
-  RolloutState,
-  type RolloutSpecSchema,
-} from "../../../protocol/gen/muster/v1/deploy_pb.ts";
-import { startApi, type ApiFixture } from "./api-fixture.ts";
-
-type Spec = MessageInitShape<typeof RolloutSpecSchema>;
+import { describe, test } from "node:test";
+import { OnStop, RolloutState } from "../../../protocol/gen/muster/v1/deploy_pb.ts";
+import { sharedApi, testRefused, type RefusedSpec, type WireSpec } from "./refused-specs.ts";
 
 const DAY_MS = 86_400_000n;
-const DF: Spec = { command: { run: ["df", "-h"] } };
+const DF: WireSpec = { command: { run: ["df", "-h"] } };
 
-const REFUSED: readonly (readonly [name: string, spec: Spec, message: RegExp])[] = [
+const REFUSED: readonly RefusedSpec[] = [
   ["beside a release", { ...DF, release: "app@1.0.0" }, /spec\.command stands beside a release/],
   ["that soaks", { ...DF, soakMs: 1_000n }, /spec\.soak is set: a command leaves nothing to soak/],
   ["that is to be rolled back", { ...DF, onStop: OnStop.ROLLBACK }, /spec\.onStop is rollback/],
@@ -35,18 +28,8 @@ const REFUSED: readonly (readonly [name: string, spec: Spec, message: RegExp])[]
 ];
 
 describe("a command", () => {
-  let api: ApiFixture;
-  before(async () => {
-    api = await startApi();
-  });
-  after(() => api[Symbol.asyncDispose]());
-
-  for (const [name, spec, message] of REFUSED) {
-    test(`${name} is refused`, async () => {
-      const applied = api.admin.applyRollout({ tenant: "default", name: "look", spec });
-      await assert.rejects(applied, message);
-    });
-  }
+  const api = sharedApi();
+  testRefused(api, REFUSED);
 
   test("is not rehearsed: the model is learnt from installs", async () => {
     const rehearsed = api.admin.rehearseRollout({ tenant: "default", name: "look", spec: DF });

@@ -1,18 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Rollouts whose subject is a configuration, as the API takes, shows and refuses them. */
 import assert from "node:assert/strict";
-import { after, before, describe, test } from "node:test";
-import type { MessageInitShape } from "@bufbuild/protobuf";
+import { describe, test } from "node:test";
 import { rolloutMessage } from "../../../center/api/rollout-message.ts";
-import type { RolloutSpecSchema } from "../../../protocol/gen/muster/v1/deploy_pb.ts";
-import { startApi, type ApiFixture } from "./api-fixture.ts";
 import { digestOf } from "./bench-records.ts";
 import { CenterBench } from "./center-bench.ts";
-
-type Spec = MessageInitShape<typeof RolloutSpecSchema>;
+import { sharedApi, testRefused, type RefusedSpec } from "./refused-specs.ts";
 
 const NAME = "settings@1.0.0";
-const REFUSED: readonly (readonly [name: string, spec: Spec, message: RegExp])[] = [
+const REFUSED: readonly RefusedSpec[] = [
   [
     "beside a release",
     { configuration: NAME, release: "app@1.0.0" },
@@ -36,18 +32,7 @@ const REFUSED: readonly (readonly [name: string, spec: Spec, message: RegExp])[]
 ];
 
 describe("a configuration", () => {
-  let api: ApiFixture;
-  before(async () => {
-    api = await startApi();
-  });
-  after(() => api[Symbol.asyncDispose]());
-
-  for (const [name, spec, message] of REFUSED) {
-    test(`${name} is refused`, async () => {
-      const applied = api.admin.applyRollout({ tenant: "default", name: "look", spec });
-      await assert.rejects(applied, message);
-    });
-  }
+  testRefused(sharedApi(), REFUSED);
 });
 
 describe("a rollout of a configuration", () => {

@@ -2,13 +2,9 @@
 // Reading and verifying the record of changes.
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { create } from "@bufbuild/protobuf";
 import { FIRST_PREVIOUS_HASH, sealAuditEntry } from "../../../ports/audit-chain.ts";
-import {
-  AuditRecordSchema,
-  type AuditRecord,
-  type ListAuditRequest,
-} from "../../../protocol/gen/muster/v1/deploy_pb.ts";
+import { auditRecordOf } from "../../../protocol/audit-record.ts";
+import type { AuditRecord, ListAuditRequest } from "../../../protocol/gen/muster/v1/deploy_pb.ts";
 import { tempDir } from "../../helpers/temp-dir.ts";
 import { startFakeCenter, type Answers } from "./fake-center.ts";
 import { runMuster } from "./run-muster.ts";
@@ -32,14 +28,7 @@ function chain(count: number): AuditRecord[] {
       previousHash,
     });
     previousHash = entry.hash;
-    records.push(
-      create(AuditRecordSchema, {
-        ...entry,
-        sequence: BigInt(entry.sequence),
-        atMs: BigInt(entry.atMs),
-        detailJson: JSON.stringify(entry.detail),
-      }),
-    );
+    records.push(auditRecordOf(entry));
   }
   return records;
 }
