@@ -18,6 +18,7 @@ const POLL_MS = 20;
 export interface GatewayParts {
   readonly core: GatewayCore;
   readonly mqtt: MqttServer;
+  readonly insecureMqtt: MqttServer | null;
   readonly insecureCoap: CoapServer | null;
   readonly artifacts: ArtifactServer;
   readonly admin: AdminServer;
@@ -30,12 +31,13 @@ export interface GatewayParts {
 }
 
 export async function drainGateway(parts: GatewayParts): Promise<void> {
-  const { core, mqtt, insecureCoap, uplink, options } = parts;
+  const { core, mqtt, insecureMqtt, insecureCoap, uplink, options } = parts;
   const { clock, logger } = options;
   logger.info("gateway is draining", { sessions: core.table.openCount });
   const deadline = new AbortController();
   const cancelDeadline = clock.setTimer(options.drainTimeoutMs, () => deadline.abort());
   mqtt.stopAccepting();
+  insecureMqtt?.stopAccepting();
   insecureCoap?.stopAccepting();
   await core.leases.drain();
   core.reports.hurry();
@@ -56,13 +58,14 @@ export async function drainGateway(parts: GatewayParts): Promise<void> {
 }
 
 async function endParts(parts: GatewayParts): Promise<void> {
-  const { core, mqtt, insecureCoap, artifacts, admin } = parts;
+  const { core, mqtt, insecureMqtt, insecureCoap, artifacts, admin } = parts;
   core.presence.stop();
   core.leases.stop();
   core.mqttContext.slowConsumers.stop();
   core.trust.close();
   core.chunks.close();
   core.cache.close();
-  const closed = [mqtt.close(), insecureCoap?.close(), artifacts.close()];
+  const insecure = [insecureMqtt?.close(), insecureCoap?.close()];
+  const closed = [mqtt.close(), ...insecure, artifacts.close()];
   await Promise.all([...closed, admin[Symbol.asyncDispose]()]);
 }

@@ -26,9 +26,13 @@ export interface GatewayOptions {
   /** Default 8883; 0 takes a free one. */
   readonly mqttsPort?: number;
   /**
-   * CoAP without protection, on which devices are who they say; 0 takes a free one. Default null:
-   * none. For networks that authenticate and encrypt by themselves: a VPN, this machine.
+   * MQTT without TLS, on which devices are who they say; 0 takes a free one. Default null: none.
+   * For networks that authenticate and encrypt by themselves: a VPN, this machine.
    */
+  readonly insecureMqttPort?: number | null;
+  /** Address of that listener alone. Default "127.0.0.1". */
+  readonly insecureMqttHost?: string;
+  /** CoAP without protection, in the same way. */
   readonly insecureCoapPort?: number | null;
   /** Address of that listener alone. Default "127.0.0.1". */
   readonly insecureCoapHost?: string;
@@ -72,6 +76,8 @@ export interface GatewayOptions {
 export interface RunningGateway extends AsyncDisposable {
   readonly mqttsPort: number;
   /** null: there is none. */
+  readonly insecureMqttPort: number | null;
+  /** null: there is none. */
   readonly insecureCoapPort: number | null;
   readonly artifactsPort: number;
   readonly adminPort: number;
@@ -104,6 +110,8 @@ export function resolveOptions(
     ...ports,
     host: "0.0.0.0",
     mqttsPort: 8883,
+    insecureMqttPort: null,
+    insecureMqttHost: "127.0.0.1",
     insecureCoapPort: null,
     insecureCoapHost: "127.0.0.1",
     artifactsPort: 7444,

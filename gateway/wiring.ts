@@ -25,7 +25,11 @@ import { drainGateway } from "./drain.ts";
 import { readIdentity, type GatewayIdentity } from "./identity.ts";
 import { readBootId } from "./leases/boot-id.ts";
 import { startInsecureCoapServer, type CoapServer } from "./listeners/coap/coap-server.ts";
-import { startMqttServer, type MqttServer } from "./listeners/mqtt/mqtt-server.ts";
+import {
+  startMqttServer,
+  type MqttServer,
+  type MqttServerOptions,
+} from "./listeners/mqtt/mqtt-server.ts";
 import {
   resolveOptions,
   type GatewayOptions,
@@ -37,6 +41,8 @@ import { Uplink } from "./uplink/uplink.ts";
 
 interface Listeners {
   readonly mqtt: MqttServer;
+  /** null: there is none. */
+  readonly insecureMqtt: MqttServer | null;
   /** null: there is none. */
   readonly insecureCoap: CoapServer | null;
   readonly artifacts: ArtifactServer;
@@ -101,6 +107,7 @@ export async function startGateway(given: GatewayOptions): Promise<RunningGatewa
   if (given.signal?.aborted === true) void stop();
   return {
     mqttsPort: listeners.mqtt.port,
+    insecureMqttPort: listeners.insecureMqtt?.port ?? null,
     insecureCoapPort: listeners.insecureCoap?.port ?? null,
     artifactsPort: listeners.artifacts.port,
     adminPort: listeners.admin.port,
@@ -122,20 +129,28 @@ async function makeDataFolder(path: string): Promise<void> {
   }
 }
 
+type MqttPlace = Pick<MqttServerOptions, "port"> & Partial<MqttServerOptions>;
+
 /** All of them or none: when one cannot open, those before it close. */
 async function openListeners(wiring: Wiring): Promise<Listeners> {
   const { core, identity, options, registry, readiness } = wiring;
   const common = { ...options, ...core, identity };
   await using undo = new AsyncDisposableStack();
-  const mqtt = await startMqttServer({
-    ...common,
-    context: core.mqttContext,
-    port: options.mqttsPort,
-  });
-  undo.defer(() => {
-    mqtt.stopAccepting();
-    return mqtt.close();
-  });
+  const startMqtt = async (listener: MqttPlace): Promise<MqttServer> => {
+    const server = await startMqttServer({ ...common, context: core.mqttContext, ...listener });
+    undo.defer(() => {
+      server.stopAccepting();
+      return server.close();
+    });
+    return server;
+  };
+  const mqtt = await startMqtt({ port: options.mqttsPort });
+  const { insecureMqttPort: port, insecureMqttHost: host } = options;
+  const insecureMqtt = port === null ? null : await startMqtt({ port, host, identity: null });
+  if (insecureMqtt !== null) {
+    const where = { host, port: insecureMqtt.port };
+    options.logger.warn("an insecure MQTT listener is open: devices are who they say", where);
+  }
   const insecureCoap = await openInsecureCoap(wiring);
   undo.defer(() => insecureCoap?.close());
   const { sources } = core.mqttContext;
@@ -144,7 +159,7 @@ async function openListeners(wiring: Wiring): Promise<Listeners> {
   const { adminHost, adminPort } = options;
   const admin = await startAdminServer({ host: adminHost, port: adminPort, registry, readiness });
   undo.move();
-  return { mqtt, insecureCoap, artifacts, admin };
+  return { mqtt, insecureMqtt, insecureCoap, artifacts, admin };
 }
 
 async function openInsecureCoap({ core, options }: Wiring): Promise<CoapServer | null> {
@@ -159,13 +174,14 @@ async function openInsecureCoap({ core, options }: Wiring): Promise<CoapServer |
 function wireUplink(wiring: Wiring, listeners: Listeners, ready: () => void): Uplink {
   const { core, options } = wiring;
   const { clock, random, logger } = options;
-  const { insecureCoap } = listeners;
+  const { insecureMqtt, insecureCoap } = listeners;
   const incarnation = Buffer.from(random.bytes(16)).toString("hex");
   const startedAtMs = BigInt(Math.round(clock.wallMs()));
   const services = Object.entries({
     mqtts: listeners.mqtt.port,
     artifacts: listeners.artifacts.port,
     admin: listeners.admin.port,
+    ...(insecureMqtt === null ? {} : { "insecure-mqtt": insecureMqtt.port }),
     ...(insecureCoap === null ? {} : { "insecure-coap": insecureCoap.port }),
   }).map(([name, port]) => create(GatewayServiceSchema, { name, port }));
   const hello = (): GatewayHello =>

@@ -8,9 +8,12 @@ export const DOWN_CHANNELS = ["offer", "config", "command"] as const;
 export type UpChannel = (typeof UP_CHANNELS)[number];
 export type DownChannel = (typeof DOWN_CHANNELS)[number];
 
+/** What every topic begins with; `{tenant}/{device}` follows. */
+export const TOPIC_ROOT = "muster/v1/";
+
 /** `muster/v1/{tenant}/{device}`, without a slash at the end. */
 export function topicPrefix(tenant: string, device: string): string {
-  return `muster/v1/${tenant}/${device}`;
+  return `${TOPIC_ROOT}${tenant}/${device}`;
 }
 
 export function upTopic(tenant: string, device: string, channel: UpChannel): string {

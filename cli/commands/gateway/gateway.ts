@@ -23,6 +23,8 @@ interface Options extends RoleOptions {
   readonly enrolTokenFile?: string;
   readonly host: string;
   readonly mqttsPort: number;
+  readonly insecureMqttPort?: number;
+  readonly insecureMqttHost: string;
   readonly insecureCoapPort?: number;
   readonly insecureCoapHost: string;
   readonly artifactsPort: number;
@@ -49,6 +51,8 @@ export function declare(command: Command, shell: Shell): void {
     .option("--enrol-token-file <file>", "one-time token, at the first start")
     .option("--host <address>", "address of the device listeners", "0.0.0.0")
     .option("--mqtts-port <port>", "MQTT over TLS; 0 takes a free one", parsePort, 8_883)
+    .option("--insecure-mqtt-port <port>", "MQTT without TLS; devices are who they say", parsePort)
+    .option("--insecure-mqtt-host <address>", "address of that listener", "127.0.0.1")
     .option(
       "--insecure-coap-port <port>",
       "CoAP without OSCORE; devices are who they say",
@@ -109,6 +113,8 @@ async function start(
     centerAddress: requireOption(options.center, "--center"),
     host: options.host,
     mqttsPort: options.mqttsPort,
+    insecureMqttPort: options.insecureMqttPort ?? null,
+    insecureMqttHost: options.insecureMqttHost,
     insecureCoapPort: options.insecureCoapPort ?? null,
     insecureCoapHost: options.insecureCoapHost,
     artifactsPort: options.artifactsPort,
@@ -124,12 +130,13 @@ async function start(
     version: versionFacts().version,
     logger: roleLogger("gateway", options),
   });
-  const { mqttsPort, insecureCoapPort, artifactsPort, adminPort } = gateway;
+  const { mqttsPort, insecureMqttPort, insecureCoapPort, artifactsPort, adminPort } = gateway;
   return {
     name: `gateway ${enrolled.region}/${enrolled.gateway}`,
     role: { ended: gateway.stopped, stop: () => gateway.stop() },
     facts: {
       mqttsPort,
+      ...(insecureMqttPort === null ? {} : { insecureMqttPort }),
       ...(insecureCoapPort === null ? {} : { insecureCoapPort }),
       artifactsPort,
       adminPort,

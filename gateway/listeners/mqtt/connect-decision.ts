@@ -6,17 +6,25 @@
  * Decided here:
  * - The client id is the device id, or empty (then it is assigned). Username and password are not
  *   looked at: the certificate is the identity.
+ * - Only on an insecure listener a device is who it says: the client id is the device id, the
+ *   username its tenant (`default` without one).
  * - Nothing of a session outlives its connection (Session Present is always 0): what a device
  *   missed is offered again when it connects, by whoever holds its lease then.
  * - A will is accepted and ignored: who watches a device watches its presence, which knows more.
  * - At level 5 the keep alive is at most two thirds of the silence that presence allows, so that a
  *   client which keeps it is never declared silent. A 3.1.1 client must choose it so itself.
  */
-import type { PeerIdentity } from "../../../domain/identity.ts";
+import {
+  DEFAULT_TENANT,
+  DEVICE_ID_PATTERN,
+  TENANT_PATTERN,
+  type PeerIdentity,
+} from "../../../domain/identity.ts";
 import type { Connect, ConnackFields } from "../../../protocol/mqtt/packets.ts";
 import type { Properties } from "../../../protocol/mqtt/properties.ts";
 import { ReasonCode } from "../../../protocol/mqtt/reason-codes.ts";
 import { MAX_HELD_MESSAGES } from "../../sessions/ack-queue.ts";
+import { UNVERIFIED } from "./connection-peer.ts";
 
 /** What every session of a listener gets. */
 export interface ConnectTerms {
@@ -36,12 +44,13 @@ export type ConnectDecision =
     }
   | { readonly accepted: false; readonly connack: ConnackFields; readonly fault: string };
 
-/** `peer` null: the certificate names no device. */
+/** `peer` null: the certificate names nobody. */
 export function decideConnect(
   connect: Connect,
-  peer: PeerIdentity | null,
+  peer: PeerIdentity | null | typeof UNVERIFIED,
   terms: ConnectTerms,
 ): ConnectDecision {
+  if (peer === UNVERIFIED) return decideUnverified(connect, terms);
   if (peer === null || peer.role !== "device") {
     return refusal(ReasonCode.NotAuthorized, "the certificate does not name a device");
   }
@@ -74,6 +83,17 @@ export function decideConnect(
       properties: connackProperties(connect, keepAliveSeconds, peer.device, terms),
     },
   };
+}
+
+function decideUnverified(connect: Connect, terms: ConnectTerms): ConnectDecision {
+  const { clientId: device, username: tenant = DEFAULT_TENANT } = connect;
+  if (!DEVICE_ID_PATTERN.test(device)) {
+    return refusal(ReasonCode.ClientIdentifierNotValid, "the client id is no device id");
+  }
+  if (!TENANT_PATTERN.test(tenant)) {
+    return refusal(ReasonCode.BadUserNameOrPassword, "the username is no tenant");
+  }
+  return decideConnect(connect, { role: "device", tenant, device }, terms);
 }
 
 function refusal(reasonCode: ReasonCode, fault: string): ConnectDecision {

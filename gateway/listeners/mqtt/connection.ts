@@ -13,8 +13,7 @@
  *
  * Limits: 32 unacknowledged messages each way, 64 KiB of output, 8 uses of a foreign topic.
  */
-import { deviceUri } from "../../../domain/identity.ts";
-import { topicPrefix, type DownChannel, type UpChannel } from "../../../protocol/device/topics.ts";
+import type { DownChannel, UpChannel } from "../../../protocol/device/topics.ts";
 import { encodeConnack } from "../../../protocol/mqtt/connect-encoder.ts";
 import { PacketDecoder } from "../../../protocol/mqtt/decoder.ts";
 import {
@@ -40,16 +39,17 @@ import type {
 import { ReasonCode, reasonCodeName } from "../../../protocol/mqtt/reason-codes.ts";
 import { encodeSuback, encodeUnsuback } from "../../../protocol/mqtt/subscribe-encoder.ts";
 import { IntakeResult } from "../../pipeline/intake-result.ts";
-import type { PeerFacts } from "../../peer-certificate.ts";
 import { AckQueue } from "../../sessions/ack-queue.ts";
 import type { CloseCause, DeliveryOutcome, DeviceLink } from "../../sessions/device-link.ts";
+import { deviceKey } from "../../sessions/session-table.ts";
 import { deliveryQos } from "../../sessions/subscriptions.ts";
 import { CLOSE_CODES } from "./close-codes.ts";
 import { decideConnect } from "./connect-decision.ts";
+import { peerDevice, peerIdentity, peerSerial, type ConnectionPeer } from "./connection-peer.ts";
 import { DeliveryWindow } from "./delivery-window.ts";
 import type { MqttContext } from "./mqtt-context.ts";
 import { answerSubscribe, answerUnsubscribe } from "./subscribe-answers.ts";
-import { publishChannel, upPrefix } from "./topic-rules.ts";
+import { downTopic, publishChannel, upPrefix } from "./topic-rules.ts";
 import type { MqttTransport } from "./transport.ts";
 
 /** Output that waits in the process; four offers of the largest size. */
@@ -66,15 +66,13 @@ const State = { Waiting: 0, Open: 1, Closed: 2 } as const;
 export interface MqttConnectionOptions {
   readonly context: MqttContext;
   readonly transport: MqttTransport;
-  /** null: the certificate names nobody; CONNECT is refused. */
-  readonly peer: PeerFacts | null;
+  readonly peer: ConnectionPeer;
 }
 
 export class MqttConnection implements DeviceLink {
-  readonly certificateSerial: string;
   readonly #context: MqttContext;
   readonly #transport: MqttTransport;
-  readonly #peer: PeerFacts | null;
+  readonly #peer: ConnectionPeer;
   readonly #decoder: PacketDecoder;
   #slot = -1;
   #state: (typeof State)[keyof typeof State] = State.Waiting;
@@ -95,7 +93,10 @@ export class MqttConnection implements DeviceLink {
     this.#transport = options.transport;
     this.#peer = options.peer;
     this.#decoder = new PacketDecoder({ receiver: "server", limits: options.context.limits });
-    this.certificateSerial = options.peer?.serial ?? "";
+  }
+
+  get certificateSerial(): string {
+    return peerSerial(this.#peer);
   }
 
   /** Takes a slot; false when the gateway is full (the transport is destroyed then). */
@@ -147,14 +148,13 @@ export class MqttConnection implements DeviceLink {
     payload: Uint8Array,
     acknowledged: (() => void) | null = null,
   ): DeliveryOutcome {
-    if (this.#state !== State.Open || this.#peer?.identity.role !== "device") return "blocked";
+    if (this.#state !== State.Open) return "blocked";
     const { table } = this.#context;
     const qos = deliveryQos(table.state[this.#slot] as number, channel);
     if (qos === -1) return "unsubscribed";
     const isWindowFull = qos === 1 && this.#window !== null && this.#window.isFull;
     if (this.#isBlocked || isWindowFull) return "blocked";
-    const { tenant, device } = this.#peer.identity;
-    const topic = `${topicPrefix(tenant, device)}/down/${channel}`;
+    const topic = downTopic(table.device(this.#slot), channel);
     // Fixed header, topic with its length, packet id, properties' length: 12 bytes at most.
     const packetBytes = payload.length + topic.length + 12;
     if (packetBytes > this.#deliveryBytesMax) return "too-large";
@@ -210,7 +210,7 @@ export class MqttConnection implements DeviceLink {
   #connect(connect: Connect): void {
     const context = this.#context;
     this.#level = connect.protocolLevel;
-    const decision = decideConnect(connect, this.#peer?.identity ?? null, context.terms);
+    const decision = decideConnect(connect, peerIdentity(this.#peer), context.terms);
     context.metrics.connectAnswered(reasonCodeName(decision.connack.reasonCode));
     this.#write(encodeConnack(this.#level, decision.connack));
     if (!decision.accepted) {
@@ -219,7 +219,7 @@ export class MqttConnection implements DeviceLink {
     }
     const { tenant, device, keepAliveSeconds } = decision;
     this.#state = State.Open;
-    this.#upPrefix = upPrefix(tenant, device);
+    this.#upPrefix = upPrefix(deviceKey(tenant, device));
     this.#receiveMaximum = connect.properties?.receiveMaximum ?? 0xffff;
     const packetBytesMax = connect.properties?.maximumPacketSizeBytes ?? Infinity;
     this.#deliveryBytesMax = Math.min(this.#deliveryBytesMax, packetBytesMax);
@@ -389,9 +389,11 @@ export class MqttConnection implements DeviceLink {
   }
 
   #who(): { readonly address: string; readonly device?: string } {
-    const address = this.#context.sources.addressOf(this.#transport);
-    const identity = this.#peer?.identity;
-    if (identity?.role !== "device") return { address };
-    return { address, device: deviceUri(identity.tenant, identity.device) };
+    const { sources, table } = this.#context;
+    const address = sources.addressOf(this.#transport);
+    const device = table.isOpen(this.#slot)
+      ? `muster://${table.device(this.#slot)}`
+      : peerDevice(this.#peer);
+    return device === null ? { address } : { address, device };
   }
 }

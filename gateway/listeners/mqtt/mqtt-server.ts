@@ -1,26 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * The MQTTS listener: TLS 1.3 with client certificates, and sockets handed to connections. The
- * event handlers are shared by all sockets and find their connection on `this`: a closure set per
- * socket costs 45 % more memory after traffic (docs/adr/0009).
+ * An MQTT listener: TLS 1.3 with client certificates, and sockets handed to connections; or, where
+ * the operator asks for an insecure one, bare TCP, on which devices are who they say. The event
+ * handlers are shared by all sockets and find their connection on `this`: a closure set per socket
+ * costs 45 % more memory after traffic (docs/adr/0009).
  *
  * Limits before anybody is known: 10 s for the TLS handshake, 10 s for CONNECT, 4 KiB for CONNECT,
  * and as many sockets as there are session slots.
  */
-import type { Socket } from "node:net";
-import { createServer, type TLSSocket } from "node:tls";
+import { createServer, type Server, type Socket } from "node:net";
+import { createServer as createTlsServer, type TLSSocket } from "node:tls";
 import type { Clock } from "../../../ports/clock.ts";
 import { listen } from "../../../runtime/listen.ts";
 import type { GatewayIdentity } from "../../identity.ts";
 import { readPeerCertificate } from "../../peer-certificate.ts";
 import { deviceTls } from "../../device-tls.ts";
+import { UNVERIFIED, type ConnectionPeer } from "./connection-peer.ts";
 import { MqttConnection } from "./connection.ts";
 import type { MqttContext } from "./mqtt-context.ts";
 
 /** How long the last DISCONNECT of a shutdown may take to leave, ms. */
 const LAST_WORD_MS = 500;
 
-interface MqttSocket extends TLSSocket {
+interface MqttSocket extends Socket {
   musterConnection?: MqttConnection;
 }
 
@@ -31,7 +33,8 @@ interface RawSocket extends Socket {
 
 export interface MqttServerOptions {
   readonly context: MqttContext;
-  readonly identity: GatewayIdentity;
+  /** null: an insecure listener. */
+  readonly identity: GatewayIdentity | null;
   readonly clock: Clock;
   readonly host: string;
   /** 0 takes a free one. */
@@ -48,34 +51,19 @@ export interface MqttServer {
 }
 
 export async function startMqttServer(options: MqttServerOptions): Promise<MqttServer> {
-  const { context, clock } = options;
-  const { sources } = context;
+  const { context, clock, identity, host } = options;
   const sockets = new Set<RawSocket>();
-  const server = createServer({ ...deviceTls(options.identity), noDelay: true });
+  const server =
+    identity === null ? insecureServer(context) : secureServer(context, identity, clock);
   server.maxConnections = options.maxConnections;
-  sources.expectOn(server);
+  context.sources.expectOn(server);
   server.on("connection", (raw: RawSocket) => {
     raw.musterSockets = sockets;
     sockets.add(raw);
     raw.on("close", onRawClose);
   });
-  server.on("secureConnection", (socket: MqttSocket) => {
-    const facts = readPeerCertificate(socket.getPeerX509Certificate(), clock.wallMs());
-    const peer = "fault" in facts ? null : facts;
-    const connection = new MqttConnection({ context, transport: socket, peer });
-    socket.musterConnection = connection;
-    socket.on("error", onError);
-    if (!connection.begin()) return;
-    socket.on("data", onData);
-    socket.on("timeout", onTimeout);
-    socket.on("close", onClose);
-  });
-  server.on("tlsClientError", (error: NodeJS.ErrnoException, socket) => {
-    context.metrics.tlsFailed(error.code ?? "unknown");
-    context.logger.debug("TLS handshake failed", { error, address: sources.addressOf(socket) });
-  });
-  const { host } = options;
-  const port = await listen(server, { what: "the MQTTS listener", host, port: options.port });
+  const what = identity === null ? "the insecure MQTT listener" : "the MQTTS listener";
+  const port = await listen(server, { what, host, port: options.port });
   const closed = new Promise<void>((resolve) => server.once("close", () => resolve()));
   return {
     port,
@@ -88,6 +76,36 @@ export async function startMqttServer(options: MqttServerOptions): Promise<MqttS
       cancelTimer();
     },
   };
+}
+
+function insecureServer(context: MqttContext): Server {
+  const server = createServer({ noDelay: true });
+  server.on("connection", (socket: Socket) => accept(context, socket, UNVERIFIED));
+  return server;
+}
+
+function secureServer(context: MqttContext, identity: GatewayIdentity, clock: Clock): Server {
+  const server = createTlsServer({ ...deviceTls(identity), noDelay: true });
+  server.on("secureConnection", (socket: TLSSocket) => {
+    const facts = readPeerCertificate(socket.getPeerX509Certificate(), clock.wallMs());
+    accept(context, socket, "fault" in facts ? null : facts);
+  });
+  server.on("tlsClientError", (error: NodeJS.ErrnoException, raw) => {
+    context.metrics.tlsFailed(error.code ?? "unknown");
+    const address = context.sources.addressOf(raw);
+    context.logger.debug("TLS handshake failed", { error, address });
+  });
+  return server;
+}
+
+function accept(context: MqttContext, socket: MqttSocket, peer: ConnectionPeer): void {
+  const connection = new MqttConnection({ context, transport: socket, peer });
+  socket.musterConnection = connection;
+  socket.on("error", onError);
+  if (!connection.begin()) return;
+  socket.on("data", onData);
+  socket.on("timeout", onTimeout);
+  socket.on("close", onClose);
 }
 
 function onData(this: MqttSocket, chunk: Buffer): void {

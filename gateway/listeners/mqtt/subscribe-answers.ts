@@ -27,7 +27,7 @@ interface Asked {
 
 export function answerSubscribe(options: Asked & { subscribe: Subscribe }): SubscribeAnswers {
   const { subscribe, level } = options;
-  const prefix = downPrefixOf(options.device);
+  const prefix = downPrefix(options.device);
   let { state } = options;
   let foreignCount = 0;
   const reasonCodes = subscribe.subscriptions.map(({ filter, qos }) => {
@@ -47,7 +47,7 @@ export function answerSubscribe(options: Asked & { subscribe: Subscribe }): Subs
 
 export function answerUnsubscribe(options: Asked & { unsubscribe: Unsubscribe }): SubscribeAnswers {
   const { unsubscribe, level } = options;
-  const prefix = downPrefixOf(options.device);
+  const prefix = downPrefix(options.device);
   let { state } = options;
   const reasonCodes = unsubscribe.filters.map((filter) => {
     const index = subscriptionIndex(filter, prefix);
@@ -58,9 +58,4 @@ export function answerUnsubscribe(options: Asked & { unsubscribe: Unsubscribe })
   // At level 4 UNSUBACK has no payload (v3.1.1 §3.11.3).
   const { packetId } = unsubscribe;
   return { packetId, reasonCodes: level === 4 ? [] : reasonCodes, state, foreignCount: 0 };
-}
-
-function downPrefixOf(device: string): string {
-  const slash = device.indexOf("/");
-  return downPrefix(device.slice(0, slash), device.slice(slash + 1));
 }

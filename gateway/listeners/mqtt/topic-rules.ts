@@ -3,16 +3,25 @@
  * The topics a device may use: it publishes to its own `…/up/{channel}` and subscribes to its own
  * `…/down/{channel}`, `…/down/+` and `…/down/#`. Everything else is somebody else's.
  */
-import { topicPrefix, UP_CHANNELS, type UpChannel } from "../../../protocol/device/topics.ts";
+import {
+  TOPIC_ROOT,
+  UP_CHANNELS,
+  type DownChannel,
+  type UpChannel,
+} from "../../../protocol/device/topics.ts";
 import { DOWN_FILTERS } from "../../sessions/subscriptions.ts";
 
-/** `…/up/`, made once a connection: the hot path compares against it. */
-export function upPrefix(tenant: string, device: string): string {
-  return `${topicPrefix(tenant, device)}/up/`;
+/** `…/up/`, made once a connection: the hot path compares against it. `device`: `tenant/device`. */
+export function upPrefix(device: string): string {
+  return `${TOPIC_ROOT}${device}/up/`;
 }
 
-export function downPrefix(tenant: string, device: string): string {
-  return `${topicPrefix(tenant, device)}/down/`;
+export function downPrefix(device: string): string {
+  return `${TOPIC_ROOT}${device}/down/`;
+}
+
+export function downTopic(device: string, channel: DownChannel): string {
+  return `${TOPIC_ROOT}${device}/down/${channel}`;
 }
 
 /** The channel of a topic below `prefix`; null when the device may not publish to it. */

@@ -5,8 +5,7 @@
  * balancer can claim to be another address, and nothing is guessed ("The PROXY protocol" §2: "the
  * receiver MUST be configured to only receive the protocol").
  */
-import { BlockList, isIP, type Socket } from "node:net";
-import type { Server } from "node:tls";
+import { BlockList, isIP, type Server, type Socket } from "node:net";
 import { MusterError } from "../../../domain/errors.ts";
 import type { Logger } from "../../../ports/logger.ts";
 import { parseProxyHeader } from "./proxy-header.ts";
