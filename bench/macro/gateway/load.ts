@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+/** The devices: `load/load.c`, one process, told line by line what to do. */
+import { spawn } from "node:child_process";
+import { createInterface } from "node:readline";
+import { MusterError } from "../../../domain/errors.ts";
+import { build, endProcess } from "./tools.ts";
+
+/** What the load says at the end of each command. */
+export interface LoadAnswer {
+  readonly seconds: number;
+  readonly cpuSeconds: number;
+  readonly acknowledged: number;
+  readonly received: number;
+  /** Publish to acknowledgement, of messages that were under way alone on their connection. */
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  /** CLOCK_MONOTONIC, ns: the command's begin, its first and its last message. */
+  readonly startNs: bigint;
+  readonly firstNs: bigint;
+  readonly lastNs: bigint;
+}
+
+export interface Load {
+  readonly say: (command: string) => Promise<LoadAnswer>;
+  readonly stop: () => Promise<void>;
+}
+
+/** Throws `failed_precondition` when there is no C compiler. */
+export async function startLoad(options: {
+  port: number;
+  deviceCount: number;
+  /** Number of the first device's id. Default 0. */
+  firstDevice?: number;
+}): Promise<Load> {
+  const program = await build("load/load.c");
+  if (program === null) {
+    throw new MusterError({
+      code: "failed_precondition",
+      message: "the load of this bench is written in C, and there is no C compiler",
+      detail: { hint: "install gcc and libc6-dev" },
+    });
+  }
+  const { port, deviceCount, firstDevice = 0 } = options;
+  const words = ["127.0.0.1", String(port), String(deviceCount), String(firstDevice)];
+  const child = spawn(program, words, { stdio: ["pipe", "pipe", "inherit"] });
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  return {
+    say: async (command) => {
+      child.stdin.write(`${command}\n`);
+      const line = await lines.next();
+      if (line.done === true) throw new Error(`the load ended during ${command}`);
+      return parseAnswer(line.value);
+    },
+    stop: () => endProcess(child),
+  };
+}
+
+function parseAnswer(line: string): LoadAnswer {
+  const fields = JSON.parse(line) as Omit<LoadAnswer, "startNs" | "firstNs" | "lastNs">;
+  // A time of day in nanoseconds has more digits than a double.
+  const ns = (name: string): bigint => BigInt(new RegExp(`"${name}":(\\d+)`).exec(line)?.[1] ?? 0);
+  return { ...fields, startNs: ns("startNs"), firstNs: ns("firstNs"), lastNs: ns("lastNs") };
+}
