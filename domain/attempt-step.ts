@@ -8,7 +8,7 @@
 import { unreachable } from "./assert.ts";
 import { ATTEMPT, CELL_FLAGS, isTerminal, reasonCode } from "./attempt.ts";
 import { CELLS_PER_PAGE, UNKNOWN_RELEASE, type AttemptPage } from "./attempt-page.ts";
-import { isGoingBack, onItsWay, stepOf, withNextStep } from "./path-step.ts";
+import { isGoingBack, isProvenYet, onItsWay, stepOf, withNextStep } from "./path-step.ts";
 
 /** What a device may say of an attempt; the wire has the same words. */
 export type ReportedPhase =
@@ -109,7 +109,9 @@ function lease(
     page.enteredAt[cell] = context.nowTicks;
     return "changed";
   }
-  if (page.state[cell] !== ATTEMPT.pending) return "duplicate";
+  // It goes back, and did not take the generation before.
+  const isAnew = page.state[cell] === ATTEMPT.offered && page.generation[cell] === 0;
+  if (page.state[cell] !== ATTEMPT.pending && !isAnew) return "duplicate";
   if (event.generation !== page.generation[cell]) {
     page.generation[cell] = event.generation;
     page.sequence[cell] = 0;
@@ -149,7 +151,10 @@ export function unflag(page: AttemptPage, cell: number, bits: number): void {
   page.flags[cell] = (page.flags[cell] ?? 0) & ~bits;
 }
 
-/** Pending again, or cancelled when the rollout is stopping. */
+/**
+ * Pending again, or cancelled when the rollout is stopping. One that goes back and may still be at
+ * work on the release stays offered, and is leased anew.
+ */
 function giveBack(
   page: AttemptPage,
   cell: number,
@@ -161,7 +166,13 @@ function giveBack(
   if (!isKept) page.reason[cell] = reasonCode(reason);
   unflag(page, cell, CELL_FLAGS.sent | CELL_FLAGS.doubtful);
   standOnStep(page, cell);
-  enter(page, cell, context.stopping ? ATTEMPT.cancelled : ATTEMPT.pending, context.nowTicks);
+  const free = mayBeAtWork(page.flags[cell] ?? 0) ? ATTEMPT.offered : ATTEMPT.pending;
+  enter(page, cell, context.stopping ? ATTEMPT.cancelled : free, context.nowTicks);
+}
+
+/** It goes back from work that it was not given up on. */
+function mayBeAtWork(flags: number): boolean {
+  return isGoingBack(flags) && !isProvenYet(flags) && (flags & CELL_FLAGS.failed) === 0;
 }
 
 /** It did not take the offer: it stands on the step that it has proven, where there is one. */

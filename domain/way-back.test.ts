@@ -59,8 +59,25 @@ describe("the way back", () => {
     assert.equal(unproven(cells), 1);
   });
 
-  test("of what is not is unproven all the time, and has its place already", () => {
+  test("of one that is at work is offered as of now: it keeps its place until it has heard", () => {
     const cells = goingBack("downloading");
+    assert.deepEqual([cells.state, cells.generation, unproven(cells)], ["offered", 0, 1]);
+    assert.equal(cells.lease(2), "changed");
+    cells.giveBack(2, false);
+    assert.deepEqual([cells.state, cells.generation], ["offered", 2], "it never left");
+    cells.report("rejected", 1, { generation: 2, reason: "expired" });
+    assert.deepEqual([cells.state, cells.generation], ["offered", 0], "it goes on meanwhile");
+    assert.equal(cells.lease(3), "changed");
+    assert.deepEqual([cells.generation, cells.page.tries[0]], [3, 3]);
+    cells.stopping = true;
+    cells.giveBack(3, false);
+    assert.deepEqual([cells.state, cells.reason], ["cancelled", "rollout-stopped"]);
+  });
+
+  test("of one that was given up is unproven all the time, and has its place already", () => {
+    const cells = new Cells().bring("downloading");
+    cells.after(DEADLINES.downloadMs);
+    beginWayBack(cells.page, 0, cells.nowMs / 10);
     assert.deepEqual(
       [unproven(cells), takesRadius(ATTEMPT.pending, cells.page.flags[0] ?? 0)],
       [1, false],

@@ -180,8 +180,11 @@ export class HistoryChecks {
     must("held", isWayBack || !rollout.isHeld(position), "an offer to a slice that is held");
     const key = `${rollout.number}/${device}`;
     must("generations", generation >= (this.generations.get(key) ?? 1), "an older generation");
-    // One that was leased before has its place already.
-    if (generation > (this.generations.get(key) ?? 0)) {
+    // One that was leased before has its place already, and so has one that is at work.
+    const flags = rollout.page.flags[position] ?? 0;
+    const isGivenUp = (flags & CELL_FLAGS.failed) !== 0;
+    const isAtWork = isWayBack && !isProvenYet(flags) && !isGivenUp;
+    if (generation > (this.generations.get(key) ?? 0) && !isAtWork) {
       checkFlight(rollout);
       checkPlaces(this.center, rollout, position);
     }
