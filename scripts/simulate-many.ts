@@ -8,7 +8,7 @@ import { spawn } from "node:child_process";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { parseArgs } from "node:util";
+import { readSimulateManyArguments } from "./simulation/arguments.ts";
 import { root } from "./stage.ts";
 
 const MINUTES_A_SEED = 1_500;
@@ -27,16 +27,17 @@ interface Told {
 process.exitCode = await main();
 
 async function main(): Promise<number> {
-  let asked: { from: number; count: number };
+  let asked: ReturnType<typeof readSimulateManyArguments>;
   try {
-    asked = readArguments();
+    asked = readSimulateManyArguments(process.argv.slice(2));
   } catch (error) {
     console.error(`simulate: ${error instanceof Error ? error.message : String(error)}`);
     return 2;
   }
   const startedMs = performance.now();
-  const shares = sharesOf(asked.from, asked.count, Math.min(MAX_PROCESSES, availableParallelism()));
-  const results = await Promise.all(shares.map(({ from, count }) => simulate(from, count)));
+  const count = Math.ceil((asked.hours * 60) / MINUTES_A_SEED);
+  const shares = sharesOf(asked.from, count, Math.min(MAX_PROCESSES, availableParallelism()));
+  const results = await Promise.all(shares.map((share) => simulate(share.from, share.count)));
   const told = results.flat();
   const seconds = (performance.now() - startedMs) / 1_000;
   const hours = sum(told.map(({ simulatedMs }) => simulatedMs)) / 3_600_000;
@@ -48,24 +49,7 @@ async function main(): Promise<number> {
   console.log(`rollouts: ${listOf(told.map(({ rollouts }) => rollouts))}`);
   console.log(`faults: ${listOf(told.map(({ faults }) => faults))}`);
   console.log(`seeds with violations: ${broken.length}`);
-  return broken.length === 0 && told.length === asked.count ? 0 : 1;
-}
-
-function readArguments(): { from: number; count: number } {
-  const { values } = parseArgs({
-    options: {
-      hours: { type: "string", default: "500" },
-      from: { type: "string", default: "1" },
-    },
-  });
-  const [hours, from] = [Number(values.hours), Number(values.from)];
-  if (!Number.isInteger(hours) || hours < 1 || hours > 100_000) {
-    throw new Error(`--hours is ${JSON.stringify(values.hours)}; it must be 1 to 100000`);
-  }
-  if (!Number.isInteger(from) || from < 0) {
-    throw new Error(`--from is ${JSON.stringify(values.from)}; it must be a whole number`);
-  }
-  return { from, count: Math.ceil((hours * 60) / MINUTES_A_SEED) };
+  return broken.length === 0 && told.length === count ? 0 : 1;
 }
 
 /** Of the seeds, for each process. */

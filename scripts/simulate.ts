@@ -7,94 +7,36 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
-import { ALL_FAULTS, type FaultKind } from "../simulator/world/fault-kinds.ts";
-import { runWorld, type WorldOptions, type WorldResult } from "../simulator/world/world.ts";
+import { ALL_FAULTS } from "../simulator/world/fault-kinds.ts";
+import { runWorld, type WorldResult } from "../simulator/world/world.ts";
+import { readSimulateArguments, type Asked } from "./simulation/arguments.ts";
 
 const PROGRESS_EVERY_MS = 7_200_000;
 /** Of a history whose invariant broke: what came before, most of it about who is concerned. */
 const STORY_LINES = 40;
 
-interface Asked extends Omit<WorldOptions, "folder" | "onLine" | "logger"> {
-  readonly faults: readonly FaultKind[];
-  readonly planted: string;
-}
-
-interface Shown {
-  /** How many seeds: this one and those after it. */
-  readonly seeds: number;
-  readonly history: boolean;
-  readonly json: boolean;
-}
-
 process.exitCode = await main();
 
 async function main(): Promise<number> {
-  let read: { asked: Asked; shown: Shown };
+  let asked: Asked;
   try {
-    read = readArguments();
+    asked = readSimulateArguments(process.argv.slice(2));
   } catch (error) {
     console.error(`simulate: ${error instanceof Error ? error.message : String(error)}`);
     return 2;
   }
-  const { asked, shown } = read;
   let worst = 0;
-  for (const seed of seedsFrom(asked.seed, shown.seeds)) {
-    worst = Math.max(worst, await simulate({ ...asked, seed }, shown));
-  }
+  for (const seed of seedsFrom(asked)) worst = Math.max(worst, await simulate({ ...asked, seed }));
   return worst;
 }
 
-function seedsFrom(first: string, count: number): string[] {
-  if (count === 1) return [first];
-  return Array.from({ length: count }, (_, index) => String(Number(first) + index));
+function seedsFrom({ seed, seeds }: Asked): string[] {
+  if (seeds === 1) return [seed];
+  return Array.from({ length: seeds }, (_, index) => String(Number(seed) + index));
 }
 
-function readArguments(): { asked: Asked; shown: Shown } {
-  const { values } = parseArgs({
-    options: {
-      seed: { type: "string", default: "1" },
-      seeds: { type: "string", default: "1" },
-      minutes: { type: "string", default: "240" },
-      devices: { type: "string", default: "50" },
-      gateways: { type: "string", default: "2" },
-      faults: { type: "string", default: ALL_FAULTS.join(",") },
-      plant: { type: "string", default: "" },
-      history: { type: "boolean", default: false },
-      json: { type: "boolean", default: false },
-    },
-  });
-  const count = (name: "seeds" | "minutes" | "devices" | "gateways", max: number): number => {
-    const value = Number(values[name]);
-    if (Number.isInteger(value) && value >= 1 && value <= max) return value;
-    const range = `a whole number from 1 to ${max}`;
-    throw new Error(`--${name} is ${JSON.stringify(values[name])}; it must be ${range}`);
-  };
-  const { seed, plant: planted, history, json } = values;
-  if (seed === "") throw new Error("--seed is empty; it must be a number or a word");
-  const seeds = count("seeds", 10_000);
-  if (seeds > 1 && !/^\d{1,15}$/.test(seed)) {
-    throw new Error(`--seed is ${JSON.stringify(seed)}; with --seeds it must be a whole number`);
-  }
-  if (history && json) throw new Error("--history and --json exclude each other");
-  const minutes = count("minutes", 100_000);
-  const faults = faultsOf(values.faults);
-  const size = { minutes, devices: count("devices", 1_000), gateways: count("gateways", 20) };
-  return { asked: { seed, ...size, faults, planted }, shown: { seeds, history, json } };
-}
-
-/** Some kinds, apart by commas; "none" = none. */
-function faultsOf(text: string): readonly FaultKind[] {
-  const names = text === "none" ? [] : text.split(",");
-  return names.map((name) => {
-    const kind = ALL_FAULTS.find((known) => known === name);
-    if (kind !== undefined) return kind;
-    const known = `${ALL_FAULTS.join(", ")}, or none`;
-    throw new Error(`--faults names ${JSON.stringify(name)}; known are ${known}`);
-  });
-}
-
-async function simulate(asked: Asked, { history, json }: Shown): Promise<number> {
+async function simulate(asked: Asked): Promise<number> {
+  const { history, json } = asked;
   const folder = await mkdtemp(join(tmpdir(), "muster-simulation-"));
   const lines: string[] = [];
   let shownMs = 0;
@@ -111,9 +53,14 @@ async function simulate(asked: Asked, { history, json }: Shown): Promise<number>
     const result = await runWorld({ ...asked, folder, onLine });
     if (json) showJson(asked, result);
     else show(asked, result, performance.now() - startedMs);
-    if (result.violations.length === 0) return 0;
-    tell(asked, result, lines);
-    return 1;
+    if (result.violations.length > 0) {
+      tell(asked, result, lines);
+      return 1;
+    }
+    if (asked.planted === "" || result.wasPlantMet) return 0;
+    const bug = JSON.stringify(asked.planted);
+    console.error(`simulate: nothing came by --plant ${bug}; check its name, or take more minutes`);
+    return 2;
   } finally {
     await rm(folder, { recursive: true });
   }
@@ -161,8 +108,12 @@ function tell(asked: Asked, { violations }: WorldResult, lines: readonly string[
   for (const violation of violations) console.error(`  ${violation}`);
   const concerned = [...new Set(first.match(/\b(?:device|gateway)-\d+\b/g))];
   const isAbout = (line: string): boolean =>
-    concerned.length === 0 || concerned.some((who) => line.includes(`${who} `));
-  const story = lines.filter((line) => isAbout(line)).slice(-STORY_LINES);
+    concerned.length === 0 || concerned.some((who) => line.includes(` ${who} `));
+  const about = lines.filter((line) => isAbout(line));
+  // Most is found out in the end: what matters ends with the rollout that it is about.
+  const number = /\(number (\d+)\)/.exec(first)?.[1];
+  const last = about.findLastIndex((line) => line.endsWith(` of rollout number ${number}`));
+  const story = about.slice(0, last === -1 ? about.length : last + 1).slice(-STORY_LINES);
   const whom = concerned.length === 0 ? "the history" : concerned.join(" and ");
   console.error(`\nthe last of ${whom}, in ms since the start:`);
   for (const line of story) console.error(`  ${line}`);

@@ -71,16 +71,23 @@ export interface WorldResult {
   readonly deaths: ReadonlyMap<string, number>;
   /** Sentences; none = every invariant held. */
   readonly violations: readonly string[];
+  /** Whether product code came by the bug that was planted. */
+  readonly wasPlantMet: boolean;
   /** SHA-256 of the history. */
   readonly digest: string;
 }
 
 export async function runWorld(options: WorldOptions): Promise<WorldResult> {
-  const isPlanted = (name: string): boolean => name === options.planted;
+  let wasPlantMet = false;
+  const isPlanted = (name: string): boolean => {
+    if (name !== options.planted) return false;
+    wasPlantMet = true;
+    return true;
+  };
   handleFaults({ passed: passPoint, isPlanted });
   try {
     await using world = await World.prepare(options);
-    return await world.run();
+    return { ...(await world.run()), wasPlantMet };
   } finally {
     handleFaults(null);
   }
@@ -149,7 +156,7 @@ class World implements AsyncDisposable {
     return new World(options, time, await prepareCenter(center), releases);
   }
 
-  async run(): Promise<WorldResult> {
+  async run(): Promise<Omit<WorldResult, "wasPlantMet">> {
     const { time, storm, site, options } = this;
     const stormMs = options.minutes * 60_000;
     const gateways = names("gateway", options.gateways);
