@@ -58,7 +58,9 @@ function drawActions(
   pick: <Choice>(choices: readonly Choice[]) => Choice,
 ): Intent["actions"] {
   const afterMs = random.next() * 10 * MINUTE_MS;
-  const resumed = { action: "resume", afterMs: afterMs + random.next() * 5 * MINUTE_MS } as const;
+  // Longer than an offer lives and many a soak lasts: whatever would go on meanwhile does so.
+  const pausedMs = (2 + random.next() * 10) * MINUTE_MS;
+  const resumed = { action: "resume", afterMs: afterMs + pausedMs } as const;
   return pick<Intent["actions"]>([
     [],
     [],

@@ -30,6 +30,12 @@ describe("a small storm finds out", () => {
       invariant: "in-flight",
       what: "a dispatcher that ignores the plan's limits",
     },
+    {
+      bug: "dispatch.ignore-stop",
+      seed: "6",
+      invariant: "stops",
+      what: "offers that are made although the rollout is paused",
+    },
   ]) {
     test(`${what} (${bug})`, async () => {
       const { result } = await simulated({ ...SIZE, seed, planted: bug });
