@@ -232,7 +232,10 @@ export class OpenRollout extends PlannedAttempts {
     const documents: DocumentWrite[] = [];
     const { finalCounts, number, progress } = this.record;
     const pages = [...dirtyWrites(this.pages, number), ...this.planWrites(number)];
-    if (isEnded(progress.state) && (finalCounts === null || pages.length > 0)) {
+    const isOver = isEnded(progress.state);
+    // One that had ended may have been rolled back meanwhile.
+    const isOverAgain = isOver && !isEnded(this.savedRecord.progress.state);
+    if (isOver && (finalCounts === null || isOverAgain || pages.length > 0)) {
       const now = { counts: this.counts, tally: this.sight.tally };
       this.record = { ...this.record, finalCounts: keepCounts(now) };
     }

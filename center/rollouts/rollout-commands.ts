@@ -5,6 +5,8 @@
  */
 import { formatInstant } from "../../domain/civil-time.ts";
 import { MusterError } from "../../domain/errors.ts";
+import { chooseRollback } from "../../domain/rollback.ts";
+import { isEnded } from "../../domain/rollout.ts";
 import { mayStop, type RolloutEvent } from "../../domain/rollout-engine.ts";
 import { approve, reject } from "./approval.ts";
 import type { CommandItem } from "./loop-inbox.ts";
@@ -77,7 +79,7 @@ function checkDigest(command: CommandItem, rollout: OpenRollout): void {
 function stop(command: CommandItem, rollout: OpenRollout, why: string): RolloutEvent | null {
   const { state } = rollout.record.progress;
   const rollback = command.action === "rollback";
-  const { rollbackWanted, waveCount } = rollout.record.progress;
+  const { rollbackWanted } = rollout.record.progress;
   if (state === "rolling-back" && !rollback) {
     throw refusal(command, state, `${rollout.record.child} is at work; stop that one`);
   }
@@ -88,7 +90,8 @@ function stop(command: CommandItem, rollout: OpenRollout, why: string): RolloutE
     if (rollback && !rollout.needsEvidence) {
       throw refusal(command, state, "a command that has run cannot be taken back");
     }
-    if (rollback && waveCount === 0) {
+    // One that is open is ended in any case: a device may accept at any moment.
+    if (rollback && isEnded(state) && !hasReached(rollout)) {
       throw refusal(command, state, "it has reached no device, so nobody has to go back");
     }
     if (rollback && rollout.frame.isRollback) {
@@ -100,6 +103,11 @@ function stop(command: CommandItem, rollout: OpenRollout, why: string): RolloutE
     return { kind: "stop", why: `${rollback ? "rolled back" : "stopped"} by ${why}`, rollback };
   }
   throw refusal(command, state, "it is not running");
+}
+
+/** Did anybody accept, or may have? */
+function hasReached(rollout: OpenRollout): boolean {
+  return rollout.total.exposed > 0 || chooseRollback(rollout.cells(), () => false).length > 0;
 }
 
 /** `failed_precondition`: names the rollout, its state and why the command is refused. */

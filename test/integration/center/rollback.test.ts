@@ -2,6 +2,7 @@
 /** The rollback of a rollout, on a real store: each device goes back to its own old release. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { ATTEMPT } from "../../../domain/attempt.ts";
 import { digestOf } from "./bench-records.ts";
 import { CenterBench, OFFER_LIFETIME_MS } from "./center-bench.ts";
 
@@ -53,6 +54,26 @@ describe("a rollback", () => {
     assert.match(after.progress.stateReason, /every exposed device is back on what it ran before$/);
   });
 
+  test("leaves counts of how its rollout ended at last, not of how it had ended before", async () => {
+    await using bench = await halfWay([digestOf("1")]);
+    await install(bench, 0, digestOf("2"));
+    await bench.cycles(5);
+    assert.equal((await bench.record("up")).progress.state, "succeeded");
+    await Promise.all([bench.command("up", "rollback"), bench.cycle()]);
+    await bench.cycle();
+    const offer = bench.offers.at(-1);
+    assert(offer !== undefined);
+    await bench.report(offer, ["accepted", "installing"]);
+    bench.runs(0, digestOf("1"));
+    await bench.cycle();
+    assert.deepEqual(bench.states(1), ["rolled-back"], "before the rollback is through");
+    await bench.report(offer, ["installed"], 3);
+    await bench.cycles(3);
+    const { progress, finalCounts } = await bench.record("up");
+    assert.equal(progress.state, "rolled-back");
+    assert.equal(finalCounts?.waves[0]?.byState[ATTEMPT["rolled-back"]], 1);
+  });
+
   test("is not said to have succeeded of devices that nobody can put back", async () => {
     const foreign = "f".repeat(64);
     await using bench = await halfWay([foreign]);
@@ -62,6 +83,27 @@ describe("a rollback", () => {
     const { progress } = await bench.record("up");
     assert.equal(progress.state, "stopped");
     assert.match(progress.stateReason, /what 1 devices? ran before is unknown/);
+  });
+
+  test("is refused where nobody was reached before the end", async () => {
+    await using bench = await CenterBench.open({ devices: 2 });
+    await bench.plan("up");
+    await Promise.all([bench.command("up", "start"), bench.cycle()]);
+    await Promise.all([bench.command("up", "stop"), bench.cycle()]);
+    assert.equal((await bench.record("up")).progress.state, "stopped");
+    const refused = assert.rejects(bench.command("up", "rollback"), /it has reached no device/);
+    await Promise.all([refused, bench.cycle()]);
+  });
+
+  test("ends one that has reached nobody yet", async () => {
+    await using bench = await CenterBench.open({ devices: 2 });
+    await bench.plan("up");
+    await Promise.all([bench.command("up", "start"), bench.cycle()]);
+    await Promise.all([bench.command("up", "rollback"), bench.cycle()]);
+    await bench.cycle();
+    const { progress } = await bench.record("up");
+    assert.equal(progress.state, "rolled-back");
+    assert.match(progress.stateReason, /no device had to go back$/);
   });
 
   test("takes in whoever may have accepted when a stop closed its offer", async () => {
