@@ -193,6 +193,7 @@ function pendingSentence(
   if (progress.state !== "running") {
     return `waits because rollout ${name} is ${progress.state}: ${progress.stateReason}`;
   }
+  if (progress.waveCount === 0) return `waits because rollout ${name} is ${progress.stateReason}`;
   const wave = rollout.waveAt(position) + 1;
   if (!rollout.isReleased(position)) {
     return `waits for wave ${wave}; wave ${progress.waveCount} is not through its gate`;

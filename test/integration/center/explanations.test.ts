@@ -93,6 +93,21 @@ describe("a rollout that waits for another one", () => {
   });
 });
 
+describe("a device of a rollout that waits for its hour", () => {
+  test("waits for that, and for no wave", async () => {
+    await using bench = await CenterBench.open({ devices: 1 });
+    bench.connectAll(digestOf("1"));
+    await bench.cycle();
+    await bench.plan("up", { notBeforeMs: bench.clock.wallMs() + 3_600_000 });
+    await Promise.all([bench.command("up", "start"), bench.cycle()]);
+    const { sentence } = await explain(bench, 0, "up");
+    assert.match(
+      sentence,
+      /^device-0 waits because rollout up is waiting until .*\(notBefore\)\.$/,
+    );
+  });
+});
+
 describe("a device that a rollout does not reach any more", () => {
   test("is told of with the reason that its attempt ended for", async () => {
     await using bench = await CenterBench.open({ devices: 2 });
