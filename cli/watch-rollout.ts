@@ -106,16 +106,16 @@ class RolloutPicture {
   readonly #progress: Progress;
   #whole: Bar | null = null;
   readonly #waves = new Map<number, Bar>();
-  #sentence = "";
+  /** State and wave, and what was said of the rollout in them; counts apart. */
+  #stage = "";
+  readonly #said = new Set<string>();
 
   constructor(progress: Progress) {
     this.#progress = progress;
   }
 
   show(rollout: Rollout): void {
-    const sentence = rolloutSentence(rollout);
-    if (sentence !== this.#sentence) this.#progress.line(sentence);
-    this.#sentence = sentence;
+    this.#say(rollout);
     const { plan, progress } = rollout;
     if (plan === undefined || progress === undefined) return;
     const done = countIn(progress.byState, ENDED_ATTEMPTS);
@@ -126,6 +126,17 @@ class RolloutPicture {
       `${progress.unproven} unproven of at most ${plan.blastRadiusBound}, ` +
         `${progress.inFlight} in flight, ${progress.failures} failed`,
     );
+  }
+
+  /** Why it is where it is. Counts are in the bars, so they make no line of their own. */
+  #say(rollout: Rollout): void {
+    const sentence = rolloutSentence(rollout);
+    const stage = `${rollout.state} ${rollout.progress?.wave ?? 0}`;
+    if (stage !== this.#stage) this.#said.clear();
+    this.#stage = stage;
+    const words = sentence.replaceAll(/\d+/g, "#").replaceAll(/\b(attempt|device)s\b/g, "$1");
+    if (!this.#said.has(words)) this.#progress.line(sentence);
+    this.#said.add(words);
   }
 
   /** Waves are shown as they begin. */

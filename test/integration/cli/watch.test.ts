@@ -44,6 +44,30 @@ describe("muster rollout watch", () => {
     assert.match(result.stdout, /^devices {4}10$/m);
   });
 
+  test("says anew what is going on when that changes, and not when its counts do", async () => {
+    await using folder = await tempDir("cli");
+    const reasons = ["2 devices not reached yet", "2 attempts under way", "1 attempt under way"];
+    const running = [...reasons, ...reasons].map((reason, at) =>
+      after(at, RolloutState.RUNNING, reason),
+    );
+    const paused = after(6, RolloutState.PAUSED, "3 failures");
+    const last = after(10, RolloutState.SUCCEEDED, "every wave passed its gate");
+    const again = after(7, RolloutState.RUNNING, "1 attempt under way");
+    await using center = await watching(...running, paused, again, last);
+    const options = { cwd: folder.path, environment: center.environment };
+    const { stderr } = await runMuster(["rollout", "watch", "shop-1.4"], options);
+    assert.deepEqual(
+      stderr.split("\n").filter((line) => line.startsWith("rollout shop-1.4 ")),
+      [
+        "rollout shop-1.4 is running: 2 devices not reached yet",
+        "rollout shop-1.4 is running: 2 attempts under way",
+        "rollout shop-1.4 is paused: 3 failures",
+        "rollout shop-1.4 is running: 1 attempt under way",
+        "rollout shop-1.4 has succeeded: every wave passed its gate",
+      ],
+    );
+  });
+
   test("exits 1 when the rollout ends in any other way", async () => {
     await using folder = await tempDir("cli");
     await using center = await watching(after(5, RolloutState.ROLLED_BACK, "3 failures"));
