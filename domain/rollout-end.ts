@@ -25,8 +25,11 @@ export function finish(
 ): RolloutStep {
   const heldCount = sight?.held?.pending.reduce((sum, count) => sum + count, 0) ?? 0;
   const open = countOpen(total) - heldCount;
-  if (open === 0 && heldCount > 0) {
-    const rest = `every other device is done, ${countOf(heldCount, "device")} wait`;
+  // Its gate has failed for a slice: a person says what that means for the whole.
+  const isHeld = progress.heldSlices.length > 0;
+  if (open === 0 && isHeld) {
+    const waiting = `every other device is done, ${countOf(heldCount, "device")} wait`;
+    const rest = heldCount > 0 ? waiting : "every device is done, and not everywhere well";
     return pause(progress, rest + heldText(progress, sight));
   }
   const refused = refusedByAll(total);
@@ -36,6 +39,7 @@ export function finish(
   const waitedMs = progress.clockMs - progress.waveOpenedAtMs;
   if (total.inFlight === (total.byState[ATTEMPT.offered] ?? 0)) {
     if (waitedMs >= frame.spec.deadlines.offlineGraceMs) {
+      if (isHeld) return pause(progress, neverReached(open) + heldText(progress, sight));
       return ask ?? giveUpTail(progress, total, open);
     }
   }
@@ -45,7 +49,7 @@ export function finish(
 
 /** Offers that are out may still be accepted: they are withdrawn and awaited, as at a stop. */
 function giveUpTail(progress: RolloutProgress, total: AttemptCounts, open: number): RolloutStep {
-  const why = `${countOf(open, "device")} never reached`;
+  const why = neverReached(open);
   const isOut = (total.byState[ATTEMPT.offered] ?? 0) > 0;
   const stopped = isOut ? stop(progress, why, false).progress : progress;
   if (!isOut) return endGivenUp(stopped, total, why);
@@ -78,4 +82,8 @@ function refusedByAll(total: AttemptCounts): string | null {
   const refused = total.byState[ATTEMPT.rejected] ?? 0;
   if (refused === 0 || total.exposed > 0) return null;
   return `nobody accepted it: ${countOf(refused, "device")} refused`;
+}
+
+function neverReached(deviceCount: number): string {
+  return `${countOf(deviceCount, "device")} never reached`;
 }
