@@ -7,6 +7,7 @@
  */
 import { unreachable } from "./assert.ts";
 import { ATTEMPT, CELL_FLAGS, isTerminal, reasonCode } from "./attempt.ts";
+import { isUnproven } from "./attempt-counts.ts";
 import { CELLS_PER_PAGE, UNKNOWN_RELEASE, type AttemptPage } from "./attempt-page.ts";
 import { isGoingBack, isProvenYet, onItsWay, stepOf, withNextStep } from "./path-step.ts";
 
@@ -296,9 +297,30 @@ function stateProven({ phase, reason }: { phase: MovingPhase; reason: string }):
   return isLate ? ATTEMPT["timed-out"] : STATE_OF_PHASE[phase];
 }
 
-/** Its device left before it was offered anything. False when it is not pending. */
+/** Its device left before it was offered anything. False when it was, also where it goes back. */
 export function withdraw(page: AttemptPage, cell: number, nowTicks: number): boolean {
-  if (page.state[cell] !== ATTEMPT.pending) return false;
+  if (page.state[cell] !== ATTEMPT.pending || isGoingBack(page.flags[cell] ?? 0)) return false;
+  page.reason[cell] = reasonCode("left-selection");
+  enter(page, cell, ATTEMPT.cancelled, nowTicks);
+  return true;
+}
+
+/**
+ * Its device was retired: no word of it is taken any more, so nobody waits for one, and what it runs
+ * puts nobody at risk. What is open ends, and is neutral; a failure stays one. False when there is
+ * nothing left to do.
+ */
+export function retire(page: AttemptPage, cell: number, nowTicks: number): boolean {
+  const state = page.state[cell] ?? 0;
+  if (state === ATTEMPT.succeeded) return false;
+  if (isTerminal(state)) {
+    const isAtRisk = isUnproven(state, page.flags[cell] ?? 0);
+    if (isAtRisk) flag(page, cell, CELL_FLAGS.settled);
+    return isAtRisk;
+  }
+  // Whether it had accepted an offer that was out will never be known.
+  unflag(page, cell, CELL_FLAGS.sent | CELL_FLAGS.doubtful);
+  flag(page, cell, CELL_FLAGS.settled);
   page.reason[cell] = reasonCode("left-selection");
   enter(page, cell, ATTEMPT.cancelled, nowTicks);
   return true;

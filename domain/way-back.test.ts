@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { ATTEMPT, CELL_FLAGS, reasonCode } from "./attempt.ts";
 import { countPage } from "./attempt-counts.ts";
-import { MAX_TRIES } from "./attempt-step.ts";
+import { MAX_TRIES, retire, withdraw } from "./attempt-step.ts";
 import { judgeWave } from "./gate.ts";
 import { takesRadius } from "./offer-budget.ts";
 import { isGoingBack } from "./path-step.ts";
@@ -157,6 +157,15 @@ describe("the way back", () => {
     cells.after(10);
     assert.deepEqual([cells.state, cells.reason], ["rolled-back", "download-too-slow"]);
   });
+});
+
+test("who goes back is not withdrawn when its labels change: it has what it shall leave", () => {
+  const cells = goingBack();
+  assert.equal(withdraw(cells.page, 0, cells.nowMs / 10), false);
+  assert.equal(cells.state, "pending");
+  assert.equal(retire(cells.page, 0, cells.nowMs / 10), true);
+  assert.deepEqual([cells.state, cells.reason], ["cancelled", "left-selection"]);
+  assert.equal(countPage(cells.page, [{ start: 0, end: 1 }])[0]?.unproven, 0);
 });
 
 test("who has not begun is kept back, which is neutral", () => {

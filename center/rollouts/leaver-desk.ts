@@ -14,20 +14,45 @@ export function withdrawLeavers(
     if (item.kind !== "leavers") continue;
     const rollout = open.get(item.rollout);
     if (rollout === undefined) continue;
-    const { spec, progress, tenant, number } = rollout.record;
-    if (!mayLeave(spec.leavers, progress.state)) continue;
-    const withdrawn = item.ordinals.filter((ordinal) => {
-      const position = rollout.positionOf(ordinal);
-      return position >= 0 && rollout.withdraw(position);
-    });
-    if (withdrawn.length === 0) continue;
-    commit.audit({
-      tenant,
-      actor: "system:leaver-watch",
-      action: "rollout.withdraw",
-      subject: `rollout/${rollout.key}`,
-      reason: "the selector names them no more, or they were retired",
-      detail: { number, deviceCount: withdrawn.length, firstOrdinal: withdrawn[0] ?? 0 },
-    });
+    const { spec, progress } = rollout.record;
+    const left = mayLeave(spec.leavers, progress.state) ? item.ordinals : [];
+    const gone = [
+      ["the selector names them no more", each(left, rollout, (at) => rollout.withdraw(at))],
+      ["they were retired", each(item.retired, rollout, (at) => rollout.retire(at))],
+    ] as const;
+    for (const [reason, ordinals] of gone) note(rollout, reason, ordinals, commit);
   }
+}
+
+/** Those for whom it changed something. */
+function each(
+  ordinals: readonly number[],
+  rollout: OpenRollout,
+  change: (position: number) => boolean,
+): number[] {
+  return ordinals.filter((ordinal) => {
+    const position = rollout.positionOf(ordinal);
+    return position >= 0 && change(position);
+  });
+}
+
+function note(
+  { record, key }: OpenRollout,
+  reason: string,
+  ordinals: readonly number[],
+  commit: Pick<CycleCommit, "audit">,
+): void {
+  if (ordinals.length === 0) return;
+  commit.audit({
+    tenant: record.tenant,
+    actor: "system:leaver-watch",
+    action: "rollout.withdraw",
+    subject: `rollout/${key}`,
+    reason,
+    detail: {
+      number: record.number,
+      deviceCount: ordinals.length,
+      firstOrdinal: ordinals[0] ?? 0,
+    },
+  });
 }

@@ -69,11 +69,13 @@ export interface CommandItem {
   readonly reject: (error: unknown) => void;
 }
 
-/** Devices that an open rollout's selector names no more, or that were retired. */
+/** Devices that an open rollout's selector names no more, and others that were retired. */
 export interface LeaversItem {
   readonly kind: "leavers";
   readonly rollout: number;
   readonly ordinals: readonly number[];
+  /** Those that were retired, however far they had come. */
+  readonly retired: readonly number[];
 }
 
 /** Devices that an open rollout's selector names only since its plan was frozen. */

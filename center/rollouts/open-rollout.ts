@@ -10,6 +10,7 @@ import { CELLS_PER_PAGE, PAGE_TICK_MS, UNKNOWN_RELEASE } from "../../domain/atte
 import {
   closeUnaccepted,
   outdo,
+  retire,
   stepAttempt,
   withdraw,
   type AttemptEvent,
@@ -213,8 +214,17 @@ export class OpenRollout extends PlannedAttempts {
 
   /** Its device left; false when it was offered something already. */
   withdraw(position: number): boolean {
+    return this.letGo(position, withdraw);
+  }
+
+  /** Its device was retired; false when nothing of it is open. */
+  retire(position: number): boolean {
+    return this.letGo(position, retire);
+  }
+
+  private letGo(position: number, how: typeof retire): boolean {
     const held = this.heldAt(position);
-    if (!withdraw(held.page, position % CELLS_PER_PAGE, this.nowTicks)) return false;
+    if (!how(held.page, position % CELLS_PER_PAGE, this.nowTicks)) return false;
     this.touch(held);
     return true;
   }

@@ -116,7 +116,7 @@ describe("a device that a rollout does not reach any more", () => {
     await bench.plan("up", { waves: [{ count: 1 }] });
     await Promise.all([bench.command("up", "start"), bench.cycle()]);
     const left = bench.rollout(1).ordinalAt(1);
-    bench.inbox.put({ kind: "leavers", rollout: 1, ordinals: [left] });
+    bench.inbox.put({ kind: "leavers", rollout: 1, ordinals: [left], retired: [] });
     await bench.cycle();
     const { sentence } = await explain(bench, bench.ordinals.indexOf(left), "up");
     assert.match(sentence, / left before it was offered anything: retired, or selected no more\.$/);

@@ -6,6 +6,7 @@ import { DeviceChanges } from "../../../center/devices/device-changes.ts";
 import { registerDevices, retireDevice } from "../../../center/devices/device-registrar.ts";
 import { LeaverWatch } from "../../../center/tasks/leaver-watch.ts";
 import { CELL_REASONS } from "../../../domain/attempt.ts";
+import { DEFAULT_SPEC } from "../../../domain/rollout.ts";
 import { digestOf, TENANT } from "./bench-records.ts";
 import { CenterBench } from "./center-bench.ts";
 
@@ -86,8 +87,14 @@ describe("a device that leaves", () => {
       limit: 100,
       signal,
     });
-    const entry = entries.find(({ action }) => action === "rollout.withdraw");
-    assert.deepEqual(entry?.detail, { number: 1, deviceCount: 2, firstOrdinal: 2 });
+    const told = entries.filter(({ action }) => action === "rollout.withdraw");
+    assert.deepEqual(
+      told.map(({ reason, detail }) => [reason, detail]),
+      [
+        ["the selector names them no more", { number: 1, deviceCount: 1, firstOrdinal: 2 }],
+        ["they were retired", { number: 1, deviceCount: 1, firstOrdinal: 3 }],
+      ],
+    );
   });
 
   test("keeps what was offered to it already", async () => {
@@ -98,12 +105,81 @@ describe("a device that leaves", () => {
     assert.equal(fleet.state(0), "offered");
   });
 
-  test("stays where the rollout keeps its leavers", async () => {
+  test("is waited for no more when it was retired at work, and is no failure", async () => {
+    const fleet = await running({ gate: { ...DEFAULT_SPEC.gate, maxFailures: { count: 1 } } });
+    await using _ = fleet.bench;
+    const { bench } = fleet;
+    const [offer] = bench.offers;
+    assert(offer !== undefined);
+    await bench.report(offer, ["accepted", "downloading"]);
+    await fleet.retire(0);
+    await fleet.look();
+    assert.equal(fleet.state(0), "cancelled left-selection");
+    const { inFlight, unproven, failures } = bench.rollout(1).total;
+    assert.deepEqual([inFlight, unproven, failures], [0, 0, 0]);
+    // Its last word may have been on its way.
+    await bench.report(offer, ["downloaded", "installing"], 3);
+    await bench.cycles(3);
+    assert.equal((await bench.record("up")).progress.state, "running");
+  });
+
+  test("fills no blast radius when it was lost and then retired; its failure stays", async () => {
+    const fleet = await running({ onStop: "pause" });
+    await using _ = fleet.bench;
+    const { bench } = fleet;
+    const [offer] = bench.offers;
+    assert(offer !== undefined);
+    await bench.report(offer, ["accepted", "downloaded", "installing"]);
+    bench.fleet.close(offer.ordinal, bench.fleet.fenceOf(offer.ordinal), 0);
+    await bench.cycles(62 * 60, 1_000);
+    assert.match(fleet.state(0), /^lost /);
+    const unproven = (): number => bench.rollout(1).total.unproven;
+    assert.equal(unproven(), 1, "it may still run the release");
+    await fleet.retire(0);
+    await fleet.look();
+    assert.match(fleet.state(0), /^lost /);
+    assert.deepEqual([unproven(), bench.rollout(1).total.failures], [0, 1]);
+  });
+
+  test("is left alone by a rollback when it was retired with an offer", async () => {
+    const fleet = await running();
+    await using _ = fleet.bench;
+    const { bench } = fleet;
+    await fleet.retire(0);
+    await fleet.look();
+    assert.equal(fleet.state(0), "cancelled left-selection");
+    await Promise.all([bench.command("up", "rollback"), bench.cycle()]);
+    await bench.cycle();
+    const { progress, child } = await bench.record("up");
+    assert.deepEqual([progress.state, child], ["rolled-back", ""]);
+  });
+
+  test("holds up no rollback", async () => {
+    const fleet = await running();
+    await using _ = fleet.bench;
+    const { bench } = fleet;
+    const [offer] = bench.offers;
+    assert(offer !== undefined);
+    await bench.report(offer, ["accepted", "downloading", "downloaded", "installing", "installed"]);
+    bench.runs(0, digestOf("2"));
+    await bench.cycles(3);
+    await Promise.all([bench.command("up", "rollback"), bench.cycle()]);
+    await bench.cycle();
+    assert.equal((await bench.record("up-rollback")).progress.state, "running");
+    await fleet.retire(0);
+    await fleet.look();
+    await bench.cycles(2);
+    assert.equal((await bench.record("up-rollback")).progress.state, "succeeded");
+  });
+
+  test("stays where the rollout keeps its leavers, unless it was retired", async () => {
     const fleet = await running({ leavers: "keep" });
     await using _ = fleet.bench;
     await fleet.relabel(1);
+    await fleet.retire(2);
     await fleet.look();
     assert.equal(fleet.state(1), "pending");
+    assert.equal(fleet.state(2), "cancelled left-selection");
   });
 
   test("is found by a center that started after it left", async () => {
