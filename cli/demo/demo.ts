@@ -11,6 +11,7 @@ import type { Rollout } from "../../protocol/gen/muster/v1/deploy_pb.ts";
 import { startSwarm, type RunningSwarm } from "../../simulator/swarm/swarm.ts";
 import type { Progress } from "../progress/progress.ts";
 import type { Shell } from "../shell.ts";
+import { hasReachedAll } from "../views/stop-reach.ts";
 import { playAct, type ActPlan, type DeviceTruth } from "./act.ts";
 import { readAgentDisk } from "./agent-disk.ts";
 import { publishDemoRelease } from "./demo-release.ts";
@@ -26,6 +27,9 @@ const AGENTS = [
 const BAD_REVISION = "rev-b";
 const HEARTBEAT = { text: "2s", ms: 2_000 };
 const BATCH = 1_000;
+/** How long a hesitant device looks at an offer; in the second act, until the stop takes it back. */
+const AT_ONCE = { considerMs: [0, 0] } as const;
+const UNTIL_THE_STOP = { considerMs: [20_000, 20_000] } as const;
 const CONNECT_TIMEOUT_MS = 90_000;
 const POLL_MS = 100;
 const SEED = 20_261;
@@ -71,6 +75,8 @@ export async function playDemo(options: DemoOptions): Promise<PlayedDemo> {
     first?.succeeded === deviceCount &&
     second?.halted === true &&
     second.succeeded === 0 &&
+    second.stop !== null &&
+    hasReachedAll(second.stop) &&
     third?.succeeded === deviceCount;
   const kept = stack.move();
   return {
@@ -104,7 +110,8 @@ async function enrolSwarm(
   const swarm = await startSwarm({
     deviceCount,
     seed: SEED,
-    behaviours: { good: 84, slow: 4, flaky: 4, "bad-hardware": 8 },
+    behaviours: { good: 72, hesitant: 12, slow: 4, flaky: 4, "bad-hardware": 8 },
+    pace: AT_ONCE,
     enrolmentUrl: installation.enrolmentUrl,
     tokens,
     dataDirectory: installation.at("swarm"),
@@ -171,11 +178,18 @@ class Stage {
     this.options.progress.line(
       `Act 2: shop@2.0.0 fails its health check on ${BAD_REVISION}. Watch how far it gets.`,
     );
+    this.options.progress.line(
+      "In its second wave one device in eight keeps its offer unanswered: the stop takes it back.",
+    );
+    const during = async (rollout: Rollout): Promise<void> => {
+      this.swarm.setPace(isBeforeSecondWave(rollout) ? UNTIL_THE_STOP : AT_ONCE);
+    };
     return this.play("a release that fails on one hardware revision", "2.0.0", BAD_REVISION, {
       waves: [2, 18],
       blastRadius: 10,
       maxInFlight: 5,
       maxFailures: 5,
+      during,
     });
   }
 
@@ -247,6 +261,17 @@ class Stage {
     }
     return truth;
   }
+}
+
+/**
+ * From when the first wave has accepted until the second is on its way: who hesitates then has no
+ * part in the first wave, nor in the way back.
+ */
+function isBeforeSecondWave({ plan, progress }: Rollout): boolean {
+  if (plan === undefined || progress === undefined) return false;
+  const { wave, accepted, inFlight } = progress;
+  if (wave === 1) return accepted >= (plan.waves[0]?.deviceCount ?? 0);
+  return wave === 2 && inFlight < plan.maxInFlight;
 }
 
 /** Throws `failed_precondition` with what did not hold. */

@@ -38,6 +38,13 @@ export function stopFigures({ gateways, notConnected }: StopReach): StopFigures 
   };
 }
 
+/** Every gateway has the order, and every device with an offer is accounted for. */
+export function hasReachedAll(figures: StopFigures): boolean {
+  const { devices, devicesInformed, devicesAnswered, devicesNotConnected } = figures;
+  const isEveryGateway = figures.gatewaysInformed === figures.gateways;
+  return isEveryGateway && devicesInformed + devicesAnswered + devicesNotConnected >= devices;
+}
+
 /** "2 of 2 gateways after 12 ms; 998 of 1,000 devices with an offer after 85 ms; 2 were …". */
 export function stopReachText(reach: StopReach): string {
   const figures = stopFigures(reach);

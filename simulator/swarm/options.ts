@@ -87,6 +87,8 @@ export interface RunningSwarm extends AsyncDisposable {
   /** Lines are in it within a second; all of them after `flush` and after `stop`. */
   readonly journalFile: string;
   flush(): Promise<void>;
+  /** Of all its devices, for what they begin from now on. */
+  setPace(changes: Partial<Pace>): void;
   /** Rejects when the swarm cannot go on: its journal cannot be written. */
   readonly failed: Promise<never>;
   /** Devices say goodbye; the journal is whole. Later calls share the first. */

@@ -2,6 +2,7 @@
 /** A running swarm, from the first dial to the last goodbye. */
 import assert from "node:assert/strict";
 import type { RunningSwarm, SwarmDeviceView } from "./options.ts";
+import type { Pace } from "./pace.ts";
 import type { SwarmContext } from "./swarm-context.ts";
 import type { SwarmDevice } from "./swarm-device.ts";
 import type { SwarmStats } from "./swarm-stats.ts";
@@ -12,15 +13,18 @@ export class SwarmLife implements RunningSwarm {
   readonly #stop = new AbortController();
   readonly #reject: (error: unknown) => void;
   readonly #signal: AbortSignal;
+  /** One for all devices. */
+  readonly #pace: Pace;
   #context: SwarmContext | null = null;
   #stopping: Promise<void> | null = null;
 
-  constructor(options: { signal: AbortSignal }) {
+  constructor(options: { signal: AbortSignal; pace: Pace }) {
     const { promise, reject } = Promise.withResolvers<never>();
     this.failed = promise;
     this.failed.catch(() => {}); // Whoever waits for it gets the failure.
     this.#reject = reject;
     this.#signal = options.signal;
+    this.#pace = options.pace;
   }
 
   /** Aborts when the swarm stops. */
@@ -71,6 +75,10 @@ export class SwarmLife implements RunningSwarm {
 
   flush(): Promise<void> {
     return this.#running().journal.flush();
+  }
+
+  setPace(changes: Partial<Pace>): void {
+    Object.assign(this.#pace, changes);
   }
 
   fail(error: unknown): void {

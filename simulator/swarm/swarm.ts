@@ -23,7 +23,7 @@ import {
   MAX_DEVICES_A_PROCESS,
 } from "./options.ts";
 import type { RunningSwarm, SwarmOptions } from "./options.ts";
-import { DEFAULT_PACE } from "./pace.ts";
+import { DEFAULT_PACE, type Pace } from "./pace.ts";
 import { SwarmLife } from "./swarm-life.ts";
 import { SwarmDevice } from "./swarm-device.ts";
 import type { Receiver, SwarmContext } from "./swarm-context.ts";
@@ -54,7 +54,8 @@ export async function startSwarm(options: SwarmOptions): Promise<RunningSwarm> {
   const identities = await enrolMissing({ ...options, tenant, specs, known, workingTime });
   signal.throwIfAborted();
   const memories = await readMemories(options.dataDirectory, new Set(specs.map(({ id }) => id)));
-  const life = new SwarmLife({ signal });
+  const pace: Pace = { ...DEFAULT_PACE, ...options.pace };
+  const life = new SwarmLife({ signal, pace });
   const context = await openContext({ ...options, tenant }, { identities, life, workingTime });
   context.counts.devices = specs.length;
   context.counts.enrolled = specs.length;
@@ -62,7 +63,7 @@ export async function startSwarm(options: SwarmOptions): Promise<RunningSwarm> {
     const identity = identities.byId.get(id);
     if (identity === undefined) throw new Error(`assertion failed: ${id} has an identity`);
     const memory = memories.get(id);
-    const { pace, seed, inventory, version = "0.0.0" } = options;
+    const { seed, inventory, version = "0.0.0" } = options;
     const model = new DeviceModel({
       agentName: `muster-swarm/${version}`,
       ...(memory === undefined ? {} : { memory }),
@@ -71,7 +72,7 @@ export async function startSwarm(options: SwarmOptions): Promise<RunningSwarm> {
         device: id,
         behaviour,
         seed: String(seed),
-        pace: { ...DEFAULT_PACE, ...pace },
+        pace,
         clock,
         inventory: {
           os: "muster-swarm",

@@ -9,7 +9,7 @@ import { publishDemoRelease } from "../../../cli/demo/demo-release.ts";
 import { LocalInstallation } from "../../../cli/demo/local-installation.ts";
 import { createProgress } from "../../../cli/progress/progress.ts";
 import type { Shell } from "../../../cli/shell.ts";
-import { stopFigures, type StopFigures } from "../../../cli/views/stop-reach.ts";
+import { hasReachedAll, stopFigures, type StopFigures } from "../../../cli/views/stop-reach.ts";
 import { MusterError } from "../../../domain/errors.ts";
 import { delay } from "../../../ports/clock.ts";
 import { SILENT_LOGGER } from "../../../ports/logger.ts";
@@ -188,7 +188,5 @@ class StopBench {
 }
 
 function isWhole(figures: StopFigures | null): boolean {
-  if (figures === null || figures.gatewaysInformed < figures.gateways) return false;
-  const { devices, devicesInformed, devicesAnswered, devicesNotConnected } = figures;
-  return devices > 0 && devicesInformed + devicesAnswered + devicesNotConnected >= devices;
+  return figures !== null && figures.devices > 0 && hasReachedAll(figures);
 }

@@ -97,8 +97,9 @@ export function declare(command: Command, shell: Shell): void {
   command.addHelpText(
     "after",
     "\nBehaviours: good; slow; flaky (drops its connection); crashing (while it installs);\n" +
-      "silent (after it accepted); lying (says installed and is not); offline; bad-hardware\n" +
-      "(hwRevision rev-b: a health check with --fails-on=hwRevision:rev-b fails there).\n" +
+      "silent (after it accepted); hesitant (a minute before it accepts); lying (says installed\n" +
+      "and is not); offline; bad-hardware (hwRevision rev-b: a health check with\n" +
+      "--fails-on=hwRevision:rev-b fails there).\n" +
       "Shares are relative: good=90,slow=5,crashing=5. Ctrl-C ends it cleanly.",
   );
   addExamples(command, [
