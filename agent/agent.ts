@@ -10,6 +10,7 @@ import type { Logger } from "../ports/logger.ts";
 import { MAX_OFFER_BYTES, withdrawMessageSchema } from "../protocol/device/offer.ts";
 import type { OfferPayload } from "../protocol/device/offer.ts";
 import { FEATURES, SLOTS } from "../protocol/device/status.ts";
+import type { CodecName } from "../protocol/device/codec-names.ts";
 import type { DeviceHeartbeat, DeviceHello, Slot } from "../protocol/device/status.ts";
 import type { DownChannel } from "../protocol/device/topics.ts";
 import type { OfferGate } from "./link/offer-gate.ts";
@@ -62,10 +63,10 @@ export class Agent {
     await Promise.all([...workers, this.#measurePeriodically(stop)]);
   }
 
-  hello(): DeviceHello {
+  hello(codec: CodecName): DeviceHello {
     const { agentName, inventory, evidence } = this.#parts;
     const slots = evidence.statuses();
-    return { protocol: 1, agent: agentName, codec: "json", inventory, slots, features: FEATURES };
+    return { protocol: 1, agent: agentName, codec, inventory, slots, features: FEATURES };
   }
 
   heartbeat(): DeviceHeartbeat {

@@ -4,6 +4,7 @@ import { MusterError } from "../domain/errors.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Logger } from "../ports/logger.ts";
 import type { Random } from "../ports/random.ts";
+import type { CodecName } from "../protocol/device/codec-names.ts";
 import type { SlotStatuses } from "../protocol/device/status.ts";
 import type { HookPrograms } from "./hooks.ts";
 import type { GatewayAddress } from "./link/gateway-address.ts";
@@ -14,6 +15,7 @@ export const DEFAULT_HEARTBEAT_INTERVAL_MS = 5_000;
 export const DEFAULT_EVIDENCE_INTERVAL_MS = 60_000;
 /** Nothing that the center could make up: who takes it over can reboot a device, and no more. */
 export const DEFAULT_COMMANDS: AllowedCommands = "built-in";
+export const DEFAULT_CODEC: CodecName = "json";
 export const DEFAULT_ADMIN_PORT = 9466;
 /** How long `stop` waits for the step that is under way. */
 export const DEFAULT_STOP_TIMEOUT_MS = 10_000;
@@ -29,6 +31,8 @@ export interface AgentOptions {
   readonly gateways?: readonly GatewayAddress[];
   /** Default 5,000; a gateway may demand another through its keep alive. */
   readonly heartbeatIntervalMs?: number;
+  /** Of heartbeats; JSON with a gateway that does not know it. Default `json`. */
+  readonly codec?: CodecName;
   /** Default 60,000: between two measurements of what runs. */
   readonly evidenceIntervalMs?: number;
   /** Longest cap of the link's back-off. Default 60,000. */

@@ -29,6 +29,7 @@ import type { StreamDialer } from "./link/mqtt-dialer.ts";
 import { AgentMetrics } from "./metrics.ts";
 import type { MetricSources } from "./metrics.ts";
 import {
+  DEFAULT_CODEC,
   DEFAULT_COMMANDS,
   DEFAULT_EVIDENCE_INTERVAL_MS,
   DEFAULT_HEARTBEAT_INTERVAL_MS,
@@ -212,6 +213,7 @@ function wireLink(
         logger,
         observer: metrics,
         heartbeatIntervalMs,
+        codec: options.codec ?? DEFAULT_CODEC,
       }).run(AbortSignal.any([stop, signals.halt])),
   });
 }

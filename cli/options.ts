@@ -3,6 +3,7 @@
 import { InvalidArgumentError, Option, type Command } from "commander";
 import { parseRate as parseBytesPerSecond } from "../domain/bandwidth.ts";
 import { parseDurationMs } from "../domain/units.ts";
+import { CODECS } from "../protocol/device/codec-names.ts";
 import { OUTPUT_FORMATS, type OutputFormat } from "./output/format.ts";
 
 /** Where the center is and who asks. */
@@ -94,6 +95,11 @@ export function durationOption(flags: string, description: string, defaultText: 
   return new Option(flags, description)
     .argParser(parseDuration)
     .default(parseDuration(defaultText), defaultText);
+}
+
+/** How a device writes its heartbeats. */
+export function codecOption(description: string): Option {
+  return new Option("--codec <name>", description).choices(CODECS).default(CODECS[0]);
 }
 
 /** Collects an option that may be given more than once, or once with commas. */

@@ -3,23 +3,30 @@
  * What the agent does on one connection: hello, then all waiting reports in order, then heartbeats
  * and whatever is reported. Ends with the connection.
  *
+ * Heartbeats in another codec than JSON wait until the gateway has taken the hello that names it. A
+ * gateway that refuses it (one of an earlier version) gets a hello with JSON instead, and
+ * heartbeats in JSON on this connection.
+ *
  * Reports leave in order and up to REPORTS_IN_FLIGHT_MAX wait for their acknowledgement, which
  * comes when the center holds them: while the center is away they simply stay in flight. What was
  * not acknowledged on this connection goes again on the next.
  */
 import type { CancelTimer, Clock } from "../../ports/clock.ts";
 import type { Logger } from "../../ports/logger.ts";
+import type { Codec } from "../../protocol/codec.ts";
+import type { CodecName } from "../../protocol/device/codec-names.ts";
+import { heartbeatCodec } from "../../protocol/device/heartbeat-codecs.ts";
 import type { DeviceReport } from "../../protocol/device/report.ts";
 import type { DeviceHeartbeat, DeviceHello } from "../../protocol/device/status.ts";
 import type { Outbox } from "../reports/outbox.ts";
-import type { Connection } from "./connection.ts";
+import type { Connection, SendResult } from "./connection.ts";
 
 /** Below the 32 that a gateway allows a session, with room for hello. */
 export const REPORTS_IN_FLIGHT_MAX = 16;
 
 /** What the session asks the agent for. */
 export interface SessionSource {
-  hello(): DeviceHello;
+  hello(codec: CodecName): DeviceHello;
   heartbeat(): DeviceHeartbeat;
   /** Calls back when a heartbeat would say something new. Returns how to stop. */
   onChange(listener: () => void): () => void;
@@ -38,6 +45,8 @@ export interface DeviceSessionOptions {
   readonly logger: Logger;
   readonly observer: SessionObserver;
   readonly heartbeatIntervalMs: number;
+  /** Of heartbeats, where the gateway takes it. */
+  readonly codec: CodecName;
 }
 
 export class DeviceSession {
@@ -47,6 +56,10 @@ export class DeviceSession {
   /** Refused on this connection; they go again on the next one. */
   readonly #refused = new Set<string>();
   #cancelHeartbeat: CancelTimer = () => {};
+  /** null while it is not known which one the gateway takes. */
+  #heartbeats: Codec<DeviceHeartbeat> | null;
+  /** One was due meanwhile. */
+  #isHeartbeatDue = false;
   #isOver = false;
 
   constructor(options: DeviceSessionOptions) {
@@ -54,6 +67,7 @@ export class DeviceSession {
     const serverMs = options.connection.serverKeepAliveMs;
     // The server counts three misses too: its keep alive is three of our intervals.
     this.#intervalMs = serverMs === null ? options.heartbeatIntervalMs : Math.ceil(serverMs / 3);
+    this.#heartbeats = options.codec === "json" ? heartbeatCodec("json") : null;
   }
 
   /** Resolves, with the reason, when the connection is over; `stop` closes it. */
@@ -62,7 +76,7 @@ export class DeviceSession {
     const close = (): void => void connection.close();
     stop.addEventListener("abort", close, { once: true });
     if (stop.aborted) close();
-    void this.#sendHello();
+    void this.#sayHello();
     this.#sendReports();
     this.#scheduleHeartbeat();
     const stopReports = outbox.onPending(() => this.#sendReports());
@@ -76,13 +90,28 @@ export class DeviceSession {
     return reason;
   }
 
-  async #sendHello(): Promise<void> {
+  async #sayHello(): Promise<void> {
+    const { logger } = this.#options;
+    let { codec } = this.#options;
+    let result = await this.#sendHello(codec);
+    if (codec !== "json" && result.kind !== "taken") {
+      codec = "json";
+      if (result.kind === "refused") result = await this.#sendHello(codec);
+    }
+    if (result.kind !== "lost") this.#sendReports();
+    this.#heartbeats ??= heartbeatCodec(codec);
+    if (this.#isHeartbeatDue) this.#sendHeartbeat();
+    if (codec === this.#options.codec || result.kind !== "taken") return;
+    logger.warn("Heartbeats are JSON on this connection.", { wanted: this.#options.codec });
+  }
+
+  async #sendHello(codec: CodecName): Promise<SendResult> {
     const { connection, source, logger } = this.#options;
-    const payload = encode(source.hello());
+    const payload = encode(source.hello(codec));
     const result = await connection.send({ channel: "hello", payload, durable: true });
     if (result.kind === "refused")
-      logger.warn("The gateway refused the hello.", { why: result.why });
-    if (result.kind !== "lost") this.#sendReports();
+      logger.warn("The gateway refused the hello.", { codec, why: result.why });
+    return result;
   }
 
   #scheduleHeartbeat(): void {
@@ -99,7 +128,9 @@ export class DeviceSession {
   #sendHeartbeat(): void {
     const { connection, source, observer } = this.#options;
     if (this.#isOver) return;
-    const payload = encode(source.heartbeat());
+    this.#isHeartbeatDue = this.#heartbeats === null;
+    if (this.#heartbeats === null) return;
+    const payload = this.#heartbeats.encode(source.heartbeat());
     void connection.send({ channel: "heartbeat", payload, durable: false });
     observer.heartbeatSent();
   }
@@ -142,6 +173,6 @@ export class DeviceSession {
   }
 }
 
-function encode(message: DeviceHello | DeviceHeartbeat | DeviceReport): Uint8Array {
+function encode(message: DeviceHello | DeviceReport): Uint8Array {
   return Buffer.from(JSON.stringify(message), "utf8");
 }

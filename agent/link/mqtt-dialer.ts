@@ -129,10 +129,12 @@ function sendResult(outcome: PublishOutcome): SendResult {
     case "sent":
       return { kind: "taken" };
     case "acknowledged": {
-      const { reasonCode } = outcome;
+      const { reasonCode, properties } = outcome;
       if (reasonCode < FIRST_FAILURE_CODE) return { kind: "taken" };
       const isFinal = FINAL_CODES.has(reasonCode);
-      return { kind: "refused", why: reasonCodeName(reasonCode), isFinal };
+      const reason = properties?.reasonString;
+      const why = reasonCodeName(reasonCode) + (reason === undefined ? "" : `: ${reason}`);
+      return { kind: "refused", why, isFinal };
     }
     case "too-large":
       return { kind: "refused", why: "larger than the server takes", isFinal: true };

@@ -5,6 +5,7 @@
  */
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import type { CodecName } from "../../protocol/device/codec-names.ts";
 import { createSession, type Session } from "../client.ts";
 import type { Shell } from "../shell.ts";
 import { RoleProcess, type ReadyFacts } from "./role-process.ts";
@@ -33,6 +34,8 @@ export interface AgentFacts {
   readonly labels?: { readonly [name: string]: string };
   /** Commands of the center that it runs. Default: the agent's. */
   readonly commands?: "off" | "built-in" | "any";
+  /** Of its heartbeats. Default: the agent's. */
+  readonly codec?: CodecName;
 }
 
 type Environment = { readonly [name: string]: string | undefined };
@@ -167,6 +170,7 @@ export class LocalInstallation implements AsyncDisposable {
       args.push("--inventory", `${name}=${value}`);
     }
     if (facts.commands !== undefined) args.push("--commands", facts.commands);
+    if (facts.codec !== undefined) args.push("--codec", facts.codec);
     if (!this.agents.has(facts.id)) {
       const { id, region = "local", site = "", labels = {} } = facts;
       const mutation = session.mutation("local installation");

@@ -11,14 +11,17 @@
  * | log | this process's log, best effort | at once |
  *
  * A message that does not fit its contract is counted and answered as such, never parsed further
- * and never kept: MQTT 5 has a reason code for it. MQTT 3.1.1 has none, so there it is acknowledged
- * and dropped; a device that sends it again for ever would block itself behind it.
+ * and never kept: MQTT 5 has a reason code and room for a sentence. MQTT 3.1.1 has neither, so
+ * there it is acknowledged and dropped; a device that sends it again for ever would block itself
+ * behind it.
  */
 import type { Logger } from "../../ports/logger.ts";
+import { isFault, type DecodeFault } from "../../protocol/codec.ts";
+import { CODECS } from "../../protocol/device/codec-names.ts";
 import type { UpChannel } from "../../protocol/device/topics.ts";
 import type { GatewayMetrics } from "../metrics.ts";
 import type { SessionTable } from "../sessions/session-table.ts";
-import { decodeHeartbeat, decodeHello, decodeLog, decodeReport } from "./device-messages.ts";
+import { DeviceMessages } from "./device-messages.ts";
 import type { HelloTracker } from "./hello-tracker.ts";
 import { IntakeResult } from "./intake-result.ts";
 import type { ReportBuffer } from "./report-buffer.ts";
@@ -47,6 +50,8 @@ export class DeviceIntake {
   readonly #reportListener: ReportListener;
   readonly #metrics: GatewayMetrics;
   readonly #logger: Logger;
+  readonly #messages = new DeviceMessages();
+  #fault = "";
 
   constructor(options: DeviceIntakeOptions) {
     this.#table = options.table;
@@ -58,41 +63,61 @@ export class DeviceIntake {
     this.#logger = options.logger;
   }
 
+  /** Why the message that was taken last is malformed: printable ASCII, one line. */
+  get fault(): string {
+    return this.#fault;
+  }
+
   /** `ticket` -1: the device asked for no acknowledgement. */
   take(slot: number, channel: UpChannel, payload: Buffer, ticket: number): IntakeResult {
-    const result = this.#route(slot, channel, payload, ticket);
+    const routed = this.#route(slot, channel, payload, ticket);
+    const result = isFault(routed) ? this.#refuse(slot, channel, routed) : routed;
     this.#metrics.messageTaken(channel, result);
     return result;
   }
 
-  #route(slot: number, channel: UpChannel, payload: Buffer, ticket: number): IntakeResult {
+  #route(
+    slot: number,
+    channel: UpChannel,
+    payload: Buffer,
+    ticket: number,
+  ): IntakeResult | DecodeFault {
     switch (channel) {
       case "hello": {
-        const hello = decodeHello(payload);
-        if (hello === null) return IntakeResult.Malformed;
+        const hello = this.#messages.hello(payload);
+        if (isFault(hello)) return hello;
+        this.#table.codec[slot] = CODECS.indexOf(hello.codec);
         this.#status.replace(slot, hello.slots);
         this.#hellos.take(slot, hello);
         return IntakeResult.Taken;
       }
       case "heartbeat": {
-        const heartbeat = decodeHeartbeat(payload);
-        if (heartbeat === null) return IntakeResult.Malformed;
+        const heartbeat = this.#messages.heartbeat(payload, this.#table.codec[slot] as number);
+        if (isFault(heartbeat)) return heartbeat;
         this.#status.update(slot, heartbeat.slots);
         return IntakeResult.Taken;
       }
       case "report": {
-        const report = decodeReport(payload);
-        if (report === null) return IntakeResult.Malformed;
+        const report = this.#messages.report(payload);
+        if (isFault(report)) return report;
         if (!this.#reports.add(slot, ticket, report)) return IntakeResult.Full;
         this.#reportListener.reportTaken(slot, report.rollout, report.generation);
         return IntakeResult.Held;
       }
       case "log": {
-        const text = decodeLog(payload);
-        if (text === null) return IntakeResult.Malformed;
+        const text = this.#messages.log(payload);
+        if (isFault(text)) return text;
         this.#logger.debug("device log", { deviceId: this.#table.device(slot), text });
         return IntakeResult.Taken;
       }
     }
+  }
+
+  /** Devices send as they like, so it is logged for whoever looks for it only. */
+  #refuse(slot: number, channel: UpChannel, { reason }: DecodeFault): IntakeResult {
+    this.#fault = reason;
+    const deviceId = this.#table.device(slot);
+    this.#logger.debug("malformed message of a device", { deviceId, channel, reason });
+    return IntakeResult.Malformed;
   }
 }

@@ -19,6 +19,8 @@ export class AckQueue {
   readonly #packetIds = new Uint16Array(MAX_HELD_MESSAGES);
   /** Reason code of the answer, or `PENDING`. */
   readonly #reasonCodes = new Uint16Array(MAX_HELD_MESSAGES);
+  /** By ticket, of answers that have a sentence: those to what a device got wrong. */
+  #reasons: Map<number, string> | null = null;
   #head = 0;
   #tail = 0;
 
@@ -54,11 +56,12 @@ export class AckQueue {
   }
 
   /** The answer of a held message is known; false when the ticket is not waiting. */
-  resolve(ticket: number, reasonCode: number): boolean {
+  resolve(ticket: number, reasonCode: number, reason = ""): boolean {
     if (ticket < this.#head || ticket >= this.#tail) return false;
     const index = ticket % MAX_HELD_MESSAGES;
     if (this.#reasonCodes[index] !== PENDING) return false;
     this.#reasonCodes[index] = reasonCode;
+    if (reason !== "") (this.#reasons ??= new Map()).set(ticket, reason);
     return true;
   }
 
@@ -70,6 +73,13 @@ export class AckQueue {
     if (reasonCode === PENDING) return -1;
     this.#head += 1;
     return (this.#packetIds[index] as number) * 0x1_0000 + reasonCode;
+  }
+
+  /** The sentence of the answer that `shift` took last; "" = it has none. */
+  takeReason(): string {
+    const reason = this.#reasons?.get(this.#head - 1) ?? "";
+    if (reason !== "") this.#reasons?.delete(this.#head - 1);
+    return reason;
   }
 
   #push(packetId: number, reasonCode: number): number {

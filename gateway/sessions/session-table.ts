@@ -3,7 +3,7 @@
  * Every connection of this gateway, as columns of one table. The row is the slot: a small dense
  * integer from a free list. What changes with each packet (lastSeenMs) and what the uplink and
  * presence scan lies in typed arrays, out of the garbage collector's sight; only the link and the
- * device's name are references. About 49 bytes a slot beside those.
+ * device's name are references. About 50 bytes a slot beside those.
  *
  * Invariants: one session per (tenant, device), `open` says which slot held it before; an ordinal
  * belongs to one open session; a slot's columns are meaningless while its `Taken` bit is off.
@@ -49,6 +49,8 @@ export class SessionTable {
   site: Uint32Array = new Uint32Array(FIRST_CAPACITY);
   keepAliveSeconds: Uint16Array = new Uint16Array(FIRST_CAPACITY);
   protocolLevel: Uint8Array = new Uint8Array(FIRST_CAPACITY);
+  /** Of the device's heartbeats: index of CODECS; JSON until its hello names another. */
+  codec: Uint8Array = new Uint8Array(FIRST_CAPACITY);
   state: Uint16Array = new Uint16Array(FIRST_CAPACITY);
   #incarnation: Uint16Array = new Uint16Array(FIRST_CAPACITY);
   /** Ring of free slots: the next to use follows the longest free one. */
@@ -92,6 +94,7 @@ export class SessionTable {
     this.site[slot] = 0;
     this.keepAliveSeconds[slot] = 0;
     this.protocolLevel[slot] = 0;
+    this.codec[slot] = 0;
     this.#incarnation[slot] = ((this.#incarnation[slot] as number) + 1) & INCARNATION_MASK;
     this.#links[slot] = link;
     this.#devices[slot] = null;
@@ -226,6 +229,7 @@ export class SessionTable {
     this.site = grown(this.site, new Uint32Array(capacity));
     this.keepAliveSeconds = grown(this.keepAliveSeconds, new Uint16Array(capacity));
     this.protocolLevel = grown(this.protocolLevel, new Uint8Array(capacity));
+    this.codec = grown(this.codec, new Uint8Array(capacity));
     this.state = grown(this.state, new Uint16Array(capacity));
     this.#incarnation = grown(this.#incarnation, new Uint16Array(capacity));
     this.#nextFree = grown(this.#nextFree, new Int32Array(capacity));

@@ -82,5 +82,6 @@ export function isCritical(optionNumber: number): boolean {
 export const ContentFormat = {
   Text: 0,
   LinkFormat: 40,
+  OctetStream: 42,
   Json: 50,
 } as const;

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /** A heartbeat says the same in every codec, and is refused for the same in every codec. */
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
 import { describe, test } from "node:test";
 import { create, fromBinary, toBinary, type MessageInitShape } from "@bufbuild/protobuf";
 import { DecodeFault, isFault } from "../codec.ts";
 import { DeviceHeartbeatSchema, SlotHealth } from "../gen/muster/v1/device_pb.ts";
 import { heartbeatCodec } from "./heartbeat-codecs.ts";
-import { CODECS, type DeviceHeartbeat, type SlotStatus } from "./status.ts";
+import { CODECS } from "./codec-names.ts";
+import type { DeviceHeartbeat, SlotStatus } from "./status.ts";
 
 const DIGEST = "0123456789abcdef".repeat(4);
 const status: SlotStatus = { digest: DIGEST, version: "1.2.3", generation: 7, health: "healthy" };
@@ -30,9 +32,29 @@ for (const name of CODECS) {
   });
 }
 
-test("the example of the reference has these bytes", () => {
-  const bytes = heartbeatCodec("protobuf").encode({ sequence: 1, slots: { app: status } });
-  assert.equal(Buffer.from(bytes).toString("hex"), `08011a2d0a20${DIGEST}1205312e322e3318072001`);
+/** Definitions alone: without comments, blank lines and layout. */
+function definitions(text: string): string {
+  return text
+    .replaceAll(/\/\/.*/g, "")
+    .replaceAll(/\s+/g, " ")
+    .trim();
+}
+
+describe("the reference of the device protocol", async () => {
+  const text = (path: string): Promise<string> =>
+    readFile(new URL(`../../${path}`, import.meta.url), "utf8");
+  const page = await text("docs/reference/device-protocol.md");
+
+  test("has the messages of the .proto file", async () => {
+    const [, block = ""] = /```proto\n([^`]+)```/.exec(page) ?? [];
+    const file = await text("protocol/muster/v1/device.proto");
+    assert.equal(definitions(block), definitions(file).replace(/^.*?package muster.v1; /, ""));
+  });
+
+  test("has the bytes of an example", () => {
+    const bytes = heartbeatCodec("protobuf").encode({ sequence: 1, slots: { app: status } });
+    assert.ok(page.includes(`\n${Buffer.from(bytes).toString("hex")}\n`));
+  });
 });
 
 test("healths have the numbers that the .proto file names", () => {

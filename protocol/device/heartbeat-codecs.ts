@@ -13,11 +13,11 @@ import {
 } from "../gen/muster/v1/device_codec.ts";
 import { jsonCodec } from "../json-codec.ts";
 import { protobufCodec } from "../protobuf/protobuf-codec.ts";
+import type { CodecName } from "./codec-names.ts";
 import {
   deviceHeartbeatSchema,
   MAX_VERSION_CHARACTERS,
   SLOTS,
-  type CodecName,
   type DeviceHeartbeat,
   type SlotStatus,
   type SlotStatuses,

@@ -5,6 +5,7 @@
  * runs, measured on the device, and its health. The gateway passes on changes only.
  */
 import { z } from "zod";
+import { CODECS, type CodecName } from "./codec-names.ts";
 
 /** Slots: what is updated independently on a device. */
 export const SLOTS = ["os", "app", "config", "command"] as const;
@@ -16,10 +17,6 @@ export type Slot = (typeof SLOTS)[number];
  */
 export const FEATURES = ["windows"] as const;
 export type Feature = (typeof FEATURES)[number];
-
-/** How heartbeats may be written. */
-export const CODECS = ["json", "protobuf"] as const;
-export type CodecName = (typeof CODECS)[number];
 
 /** Evidence of one slot. */
 export interface SlotStatus {
@@ -39,8 +36,8 @@ export interface DeviceHello {
   readonly protocol: number;
   /** `muster-agent/0.1.0`, or the name of whoever wrote the client. */
   readonly agent: string;
-  /** Codec of this device's other messages; `json` is the only one so far. */
-  readonly codec: "json";
+  /** Of the heartbeats of this session. */
+  readonly codec: CodecName;
   /** Facts a selector can ask for: `hwRevision`, `os`, `arch`, … at most 64, values ≤ 256 chars. */
   readonly inventory: { readonly [key: string]: string };
   readonly slots: SlotStatuses;
@@ -74,7 +71,10 @@ const slotStatuses: z.ZodType<SlotStatuses> = z.strictObject({
 export const deviceHelloSchema: z.ZodType<DeviceHello> = z.strictObject({
   protocol: z.literal(1),
   agent: z.string().min(1).max(128),
-  codec: z.literal("json"),
+  codec: z.enum(CODECS, {
+    error: ({ input }) =>
+      `${JSON.stringify(input)?.slice(0, 40)} is not known here; it can be ${CODECS.join(" or ")}`,
+  }),
   inventory: z
     .record(z.string().regex(/^[A-Za-z][A-Za-z0-9._-]{0,62}$/), z.string().max(256))
     .refine((value) => Object.keys(value).length <= 64, "at most 64 entries"),

@@ -9,6 +9,7 @@
  */
 import type { OfferPayload, WithdrawMessage } from "../../protocol/device/offer.ts";
 import type { DeviceReport } from "../../protocol/device/report.ts";
+import type { CodecName } from "../../protocol/device/codec-names.ts";
 import { SLOTS } from "../../protocol/device/status.ts";
 import type { DeviceHeartbeat, DeviceHello, Slot } from "../../protocol/device/status.ts";
 import type { SlotStatus, SlotStatuses } from "../../protocol/device/status.ts";
@@ -98,12 +99,12 @@ export class DeviceModel {
     return statuses;
   }
 
-  hello(): DeviceHello {
+  hello(codec: CodecName): DeviceHello {
     const { inventory } = this.#core.facts;
     return {
       protocol: 1,
       agent: this.#agentName,
-      codec: "json",
+      codec,
       inventory,
       slots: this.statuses(),
     };

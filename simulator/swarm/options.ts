@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What a swarm is told at its start, and what it is while it runs. */
+import type { CodecName } from "../../protocol/device/codec-names.ts";
 import type { SlotStatuses } from "../../protocol/device/status.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Logger } from "../../ports/logger.ts";
@@ -47,6 +48,8 @@ export interface SwarmOptions {
   readonly region?: string;
   /** Default 5,000; a gateway may demand less through its keep alive. */
   readonly heartbeatIntervalMs?: number;
+  /** Of heartbeats; the gateways have to know it. Default `json`. */
+  readonly codec?: CodecName;
   /** Longest cap of the back-off. Default 60,000. */
   readonly backoffCeilingMs?: number;
   /** Default `full`. */

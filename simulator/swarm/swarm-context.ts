@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What all devices of one process share. */
+import type { Codec } from "../../protocol/codec.ts";
+import type { CodecName } from "../../protocol/device/codec-names.ts";
+import type { DeviceHeartbeat } from "../../protocol/device/status.ts";
 import type { MqttClient, MqttClientOptions } from "../../protocol/mqtt/client-options.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Logger } from "../../ports/logger.ts";
@@ -33,6 +36,8 @@ export interface SwarmContext {
   readonly onPublish: MqttClientOptions["onPublish"];
   readonly receivers: WeakMap<MqttClient, Receiver>;
   readonly heartbeatIntervalMs: number;
+  readonly codec: CodecName;
+  readonly heartbeats: Codec<DeviceHeartbeat>;
   readonly backoffCeilingMs: number;
   readonly download: "full" | "manifest";
   /** Aborts when the swarm stops. */

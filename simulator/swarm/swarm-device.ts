@@ -16,6 +16,7 @@ import type { DeviceReport } from "../../protocol/device/report.ts";
 import { downTopic, upTopic } from "../../protocol/device/topics.ts";
 import type { MqttClientSession } from "../../protocol/mqtt/client.ts";
 import type { Publish } from "../../protocol/mqtt/packets.ts";
+import { reasonCodeName } from "../../protocol/mqtt/reason-codes.ts";
 import { Backoff } from "../../agent/link/backoff.ts";
 import { gatewayName } from "../../agent/link/gateway-address.ts";
 import type { GatewayAddress } from "../../agent/link/gateway-address.ts";
@@ -99,10 +100,10 @@ export class SwarmDevice implements WheelMember, Receiver, Pick<Clock, "setTimer
   /** A heartbeat: best effort. */
   beat(): void {
     if (this.#state !== "open" || this.#session === null) return;
-    this.#context.counts.heartbeats += 1;
-    void this.#session.publish(this.#topic("heartbeat"), encode(this.model.heartbeat()), {
-      qos: 0,
-    });
+    const { counts, heartbeats } = this.#context;
+    counts.heartbeats += 1;
+    const payload = heartbeats.encode(this.model.heartbeat());
+    void this.#session.publish(this.#topic("heartbeat"), payload, { qos: 0 });
   }
 
   /** A message from the gateway; acknowledged when this returns. */
@@ -212,7 +213,7 @@ export class SwarmDevice implements WheelMember, Receiver, Pick<Clock, "setTimer
     this.#state = "open";
     counts.connected += 1;
     this.#record({ op: "connect", gateway: gatewayName(gateway) });
-    void session.publish(this.#topic("hello"), encode(this.model.hello()), { qos: 1 });
+    void this.#sayHello(session);
     this.#sendReports();
     wheel.add(this, random.next());
     this.#carryOut(this.model.connected());
@@ -221,6 +222,16 @@ export class SwarmDevice implements WheelMember, Receiver, Pick<Clock, "setTimer
     this.#sent.clear();
     if (this.isConnected) counts.connected -= 1;
     this.#record({ op: "disconnect", why: reason.cause });
+  }
+
+  /** Heartbeats do not wait for the answer: a swarm is of the version of its gateways. */
+  async #sayHello(session: MqttClientSession): Promise<void> {
+    const { codec, logger } = this.#context;
+    const hello = encode(this.model.hello(codec));
+    const outcome = await session.publish(this.#topic("hello"), hello, { qos: 1 });
+    if (outcome.kind !== "acknowledged" || outcome.reasonCode < FIRST_FAILURE_CODE) return;
+    const why = outcome.properties?.reasonString ?? reasonCodeName(outcome.reasonCode);
+    logger.warn("A gateway refused a hello.", { device: this.model.device, why });
   }
 
   /** What comes after a connection, or after none. */

@@ -6,6 +6,7 @@
  * device speaks.
  */
 import { MusterError } from "../../domain/errors.ts";
+import { heartbeatCodec } from "../../protocol/device/heartbeat-codecs.ts";
 import { WorkingTime } from "../../agent/trust/working-time.ts";
 import { ArtifactPool } from "./artifact-pool.ts";
 import { dealBehaviours } from "./behaviour.ts";
@@ -162,6 +163,7 @@ async function openContext(
   parts: { identities: SwarmIdentities; life: SwarmLife; workingTime: WorkingTime },
 ): Promise<SwarmContext> {
   const { clock, random, logger, tenant, enrolmentUrl, dataDirectory, part = 0 } = options;
+  const { codec = "json" } = options;
   const { life, workingTime } = parts;
   const { caPem, root } = parts.identities.anchors;
   const counts = zeroCounts();
@@ -195,6 +197,8 @@ async function openContext(
     receivers,
     onPublish: (message, session) => receivers.get(session)?.receive(message, session),
     heartbeatIntervalMs: options.heartbeatIntervalMs ?? DEFAULT_HEARTBEAT_INTERVAL_MS,
+    codec,
+    heartbeats: heartbeatCodec(codec),
     backoffCeilingMs: options.backoffCeilingMs ?? DEFAULT_BACKOFF_CEILING_MS,
     download: options.download ?? "full",
     stop: signal,

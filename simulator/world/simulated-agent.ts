@@ -133,6 +133,7 @@ function linkOf(
         logger,
         observer: { heartbeatSent: () => {}, reportAcknowledged: () => {} },
         heartbeatIntervalMs: HEARTBEAT_MS,
+        codec: "protobuf",
       }).run(AbortSignal.any([signal, halt])),
   });
 }

@@ -2,7 +2,8 @@
 /** `muster agent`: runs the agent of one device. */
 import { Option, type Command } from "commander";
 import { addExamples } from "../../command.ts";
-import { collect, collectPairs, durationOption, parsePort } from "../../options.ts";
+import type { CodecName } from "../../../protocol/device/codec-names.ts";
+import { codecOption, collect, collectPairs, durationOption, parsePort } from "../../options.ts";
 import { readEnrolmentTokenFile } from "../../roles/enrolment-token-file.ts";
 import { roleLogger } from "../../roles/role-logger.ts";
 import {
@@ -28,6 +29,7 @@ interface Options extends RoleOptions {
   readonly commands: "off" | "built-in" | "any";
   /** Milliseconds. */
   readonly heartbeat: number;
+  readonly codec: CodecName;
   /** Milliseconds. */
   readonly evidenceInterval: number;
   /** Milliseconds. */
@@ -57,6 +59,7 @@ export function declare(command: Command, shell: Shell): void {
     )
     .option("--exhausted-hook <program>", "is called when the link has failed four times")
     .addOption(durationOption("--heartbeat <duration>", "between two heartbeats", "5s"))
+    .addOption(codecOption("of heartbeats, where the gateway takes it"))
     .addOption(durationOption("--evidence-interval <duration>", "between two digests", "60s"))
     .addOption(durationOption("--backoff-ceiling <duration>", "longest wait for a gateway", "60s"))
     .option("--admin-host <address>", "address of metrics and health", "127.0.0.1")
@@ -104,6 +107,7 @@ async function start(
     },
     commands: options.commands,
     heartbeatIntervalMs: options.heartbeat,
+    codec: options.codec,
     evidenceIntervalMs: options.evidenceInterval,
     backoffCeilingMs: options.backoffCeiling,
     adminHost: options.adminHost,

@@ -15,9 +15,11 @@ import type { CancelTimer } from "../../../ports/clock.ts";
 import { openSession } from "../../client.ts";
 import { addExamples } from "../../command.ts";
 import { defaultCenterFolder } from "../../connection.ts";
+import type { CodecName } from "../../../protocol/device/codec-names.ts";
 import {
   addConnectionOptions,
   addOutputOption,
+  codecOption,
   collect,
   collectPairs,
   durationOption,
@@ -53,6 +55,7 @@ interface Options extends ConnectionOptions, OutputOptions {
   readonly download: "full" | "manifest";
   /** Milliseconds. */
   readonly heartbeat: number;
+  readonly codec: CodecName;
   /** Milliseconds. */
   readonly backoffCeiling: number;
   /** Milliseconds; undefined = until it is interrupted. */
@@ -86,6 +89,7 @@ export function declare(command: Command, shell: Shell): void {
         .default("full"),
     )
     .addOption(durationOption("--heartbeat <duration>", "between two heartbeats", "5s"))
+    .addOption(codecOption("of heartbeats"))
     .addOption(durationOption("--backoff-ceiling <duration>", "longest wait for a gateway", "60s"))
     .addOption(
       new Option("--duration <duration>", "end by itself after so long").argParser((text) =>
@@ -139,6 +143,7 @@ async function simulate(shell: Shell, options: Options): Promise<void> {
       gateways,
       region,
       heartbeatIntervalMs: options.heartbeat,
+      codec: options.codec,
       backoffCeilingMs: options.backoffCeiling,
       download: options.download,
       version: versionFacts().version,

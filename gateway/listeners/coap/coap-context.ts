@@ -13,7 +13,7 @@ export interface CoapContext {
   readonly table: SessionTable;
   readonly lifecycle: SessionLifecycle;
   readonly presence: Presence;
-  readonly intake: Pick<DeviceIntake, "take">;
+  readonly intake: Pick<DeviceIntake, "take" | "fault">;
   readonly metrics: GatewayMetrics;
   readonly logger: Logger;
   readonly clock: Clock;

@@ -69,7 +69,8 @@ describe("a CoAP session", () => {
   test("is not begun by a hello that says nothing", () => {
     const bench = new CoapBench();
     bench.isHelloMalformed = true;
-    assert.equal(new BenchClient(bench).hello().code, Code.BadRequest);
+    const refused = new BenchClient(bench).hello();
+    assert.deepEqual([refused.code, refused.payload.toString()], [Code.BadRequest, "it is none"]);
     assert.equal(bench.table.openCount, 0);
   });
 
@@ -222,6 +223,7 @@ describe("what CoAP forbids", () => {
       client.ask("v1/heartbeat", { options: [uintOption(number, value)] }).code;
     assert.equal(asked(OptionNumber.ContentFormat, 60), Code.UnsupportedContentFormat);
     assert.equal(asked(OptionNumber.ContentFormat, 50), Code.Changed);
+    assert.equal(asked(OptionNumber.ContentFormat, 42), Code.Changed, "as a hello may name it");
     assert.equal(asked(OptionNumber.ProxyUri, 1), Code.ProxyingNotSupported);
     assert.equal(asked(OptionNumber.IfNoneMatch, 0), Code.BadOption);
     assert.equal(asked(OptionNumber.Oscore, 9), Code.BadOption);
@@ -321,5 +323,6 @@ describe("discovery", () => {
     const listed = client.ask(".well-known/core", { code: Code.Get, query: [], options: [echo] });
     assert.equal(listed.code, Code.Content);
     assert.match(listed.payload.toString(), /<\/v1\/offer>;ct=50;obs/);
+    assert.match(listed.payload.toString(), /<\/v1\/heartbeat>;ct="50 42"/);
   });
 });

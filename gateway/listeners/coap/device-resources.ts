@@ -37,7 +37,7 @@ import type { ReplyWriter } from "./reply-writer.ts";
 
 interface UpResource {
   readonly channel: UpChannel;
-  readonly contentFormat: number;
+  readonly contentFormats: readonly number[];
   readonly maxBytes: number;
 }
 
@@ -52,13 +52,22 @@ const OFFER_PATH = "v1/offer";
 export const DISCOVERY_PATH = ".well-known/core";
 
 const LINKS: string = [
-  ...[...UP_RESOURCES].map(([path, { contentFormat }]) => `</${path}>;ct=${contentFormat}`),
+  ...[...UP_RESOURCES].map(
+    ([path, { contentFormats }]) => `</${path}>;ct=${listed(contentFormats)}`,
+  ),
   `</${OFFER_PATH}>;ct=${ContentFormat.Json};obs`,
 ].join(",");
 
 function upResource(channel: UpChannel, maxBytes: number): UpResource {
-  const contentFormat = channel === "log" ? ContentFormat.Text : ContentFormat.Json;
-  return { channel, contentFormat, maxBytes };
+  const text = channel === "log" ? ContentFormat.Text : ContentFormat.Json;
+  // Protobuf has no number of its own. What it is says the hello.
+  const contentFormats = channel === "heartbeat" ? [text, ContentFormat.OctetStream] : [text];
+  return { channel, contentFormats, maxBytes };
+}
+
+/** RFC 6690 §2, RFC 7252 §7.2.1. */
+function listed(formats: readonly number[]): string {
+  return formats.length === 1 ? String(formats[0]) : `"${formats.join(" ")}"`;
 }
 
 /** How long a device is asked to wait when the gateway has no room for what it sent, s. */
@@ -123,7 +132,7 @@ export class DeviceResources {
       return this.#writer.reply(request, plainReply(Code.MethodNotAllowed));
     }
     const format = optionUint(request.options, OptionNumber.ContentFormat);
-    if (format !== null && format !== resource.contentFormat) {
+    if (format !== null && !resource.contentFormats.includes(format)) {
       return this.#writer.reply(request, plainReply(Code.UnsupportedContentFormat));
     }
     if (session === null && path !== HELLO_PATH) return this.#writer.reply(request, NO_SESSION);
@@ -167,8 +176,8 @@ export class DeviceResources {
     const isTaken = result === IntakeResult.Taken;
     // A device of which nothing is known is of no use to anybody: it is told, and not kept.
     if (!isTaken) session.close("protocol");
-    const code = isTaken ? Code.Changed : Code.BadRequest;
-    this.#writer.reply(request, { ...plainReply(code), options: body.options });
+    const reply = isTaken ? plainReply(Code.Changed) : plainReply(Code.BadRequest, intake.fault);
+    this.#writer.reply(request, { ...reply, options: body.options });
   }
 
   #take(request: DeviceRequest, session: CoapSession, channel: UpChannel, body: Body): void {

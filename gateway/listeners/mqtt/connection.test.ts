@@ -71,6 +71,7 @@ class Bench implements MqttTransport {
         terms: { silenceLimitMs: 15_000, maxPacketBytes: 65_536 },
         sources: new ProxiedSources([], SILENT_LOGGER),
         intake: {
+          fault: "it is none",
           take: (_slot, channel, payload, ticket) => {
             this.taken.push({ channel, text: payload.toString(), ticket });
             return this.result;

@@ -16,12 +16,7 @@
 import type { DownChannel, UpChannel } from "../../../protocol/device/topics.ts";
 import { encodeConnack } from "../../../protocol/mqtt/connect-encoder.ts";
 import { PacketDecoder } from "../../../protocol/mqtt/decoder.ts";
-import {
-  encodeDisconnect,
-  encodePuback,
-  encodePublish,
-  PINGRESP,
-} from "../../../protocol/mqtt/encoder.ts";
+import { encodeDisconnect, encodePublish, PINGRESP } from "../../../protocol/mqtt/encoder.ts";
 import {
   MALFORMED,
   PacketType,
@@ -48,6 +43,7 @@ import { decideConnect } from "./connect-decision.ts";
 import { peerDevice, peerIdentity, peerSerial, type ConnectionPeer } from "./connection-peer.ts";
 import { DeliveryWindow } from "./delivery-window.ts";
 import type { MqttContext } from "./mqtt-context.ts";
+import { encodeAnswer } from "./publish-answer.ts";
 import { answerSubscribe, answerUnsubscribe } from "./subscribe-answers.ts";
 import { downTopic, publishChannel, upPrefix } from "./topic-rules.ts";
 import type { MqttTransport } from "./transport.ts";
@@ -84,6 +80,8 @@ export class MqttConnection implements DeviceLink {
   /** Present from the first QoS 1 delivery on. */
   #window: DeliveryWindow | null = null;
   #receiveMaximum = 0xffff;
+  /** Largest PUBACK with a sentence; 0 = none. */
+  #reasonBytesMax = 0;
   /** What is larger never goes out: it would not fit behind output that is not yet blocked. */
   #deliveryBytesMax = BLOCKED_OUTPUT_BYTES;
   #isBlocked = false;
@@ -223,6 +221,9 @@ export class MqttConnection implements DeviceLink {
     this.#receiveMaximum = connect.properties?.receiveMaximum ?? 0xffff;
     const packetBytesMax = connect.properties?.maximumPacketSizeBytes ?? Infinity;
     this.#deliveryBytesMax = Math.min(this.#deliveryBytesMax, packetBytesMax);
+    // [MQTT-3.1.2-29]
+    const wantsReasons = connect.properties?.requestProblemInformation !== false;
+    this.#reasonBytesMax = wantsReasons ? this.#deliveryBytesMax : 0;
     const protocolLevel = this.#level;
     context.lifecycle.open(this.#slot, { tenant, device, protocolLevel, keepAliveSeconds });
   }
@@ -252,7 +253,9 @@ export class MqttConnection implements DeviceLink {
     const result = this.#context.intake.take(this.#slot, channel, publish.payload, ticket);
     if (result === IntakeResult.Full) return this.close("held-limit");
     if (result === IntakeResult.Taken) acks.resolve(ticket, ReasonCode.Success);
-    if (result === IntakeResult.Malformed) acks.resolve(ticket, ReasonCode.PayloadFormatInvalid);
+    if (result === IntakeResult.Malformed) {
+      acks.resolve(ticket, ReasonCode.PayloadFormatInvalid, this.#context.intake.fault);
+    }
     this.#flushAcks();
   }
 
@@ -318,8 +321,7 @@ export class MqttConnection implements DeviceLink {
     const acks = this.#acks;
     if (acks === null) return;
     for (let answer = acks.shift(); answer !== -1; answer = acks.shift()) {
-      const packetId = Math.floor(answer / 0x1_0000);
-      this.#write(encodePuback(this.#level, packetId, (answer & 0xff) as ReasonCode));
+      this.#write(encodeAnswer(this.#level, answer, acks.takeReason(), this.#reasonBytesMax));
     }
     if (acks.length === 0) this.#acks = null;
   }

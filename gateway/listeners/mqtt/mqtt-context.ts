@@ -15,7 +15,7 @@ export interface MqttContext {
   readonly table: SessionTable;
   readonly lifecycle: SessionLifecycle;
   readonly presence: Presence;
-  readonly intake: Pick<DeviceIntake, "take">;
+  readonly intake: Pick<DeviceIntake, "take" | "fault">;
   readonly slowConsumers: SlowConsumers;
   readonly metrics: GatewayMetrics;
   readonly logger: Logger;

@@ -7,6 +7,7 @@ import { MqttClientSession } from "../../../protocol/mqtt/client.ts";
 import type { CloseReason, PublishOutcome } from "../../../protocol/mqtt/client-outcomes.ts";
 import type { ProtocolLevel } from "../../../protocol/mqtt/packet-type.ts";
 import type { Connack } from "../../../protocol/mqtt/packets.ts";
+import type { Properties } from "../../../protocol/mqtt/properties.ts";
 import { systemClock } from "../../../runtime/system-clock.ts";
 import type { KeyAndCertificate } from "./fixture-authority.ts";
 
@@ -20,6 +21,8 @@ export interface TestDeviceOptions {
   readonly protocolLevel?: ProtocolLevel;
   readonly clientId?: string;
   readonly keepAliveSeconds?: number;
+  /** Of CONNECT. */
+  readonly properties?: Properties;
   /** A TLS session to resume. */
   readonly session?: Buffer | undefined;
 }
@@ -62,6 +65,7 @@ export class TestDevice {
         clientId: options.clientId ?? options.device,
         cleanStart: true,
         keepAliveSeconds: options.keepAliveSeconds ?? 10,
+        ...(options.properties === undefined ? {} : { properties: options.properties }),
       },
       NEVER,
     );
@@ -78,7 +82,8 @@ export class TestDevice {
 
   publish(channel: UpChannel, message: unknown, qos: 0 | 1 = 1): Promise<PublishOutcome> {
     const { tenant, device } = this.#options;
-    const payload = Buffer.from(typeof message === "string" ? message : JSON.stringify(message));
+    const isText = typeof message === "string" || message instanceof Uint8Array;
+    const payload = Buffer.from(isText ? message : JSON.stringify(message));
     return this.session.publish(upTopic(tenant, device, channel), payload, { qos });
   }
 

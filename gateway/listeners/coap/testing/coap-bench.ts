@@ -85,6 +85,7 @@ export class CoapBench {
         bytes: (length) => Buffer.alloc(length, 7),
       },
       intake: {
+        fault: "it is none",
         take: (_slot, channel, payload, ticket) => {
           this.taken.push({ channel, text: payload.toString(), ticket });
           if (channel === "report") return this.reportResult;
