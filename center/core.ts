@@ -7,6 +7,7 @@ import { faultPoint, isPlanted } from "../runtime/faults.ts";
 import { Turns } from "../runtime/turns.ts";
 import { DEFAULT_HEARTBEAT_MS, DEFAULT_MISSES, type CenterBase } from "./base.ts";
 import { DeviceChanges } from "./devices/device-changes.ts";
+import { OscoreCredentials } from "./devices/oscore-credentials.ts";
 import { areCertificatesRevoked } from "./identity/issued-certificates.ts";
 import { GatewayRegistry } from "./link/gateway-registry.ts";
 import { LinkHub } from "./link/link-hub.ts";
@@ -38,6 +39,7 @@ export interface CenterCore {
   readonly metrics: CenterMetrics;
   readonly stops: StopLedger;
   readonly changes: DeviceChanges;
+  readonly oscore: OscoreCredentials;
   readonly load: { store: Store; log: EventLog; clock: Clock; offerLifetimeMs: number };
   readonly leaseLifetimeMs: number;
 }
@@ -118,10 +120,15 @@ export async function openCore(base: CenterBase): Promise<CenterCore> {
     sessions,
     metrics,
     stops,
-    changes: new DeviceChanges(),
+    ...openDevices(base),
     load,
     leaseLifetimeMs,
   };
+}
+
+function openDevices(base: CenterBase): Pick<CenterCore, "changes" | "oscore"> {
+  const sealer = base.identity.credentialSealer;
+  return { changes: new DeviceChanges(), oscore: new OscoreCredentials({ ...base, sealer }) };
 }
 
 function openStops(

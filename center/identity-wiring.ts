@@ -10,6 +10,7 @@ import {
   openCertificateAuthority,
   type CertificateAuthority,
 } from "./identity/certificate-authority.ts";
+import { openCredentialSealer, type CredentialSealer } from "./identity/credential-sealer.ts";
 import { createEnrolmentToken } from "./identity/enrolment-tokens.ts";
 import { openOfferSigner, type OfferSigner } from "./identity/offer-signer.ts";
 import { createServerCertificate, type ServerCertificate } from "./identity/server-certificate.ts";
@@ -22,6 +23,7 @@ export interface CenterIdentity {
   readonly offerSigner: OfferSigner;
   readonly trust: TrustRepository;
   readonly makeToken: MakeToken;
+  readonly credentialSealer: CredentialSealer;
 }
 
 export async function openCenterIdentity(options: {
@@ -40,7 +42,9 @@ export async function openCenterIdentity(options: {
     clock,
     random,
   });
-  const offerSigner = await openOfferSigner({ directory: join(dataDirectory, "secrets") });
+  const directory = join(dataDirectory, "secrets");
+  const offerSigner = await openOfferSigner({ directory });
+  const credentialSealer = await openCredentialSealer({ directory, random });
   const trust = await openTrustRepository({
     directory: join(dataDirectory, "trust"),
     operatorDirectory,
@@ -61,7 +65,7 @@ export async function openCenterIdentity(options: {
       ...(lifetimeMs === 0 ? {} : { lifetimeMs }),
       random,
     });
-  return { authority, certificate, offerSigner, trust, makeToken };
+  return { authority, certificate, offerSigner, trust, makeToken, credentialSealer };
 }
 
 /**

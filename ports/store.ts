@@ -28,6 +28,8 @@ export type DocumentKind =
   | "stop-reach"
   | "gateway"
   | "certificate"
+  /** Keys of devices that speak CoAP under OSCORE. */
+  | "oscore"
   | "idempotency"
   | "setting";
 

@@ -17,6 +17,7 @@ import { mapInTurns } from "../../runtime/map-in-turns.ts";
 import type { DeviceChanges } from "../devices/device-changes.ts";
 import { factsOf, readDevice } from "../devices/device-record.ts";
 import { registerDevices, retireDevice, MAX_REGISTRATIONS } from "../devices/device-registrar.ts";
+import type { OscoreCredentials } from "../devices/oscore-credentials.ts";
 import { explainDevice, type ExplainOptions } from "../devices/device-explainer.ts";
 import { actorOf, authorize, pageSizeOf, reasonOf } from "./call.ts";
 
@@ -34,8 +35,9 @@ export interface DevicesOptions extends ExplainOptions {
   readonly clock: Clock;
   readonly makeToken: MakeToken;
   readonly changes: DeviceChanges;
+  readonly oscore: OscoreCredentials;
   /** Closes a live session of the device. */
-  readonly dropSession: (ordinal: number) => void;
+  readonly dropSession: (ordinal: number, why: "retired" | "rekeyed") => void;
 }
 
 type Methods =
@@ -57,7 +59,9 @@ export function deviceMethods(
     registerDevices: async (request, context) => {
       const tenant = authorize(context, request.tenant, "operator");
       const who = { tenant, actor: actorOf(context), reason: reasonOf(request.mutation) };
-      return registerDevices(options, request.devices, who, context.signal);
+      const rekeyed = (ordinals: readonly number[]): void =>
+        ordinals.forEach((ordinal) => options.dropSession(ordinal, "rekeyed"));
+      return registerDevices({ ...options, rekeyed }, request.devices, who, context.signal);
     },
     enrolDevices: async (request, context) => {
       const tenant = authorize(context, request.tenant, "operator");
@@ -105,7 +109,7 @@ export function deviceMethods(
         ? device
         : await retireDevice(store, device, who, context.signal);
       options.changes.note([device.ordinal]);
-      options.dropSession(device.ordinal);
+      options.dropSession(device.ordinal, "retired");
       return { device: deviceMessage(options, retired) };
     },
     explainDevice: async (request, context) => {
@@ -206,5 +210,6 @@ function deviceMessage(
     lastSeenAtMs: BigInt(Math.round(fleet.sawAt(ordinal))),
     running,
     registeredAtMs: BigInt(record.registeredAtMs),
+    oscoreSenderId: record.oscoreSenderId ?? "",
   };
 }

@@ -106,8 +106,10 @@ export function deployMethods(
       openRollouts: () => loop.openRollouts,
       predecessors: () => loop.predecessors,
       gatewayName: (gatewayNumber) => registry.nameOf(gatewayNumber),
-      dropSession: (ordinal) => {
-        core.sessions.revoke(ordinal, SessionRevokeReason.RETIRED);
+      oscore: core.oscore,
+      dropSession: (ordinal, why) => {
+        const { RETIRED, TAKEN_OVER } = SessionRevokeReason;
+        core.sessions.revoke(ordinal, why === "retired" ? RETIRED : TAKEN_OVER);
       },
     }),
     ...storageMethods({

@@ -15,6 +15,8 @@ export interface DeviceRecord {
   readonly inventory: { readonly [name: string]: string };
   readonly agent: string;
   readonly registeredAtMs: number;
+  /** Of its OSCORE keys, in hex; absent: it has none. */
+  readonly oscoreSenderId?: string | undefined;
 }
 
 const stored: z.ZodType<DeviceRecord> = z.object({
@@ -27,6 +29,7 @@ const stored: z.ZodType<DeviceRecord> = z.object({
   inventory: z.record(z.string(), z.string()),
   agent: z.string(),
   registeredAtMs: z.number(),
+  oscoreSenderId: z.string().optional(),
 });
 
 export function readDevice({ value }: StoredDevice): DeviceRecord {
@@ -46,6 +49,7 @@ function isDeviceRecord(value: unknown): value is DeviceRecord {
     typeof record.critical === "boolean" &&
     typeof record.retired === "boolean" &&
     typeof record.registeredAtMs === "number" &&
+    (record.oscoreSenderId === undefined || typeof record.oscoreSenderId === "string") &&
     isTexts(record.labels) &&
     isTexts(record.inventory)
   );

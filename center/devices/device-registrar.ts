@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Registers, changes and retires devices: each batch is one commit with one audit entry. */
+import assert from "node:assert/strict";
 import { isDeepStrictEqual } from "node:util";
 import { MusterError } from "../../domain/errors.ts";
 import { checkDeviceId, checkName } from "../../domain/identity.ts";
 import type { Clock } from "../../ports/clock.ts";
-import type { DeviceWrite, Store, StoredDevice } from "../../ports/store.ts";
+import type { DeviceWrite, DocumentWrite, Store, StoredDevice } from "../../ports/store.ts";
 import type { DeviceChanges } from "./device-changes.ts";
+import type { DeviceSecret, OscoreCredentials, OscoreSecret } from "./oscore-credentials.ts";
 import { deviceJson, readDevice, type DeviceRecord } from "./device-record.ts";
 
 /** What an operator says of a device. */
@@ -16,6 +18,8 @@ export interface Registration {
   readonly labels: { readonly [name: string]: string };
   readonly serviceLevel: string;
   readonly critical: boolean;
+  /** Its OSCORE keys; undefined: those that it has, or none. */
+  readonly oscore?: OscoreSecret | undefined;
 }
 
 export const MAX_REGISTRATIONS = 1_000;
@@ -35,9 +39,19 @@ export interface RegistrationCounts {
   readonly unchanged: number;
 }
 
+export interface RegistrarOptions {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly changes: DeviceChanges;
+  /** Needed where a registration has keys. */
+  readonly oscore?: OscoreCredentials;
+  /** These devices have other keys now: a session with the old ones is to end. */
+  readonly rekeyed?: (ordinals: readonly number[]) => void;
+}
+
 /** Throws `invalid_argument` at the first bad registration; nothing is registered then. */
 export async function registerDevices(
-  options: { store: Store; clock: Clock; changes: DeviceChanges },
+  options: RegistrarOptions,
   registrations: readonly Registration[],
   who: Who,
   signal: AbortSignal,
@@ -50,11 +64,52 @@ export async function registerDevices(
     });
   }
   registrations.forEach(checkRegistration);
-  const { store, clock } = options;
+  const { store } = options;
   const names = registrations.map(({ id }) => ({ tenant: who.tenant, id }));
   const existing = await store.getDevices(names, { signal });
+  const documents = await oscoreWrites(options, registrations, who.tenant, signal);
+  const rekeyed = new Set(documents.map(({ value }) => (value as { device: string }).device));
+  const { writes, created, formerSenderIds } = deviceWrites(options, registrations, existing, who);
+  const touched = new Set([...writes.map(({ id }) => id), ...rekeyed]);
+  if (touched.size > 0) await commit(store, { writes, documents }, "device.register", who, signal);
+  // Keys that no device names any more are given to nobody; they go when the others are there.
+  const former = (await options.oscore?.removal(formerSenderIds, signal)) ?? [];
+  if (former.length > 0) await store.commit({ documents: former }, { signal });
+  // The Store has given the new ones their ordinals.
+  const changed = [...touched].map((id) => ({ tenant: who.tenant, id }));
+  const stored = changed.length === 0 ? [] : await store.getDevices(changed, { signal });
+  const known = stored.flatMap((device) => (device === null ? [] : [device]));
+  options.changes.note(known.map(({ ordinal }) => ordinal));
+  options.rekeyed?.(known.filter(({ id }) => rekeyed.has(id)).map(({ ordinal }) => ordinal));
+  const updated = touched.size - created;
+  return { created, updated, unchanged: registrations.length - touched.size };
+}
+
+async function oscoreWrites(
+  { oscore }: RegistrarOptions,
+  registrations: readonly Registration[],
+  tenant: string,
+  signal: AbortSignal,
+): Promise<DocumentWrite[]> {
+  const secrets = registrations.flatMap((registration, index): DeviceSecret[] =>
+    registration.oscore === undefined
+      ? []
+      : [{ ...registration.oscore, device: registration.id, field: `devices[${index}].oscore` }],
+  );
+  if (secrets.length === 0) return [];
+  assert(oscore !== undefined, "whoever registers keys has a place for them");
+  return oscore.prepare(tenant, secrets, signal);
+}
+
+function deviceWrites(
+  { clock }: RegistrarOptions,
+  registrations: readonly Registration[],
+  existing: readonly (StoredDevice | null)[],
+  { tenant }: Who,
+): { writes: DeviceWrite[]; created: number; formerSenderIds: string[] } {
   const nowMs = clock.wallMs();
   const writes: DeviceWrite[] = [];
+  const formerSenderIds: string[] = [];
   let created = 0;
   registrations.forEach((registration, index) => {
     const device = existing[index] ?? null;
@@ -62,21 +117,17 @@ export async function registerDevices(
     const after = merge(before, registration, nowMs);
     if (isDeepStrictEqual(before, after)) return;
     if (device === null) created++;
+    const former = before?.oscoreSenderId;
+    if (former !== undefined && former !== after.oscoreSenderId) formerSenderIds.push(former);
     writes.push({
       ordinal: device?.ordinal ?? 0,
-      tenant: who.tenant,
+      tenant,
       id: registration.id,
       expectedRevision: device?.revision ?? 0,
       value: deviceJson(after),
     });
   });
-  if (writes.length > 0) await commit(store, writes, "device.register", who, signal);
-  // The Store has given the new ones their ordinals.
-  const changed = writes.map(({ id }) => ({ tenant: who.tenant, id }));
-  const stored = changed.length === 0 ? [] : await store.getDevices(changed, { signal });
-  options.changes.note(stored.flatMap((device) => (device === null ? [] : [device.ordinal])));
-  const updated = writes.length - created;
-  return { created, updated, unchanged: registrations.length - writes.length };
+  return { writes, created, formerSenderIds };
 }
 
 /** Its session is closed by the caller, its certificate is refused from now on. */
@@ -90,13 +141,13 @@ export async function retireDevice(
   const { ordinal, tenant, id, revision } = device;
   const value = deviceJson(record);
   const write = { ordinal, tenant, id, expectedRevision: revision, value };
-  await commit(store, [write], "device.retire", who, signal);
+  await commit(store, { writes: [write], documents: [] }, "device.retire", who, signal);
   return { ...device, revision: revision + 1, value };
 }
 
 async function commit(
   store: Store,
-  writes: readonly DeviceWrite[],
+  { writes, documents }: { writes: readonly DeviceWrite[]; documents: readonly DocumentWrite[] },
   action: string,
   who: Who,
   signal: AbortSignal,
@@ -106,12 +157,17 @@ async function commit(
   const result = await store.commit(
     {
       devices: writes,
+      documents,
       audit: [
         {
           ...who,
           action,
           subject,
-          detail: { deviceCount: writes.length, first: first?.id ?? "" },
+          detail: {
+            deviceCount: writes.length,
+            first: first?.id ?? "",
+            ...(documents.length === 0 ? {} : { oscoreCount: documents.length }),
+          },
         },
       ],
     },
@@ -142,6 +198,9 @@ function merge(
     // What people are shown is also what a selector finds.
     serviceLevel: registration.serviceLevel === "" ? "standard" : registration.serviceLevel,
     critical: registration.critical,
+    ...(registration.oscore === undefined
+      ? {}
+      : { oscoreSenderId: Buffer.from(registration.oscore.senderId).toString("hex") }),
   };
 }
 

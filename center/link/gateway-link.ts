@@ -4,11 +4,13 @@
  * say the same. Reports are acknowledged after the EventLog has them, and not before.
  */
 import { Code, ConnectError, type HandlerContext, type ServiceImpl } from "@connectrpc/connect";
+import type { MessageInitShape } from "@bufbuild/protobuf";
 import type {
   ConnectRequest,
   ConnectResponse,
   DeviceHelloBatch,
   DeviceStateBatch,
+  FetchOscoreKeysResponseSchema,
   GatewayHello,
   GatewayLink,
   LeaseReturn,
@@ -25,6 +27,7 @@ import {
   readStateColumns,
   type StateColumns,
 } from "../../protocol/link/state-columns.ts";
+import { MAX_CONTEXTS, type OscoreCredentials } from "../devices/oscore-credentials.ts";
 import type { HelloKeeper } from "../devices/hello-keeper.ts";
 import { packedReports, unpackedReports, type ReportSet } from "../ingest/report-record.ts";
 import type { LeaseDesk } from "../rollouts/lease-desk.ts";
@@ -47,6 +50,7 @@ export interface GatewayLinkOptions {
   readonly inbox: LoopInbox;
   readonly stops: Pick<StopLedger, "acknowledged">;
   readonly hellos: HelloKeeper;
+  readonly oscore: Pick<OscoreCredentials, "give">;
   readonly log: EventLog;
   readonly artifacts: ArtifactStore;
   /** Of open rollouts that have one: a gateway that was away may have missed it. */
@@ -89,10 +93,32 @@ export function gatewayLink(options: GatewayLinkOptions): ServiceImpl<typeof Gat
       requireGateway(context);
       return { data: await cutChunk(options.artifacts, request, context.signal) };
     },
+    fetchOscoreKeys: (request, context) => {
+      requireGateway(context);
+      return giveKeys(options.oscore, request.senderIds, context.signal);
+    },
     fetchTrust: (_request, context) => {
       requireGateway(context);
       return { files: options.trustFiles().map(({ name, bytes }) => ({ name, data: bytes })) };
     },
+  };
+}
+
+async function giveKeys(
+  oscore: GatewayLinkOptions["oscore"],
+  senderIds: readonly Uint8Array[],
+  signal: AbortSignal,
+): Promise<MessageInitShape<typeof FetchOscoreKeysResponseSchema>> {
+  if (senderIds.length > MAX_CONTEXTS) {
+    throw new ConnectError(`at most ${MAX_CONTEXTS} sender ids at once`, Code.InvalidArgument);
+  }
+  const contexts = await oscore.give(senderIds, signal);
+  return {
+    tenants: contexts.map((context) => context?.tenant ?? ""),
+    devices: contexts.map((context) => context?.device ?? ""),
+    keys: contexts.map((context) => context?.keys ?? new Uint8Array(0)),
+    firstNumbers: contexts.map((context) => BigInt(context?.firstNumber ?? 0)),
+    numberCounts: contexts.map((context) => context?.numberCount ?? 0),
   };
 }
 

@@ -30,7 +30,7 @@ import type { LinkStream } from "./link-stream.ts";
 export interface Announced {
   readonly tenant: string;
   readonly id: string;
-  /** Of its certificate; lower-case hex. */
+  /** Of its certificate, in lower-case hex; `oscore:` and its sender id; "" = nothing was shown. */
   readonly serial: string;
 }
 
@@ -113,9 +113,10 @@ export class SessionDesk {
     return devices.map((stored, index) => {
       const refused = { ordinal: 0, site: NO_PLACE };
       if (stored === null) return { ...refused, refusal: RefusalReason.UNKNOWN_DEVICE };
-      const { retired, site } = readDevice(stored);
+      const { retired, site, oscoreSenderId } = readDevice(stored);
       if (retired) return { ...refused, refusal: RefusalReason.RETIRED };
-      if (revoked[index] === true) {
+      const isRevoked = isOtherOscore(announced[index]?.serial ?? "", oscoreSenderId);
+      if (isRevoked || revoked[index] === true) {
         return { ...refused, refusal: RefusalReason.REVOKED_CERTIFICATE };
       }
       const place = siteKey(stored.tenant, site);
@@ -173,4 +174,11 @@ export class SessionDesk {
       if (!named.has(ordinal)) fleet.close(ordinal, fleet.fenceOf(ordinal), clock.wallMs());
     }
   }
+}
+
+const OSCORE_PREFIX = "oscore:";
+
+/** True when the session rests on OSCORE keys that are not the device's any more. */
+function isOtherOscore(serial: string, senderId: string | undefined): boolean {
+  return serial.startsWith(OSCORE_PREFIX) && serial.slice(OSCORE_PREFIX.length) !== senderId;
 }

@@ -68,6 +68,25 @@ describe("a CSV of devices", () => {
     ]);
   });
 
+  test("may hold OSCORE keys in hex, and never shows them in an error", async () => {
+    const header = "id,region,oscoreSenderId,oscoreSecret,oscoreSalt\n";
+    const secret = "0102030405060708090A0B0C0D0E0F10";
+    const [row] = await read(`${header}till-1,eu,0a01,${secret},9e7c\n`);
+    assert.ok(row !== undefined && "device" in row);
+    assert.deepEqual(row.device.oscore, {
+      senderId: Buffer.from("0a01", "hex"),
+      masterSecret: Buffer.from(secret, "hex"),
+      masterSalt: Buffer.from("9e7c", "hex"),
+    });
+    const rows = [`till-1,eu,,${secret},`, "till-2,eu,0a,beef,", `till-3,eu,0a,${secret},x`];
+    assert.deepEqual(await outcome(`${header}${rows.join("\n")}\ntill-4,eu,,,\n`), [
+      "devices.csv:2 (oscoreSenderId): oscoreSenderId must be 1–7 bytes in hex",
+      "devices.csv:3 (oscoreSecret): oscoreSecret must be 16–64 bytes in hex",
+      "devices.csv:4 (oscoreSalt): oscoreSalt must be 0–64 bytes in hex",
+      "till-4",
+    ]);
+  });
+
   const refused: readonly (readonly [name: string, text: string, message: string])[] = [
     [
       "an empty file",

@@ -6,7 +6,9 @@
  *     till-0042,eu,berlin-3,ring=canary;floor=2,gold,true
  *
  * `id` and `region` are required, the order of columns is free. Labels are `name=value` with `;`
- * between; `critical` is true, false or empty. Rows are read as a stream and judged one by one.
+ * between; `critical` is true, false or empty. A device that speaks CoAP has `oscoreSenderId`,
+ * `oscoreSecret` and, where it has one, `oscoreSalt`, in hex. Rows are read as a stream and judged
+ * one by one.
  */
 import type { Readable } from "node:stream";
 import type { MessageInitShape } from "@bufbuild/protobuf";
@@ -22,7 +24,9 @@ export type CsvRow =
   | { readonly line: number; readonly device: DeviceRow }
   | { readonly line: number; readonly error: MusterError };
 
-const COLUMNS = ["id", "region", "site", "labels", "serviceLevel", "critical"] as const;
+const USUAL_COLUMNS = ["id", "region", "site", "labels", "serviceLevel", "critical"] as const;
+const OSCORE_COLUMNS = ["oscoreSenderId", "oscoreSecret", "oscoreSalt"] as const;
+const COLUMNS = [...USUAL_COLUMNS, ...OSCORE_COLUMNS] as const;
 type ColumnName = (typeof COLUMNS)[number];
 const REQUIRED: readonly ColumnName[] = ["id", "region"];
 
@@ -56,7 +60,7 @@ export async function* readDeviceCsv(input: Readable, file: string): AsyncGenera
   if (header === null) throw csvError(file, 1, { message: "the file is empty", hint: HEADER_HINT });
 }
 
-const HEADER_HINT = `the first line names the columns: ${COLUMNS.join(",")}`;
+const HEADER_HINT = `the first line names the columns: ${USUAL_COLUMNS.join(",")}`;
 
 function checkHeader(cells: readonly string[], file: string): readonly ColumnName[] {
   const header = cells.map((cell) => {
@@ -117,7 +121,33 @@ function toDevice(cell: (name: ColumnName) => string): DeviceRow {
     labels: parseLabels(cell("labels")),
     serviceLevel: cell("serviceLevel"),
     critical: parseCritical(cell("critical")),
+    ...parseOscore(cell),
   };
+}
+
+/**
+ * RFC 8613 §3.2: of AES-CCM-16-64-128 an id has 7 bytes at most; the empty one is the gateway's.
+ */
+function parseOscore(cell: (name: ColumnName) => string): Pick<DeviceRow, "oscore"> {
+  if (OSCORE_COLUMNS.every((name) => cell(name) === "")) return {};
+  const senderId = parseHex(cell, "oscoreSenderId", 1, 7);
+  const masterSecret = parseHex(cell, "oscoreSecret", 16, 64);
+  const masterSalt = parseHex(cell, "oscoreSalt", 0, 64);
+  return { oscore: { senderId, masterSecret, masterSalt } };
+}
+
+/** The cell is not quoted in the error: it may be a secret. */
+function parseHex(
+  cell: (name: ColumnName) => string,
+  name: ColumnName,
+  leastBytes: number,
+  mostBytes: number,
+): Uint8Array {
+  const text = cell(name);
+  const byteCount = text.length / 2;
+  const isHex = /^([0-9a-f]{2})*$/i.test(text);
+  if (isHex && byteCount >= leastBytes && byteCount <= mostBytes) return Buffer.from(text, "hex");
+  throw cellError(name, `${name} must be ${leastBytes}–${mostBytes} bytes in hex`);
 }
 
 function parseLabels(text: string): { [name: string]: string } {

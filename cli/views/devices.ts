@@ -35,6 +35,7 @@ export function deviceLines(device: Device): string[] {
       ["critical", device.critical ? "yes" : "no"],
       ["registered", formatInstant(device.registeredAtMs)],
       ["ordinal", String(device.ordinal)],
+      ...(device.oscoreSenderId === "" ? [] : [["oscore", device.oscoreSenderId] as const]),
     ]),
     ...section("Runs", device.running.map(slotFact)),
     ...section("Reports", Object.entries(device.inventory).toSorted(byName)),

@@ -71,6 +71,8 @@ export class CenterWire {
           this.stream(requests as AsyncIterable<ConnectRequest>, within(options?.signal)),
         fetchArtifact: noBlobs,
         fetchChunk: noBlobs,
+        // No device of a simulated world speaks CoAP.
+        fetchOscoreKeys: noBlobs,
         fetchTrust: async (request, options) => {
           const signal = within(options?.signal);
           const center = this.reach();

@@ -37,9 +37,10 @@ export function declare(command: Command, shell: Shell): void {
   addConnectionOptions(command);
   command.addHelpText(
     "after",
-    "\nLabels are name=value with ; between them. Every bad row is named with its line, and\n" +
-      "nothing is imported when one is bad, unless --skip-bad is given. Importing again changes\n" +
-      "only what differs.",
+    "\nLabels are name=value with ; between them. Devices that speak CoAP have OSCORE keys in\n" +
+      "further columns, in hex: oscoreSenderId, oscoreSecret, oscoreSalt. Every bad row is\n" +
+      "named with its line, and nothing is imported when one is bad, unless --skip-bad is\n" +
+      "given. Importing again changes only what differs.",
   );
   addExamples(command, [
     ["muster device import devices.csv --dry-run", "Check the file"],

@@ -63,6 +63,7 @@ class Bench implements AsyncDisposable {
         inventory: {},
         agent: "",
         registeredAtMs: 0,
+        ...(id === "till-2" ? { oscoreSenderId: "0b" } : {}),
       }),
     });
     const devices = [device("till-1"), device("till-2"), device("old", true)];
@@ -134,6 +135,19 @@ describe("a session", () => {
       RefusalReason.UNKNOWN_DEVICE,
     ]);
     assert.equal(bench.fleet.connectedCount, 1);
+  });
+
+  test("with OSCORE keys is granted while they are the device's", async () => {
+    await using bench = await Bench.open();
+    const one = bench.attach(1);
+    const certificateSerials = ["oscore:0a", "oscore:0b"];
+    await bench.announce(one.stream, ["till-1", "till-2"], { certificateSerials });
+    const { kind } = await one.read();
+    assert(kind.case === "sessionGrant");
+    assert.deepEqual(kind.value.refusals, [
+      RefusalReason.REVOKED_CERTIFICATE,
+      RefusalReason.UNSPECIFIED,
+    ]);
   });
 
   test("elsewhere is taken over: the newer has a higher fence, the older is revoked", async () => {
