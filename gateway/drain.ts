@@ -19,6 +19,7 @@ export interface GatewayParts {
   readonly core: GatewayCore;
   readonly mqtt: MqttServer;
   readonly insecureMqtt: MqttServer | null;
+  readonly coap: CoapServer | null;
   readonly insecureCoap: CoapServer | null;
   readonly artifacts: ArtifactServer;
   readonly admin: AdminServer;
@@ -31,13 +32,14 @@ export interface GatewayParts {
 }
 
 export async function drainGateway(parts: GatewayParts): Promise<void> {
-  const { core, mqtt, insecureMqtt, insecureCoap, uplink, options } = parts;
+  const { core, mqtt, insecureMqtt, coap, insecureCoap, uplink, options } = parts;
   const { clock, logger } = options;
   logger.info("gateway is draining", { sessions: core.table.openCount });
   const deadline = new AbortController();
   const cancelDeadline = clock.setTimer(options.drainTimeoutMs, () => deadline.abort());
   mqtt.stopAccepting();
   insecureMqtt?.stopAccepting();
+  coap?.stopAccepting();
   insecureCoap?.stopAccepting();
   await core.leases.drain();
   core.reports.hurry();
@@ -58,7 +60,7 @@ export async function drainGateway(parts: GatewayParts): Promise<void> {
 }
 
 async function endParts(parts: GatewayParts): Promise<void> {
-  const { core, mqtt, insecureMqtt, insecureCoap, artifacts, admin } = parts;
+  const { core, mqtt, insecureMqtt, coap, insecureCoap, artifacts, admin } = parts;
   core.presence.stop();
   core.leases.stop();
   core.mqttContext.slowConsumers.stop();
@@ -66,6 +68,6 @@ async function endParts(parts: GatewayParts): Promise<void> {
   core.chunks.close();
   core.cache.close();
   const insecure = [insecureMqtt?.close(), insecureCoap?.close()];
-  const closed = [mqtt.close(), ...insecure, artifacts.close()];
+  const closed = [mqtt.close(), coap?.close(), ...insecure, artifacts.close()];
   await Promise.all([...closed, admin[Symbol.asyncDispose]()]);
 }

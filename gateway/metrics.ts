@@ -24,7 +24,7 @@ export type ArtifactFetchOutcome = "stored" | "missing" | "untrusted" | "no_spac
 /** `damaged` is one that is then fetched again. */
 export type ChunkOutcome = "kept" | "fetched" | "damaged";
 
-export type CoapIgnored = "too large" | "malformed" | "no request" | "duplicate";
+export type CoapIgnored = "too large" | "malformed" | "no request" | "duplicate" | "replay";
 
 /** Read at scrape time. */
 export interface GatewayGauges {

@@ -7,6 +7,7 @@ import { checkName } from "../domain/identity.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Logger } from "../ports/logger.ts";
 import type { Random } from "../ports/random.ts";
+import { MAX_SLOTS } from "./sessions/session-table.ts";
 import type { Sibling } from "../protocol/gen/muster/v1/gateway_pb.ts";
 
 export interface GatewayOptions {
@@ -25,6 +26,8 @@ export interface GatewayOptions {
   readonly host?: string;
   /** Default 8883; 0 takes a free one. */
   readonly mqttsPort?: number;
+  /** CoAP under OSCORE, usually 5683; 0 takes a free one. Default null: none. */
+  readonly coapPort?: number | null;
   /**
    * MQTT without TLS, on which devices are who they say; 0 takes a free one. Default null: none.
    * For networks that authenticate and encrypt by themselves: a VPN, this machine.
@@ -50,7 +53,10 @@ export interface GatewayOptions {
   readonly detectionMs?: number;
   /** From the connection to CONNECT, ms. Default 10,000. */
   readonly connectDeadlineMs?: number;
-  /** Sockets at once. Default 18,000: a process usually has 20,000 file descriptors. */
+  /**
+   * Devices at once, at most 1,048,576. Default 18,000: a process usually has 20,000 file
+   * descriptors, of which a device takes one, unless it speaks CoAP.
+   */
   readonly maxConnections?: number;
   /** Load balancers that speak the PROXY protocol, as addresses or CIDR blocks. Default none. */
   readonly proxies?: readonly string[];
@@ -77,6 +83,8 @@ export interface RunningGateway extends AsyncDisposable {
   readonly mqttsPort: number;
   /** null: there is none. */
   readonly insecureMqttPort: number | null;
+  /** null: there is none. */
+  readonly coapPort: number | null;
   /** null: there is none. */
   readonly insecureCoapPort: number | null;
   readonly artifactsPort: number;
@@ -112,6 +120,7 @@ export function resolveOptions(
     mqttsPort: 8883,
     insecureMqttPort: null,
     insecureMqttHost: "127.0.0.1",
+    coapPort: null,
     insecureCoapPort: null,
     insecureCoapHost: "127.0.0.1",
     artifactsPort: 7444,
@@ -141,7 +150,7 @@ export function resolveOptions(
   checkRange(resolved, "missesAllowed", 1, 100);
   checkRange(resolved, "detectionMs", 0, 600_000);
   checkRange(resolved, "connectDeadlineMs", 100, 600_000);
-  checkRange(resolved, "maxConnections", 1, 100_000);
+  checkRange(resolved, "maxConnections", 1, MAX_SLOTS);
   checkRange(resolved, "cacheBytes", 1, Number.MAX_SAFE_INTEGER);
   checkRange(resolved, "chunkCacheBytes", 1, Number.MAX_SAFE_INTEGER);
   checkRate(resolved, "gatewayBytesPerSecond");

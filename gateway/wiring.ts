@@ -24,12 +24,13 @@ import { systemDisk } from "./disk.ts";
 import { drainGateway } from "./drain.ts";
 import { readIdentity, type GatewayIdentity } from "./identity.ts";
 import { readBootId } from "./leases/boot-id.ts";
-import { startInsecureCoapServer, type CoapServer } from "./listeners/coap/coap-server.ts";
+import type { CoapServer } from "./listeners/coap/coap-server.ts";
 import {
   startMqttServer,
   type MqttServer,
   type MqttServerOptions,
 } from "./listeners/mqtt/mqtt-server.ts";
+import { openCoap, openInsecureCoap } from "./open-coap.ts";
 import {
   resolveOptions,
   type GatewayOptions,
@@ -43,6 +44,8 @@ interface Listeners {
   readonly mqtt: MqttServer;
   /** null: there is none. */
   readonly insecureMqtt: MqttServer | null;
+  /** null: there is none. */
+  readonly coap: CoapServer | null;
   /** null: there is none. */
   readonly insecureCoap: CoapServer | null;
   readonly artifacts: ArtifactServer;
@@ -108,6 +111,7 @@ export async function startGateway(given: GatewayOptions): Promise<RunningGatewa
   return {
     mqttsPort: listeners.mqtt.port,
     insecureMqttPort: listeners.insecureMqtt?.port ?? null,
+    coapPort: listeners.coap?.port ?? null,
     insecureCoapPort: listeners.insecureCoap?.port ?? null,
     artifactsPort: listeners.artifacts.port,
     adminPort: listeners.admin.port,
@@ -151,7 +155,9 @@ async function openListeners(wiring: Wiring): Promise<Listeners> {
     const where = { host, port: insecureMqtt.port };
     options.logger.warn("an insecure MQTT listener is open: devices are who they say", where);
   }
-  const insecureCoap = await openInsecureCoap(wiring);
+  const coap = await openCoap(core, options);
+  undo.defer(() => coap?.close());
+  const insecureCoap = await openInsecureCoap(core, options);
   undo.defer(() => insecureCoap?.close());
   const { sources } = core.mqttContext;
   const artifacts = await startArtifactServer({ ...common, sources, port: options.artifactsPort });
@@ -159,22 +165,13 @@ async function openListeners(wiring: Wiring): Promise<Listeners> {
   const { adminHost, adminPort } = options;
   const admin = await startAdminServer({ host: adminHost, port: adminPort, registry, readiness });
   undo.move();
-  return { mqtt, insecureMqtt, insecureCoap, artifacts, admin };
-}
-
-async function openInsecureCoap({ core, options }: Wiring): Promise<CoapServer | null> {
-  const { insecureCoapPort: port, insecureCoapHost: host, logger } = options;
-  if (port === null) return null;
-  const server = await startInsecureCoapServer({ context: core.coapContext, host, port });
-  const where = { host, port: server.port };
-  logger.warn("an insecure CoAP listener is open: devices are who they say", where);
-  return server;
+  return { mqtt, insecureMqtt, coap, insecureCoap, artifacts, admin };
 }
 
 function wireUplink(wiring: Wiring, listeners: Listeners, ready: () => void): Uplink {
   const { core, options } = wiring;
   const { clock, random, logger } = options;
-  const { insecureMqtt, insecureCoap } = listeners;
+  const { insecureMqtt, coap, insecureCoap } = listeners;
   const incarnation = Buffer.from(random.bytes(16)).toString("hex");
   const startedAtMs = BigInt(Math.round(clock.wallMs()));
   const services = Object.entries({
@@ -182,6 +179,7 @@ function wireUplink(wiring: Wiring, listeners: Listeners, ready: () => void): Up
     artifacts: listeners.artifacts.port,
     admin: listeners.admin.port,
     ...(insecureMqtt === null ? {} : { "insecure-mqtt": insecureMqtt.port }),
+    ...(coap === null ? {} : { coap: coap.port }),
     ...(insecureCoap === null ? {} : { "insecure-coap": insecureCoap.port }),
   }).map(([name, port]) => create(GatewayServiceSchema, { name, port }));
   const hello = (): GatewayHello =>

@@ -132,7 +132,7 @@ export class LocalInstallation implements AsyncDisposable {
       heartbeat: this.options.heartbeat,
       "admin-port": 0,
       "enrolment-url": this.enrolmentUrl,
-      ...this.options.gatewayFlags,
+      ...this.gatewayFlags(before),
     });
     if (before === undefined) {
       const { token } = await session.client.enrolGateway({
@@ -152,6 +152,17 @@ export class LocalInstallation implements AsyncDisposable {
     this.gateways.set(id, gateway);
     await gateway.start(signal);
     return gateway;
+  }
+
+  /** A port that was free at the first start is the same one at the next. */
+  private gatewayFlags(before: RoleProcess | undefined): { [name: string]: string | number } {
+    const flagsOf = Object.entries(this.options.gatewayFlags ?? {});
+    return Object.fromEntries(
+      flagsOf.map(([name, value]) => {
+        const isPort = value === 0 && name.endsWith("-port") && before !== undefined;
+        return [name, isPort ? before.port(factOf(name)) : value];
+      }),
+    );
   }
 
   /** Registers and enrols the device where it is new, and starts its agent. */
@@ -214,6 +225,11 @@ export class LocalInstallation implements AsyncDisposable {
     await Promise.all([...this.gateways.values()].map((gateway) => gateway.stop()));
     await this.center.stop();
   }
+}
+
+/** `coap-port` → `coapPort`. */
+function factOf(flag: string): string {
+  return flag.replaceAll(/-(.)/g, (_, letter: string) => letter.toUpperCase());
 }
 
 /** A command line: `flags("center", { "api-port": 0 })` → `center --api-port 0`. */

@@ -9,17 +9,17 @@
  * belongs to one open session; a slot's columns are meaningless while its `Taken` bit is off.
  *
  * A slot alone is no name for the center: it is reused, and an answer may be late. The local id is
- * the slot (17 bits) and its incarnation (15 bits), so a late answer finds nobody. Slots are reused
- * first in, first out, which puts 32,768 × free slots connections between two equal local ids.
+ * the slot (20 bits) and its incarnation (12 bits), so a late answer finds nobody. Slots are reused
+ * first in, first out, which puts 4,096 × free slots connections between two equal local ids.
  */
 import assert from "node:assert/strict";
 import { grown } from "../columns.ts";
 import type { DeviceLink } from "./device-link.ts";
 import { SessionState } from "./session-state.ts";
 
-const SLOT_BITS = 17;
-const INCARNATION_MASK = 0x7fff;
-/** 131,072: an order above the 20,000 sockets of one process. */
+const SLOT_BITS = 20;
+const INCARNATION_MASK = 0xfff;
+/** 1,048,576: a million devices that need no socket of their own (CoAP). */
 export const MAX_SLOTS: number = 1 << SLOT_BITS;
 const FIRST_CAPACITY = 64;
 

@@ -55,7 +55,11 @@ export interface StartedTool extends AsyncDisposable {
 export function startTool(
   tool: string,
   words: readonly string[],
-  options: ToolOptions & { readonly timeoutMs?: number },
+  options: ToolOptions & {
+    readonly timeoutMs?: number;
+    /** Its input stays open: the test writes to it. */
+    readonly isTalking?: boolean;
+  },
 ): StartedTool {
   const child = spawn(tool, [...words], {
     cwd: options.cwd,
@@ -75,7 +79,7 @@ export function startTool(
   child.stdout.setEncoding("utf8").on("data", (text: string) => (output.stdout += text));
   child.stderr.setEncoding("utf8").on("data", (text: string) => (output.stderr += text));
   child.stdin.on("error", () => undefined); // It may end without reading.
-  child.stdin.end(options.stdin ?? "");
+  if (options.isTalking !== true) child.stdin.end(options.stdin ?? "");
   const ended = new Promise<ToolResult>((resolve, reject) => {
     child.once("error", reject);
     child.once("close", (status) => resolve({ status, ...output }));

@@ -25,6 +25,7 @@ interface Options extends RoleOptions {
   readonly mqttsPort: number;
   readonly insecureMqttPort?: number;
   readonly insecureMqttHost: string;
+  readonly coapPort?: number;
   readonly insecureCoapPort?: number;
   readonly insecureCoapHost: string;
   readonly artifactsPort: number;
@@ -53,6 +54,7 @@ export function declare(command: Command, shell: Shell): void {
     .option("--mqtts-port <port>", "MQTT over TLS; 0 takes a free one", parsePort, 8_883)
     .option("--insecure-mqtt-port <port>", "MQTT without TLS; devices are who they say", parsePort)
     .option("--insecure-mqtt-host <address>", "address of that listener", "127.0.0.1")
+    .option("--coap-port <port>", "CoAP under OSCORE, usually 5683; 0 takes a free one", parsePort)
     .option(
       "--insecure-coap-port <port>",
       "CoAP without OSCORE; devices are who they say",
@@ -115,6 +117,7 @@ async function start(
     mqttsPort: options.mqttsPort,
     insecureMqttPort: options.insecureMqttPort ?? null,
     insecureMqttHost: options.insecureMqttHost,
+    coapPort: options.coapPort ?? null,
     insecureCoapPort: options.insecureCoapPort ?? null,
     insecureCoapHost: options.insecureCoapHost,
     artifactsPort: options.artifactsPort,
@@ -130,13 +133,15 @@ async function start(
     version: versionFacts().version,
     logger: roleLogger("gateway", options),
   });
-  const { mqttsPort, insecureMqttPort, insecureCoapPort, artifactsPort, adminPort } = gateway;
+  const { mqttsPort, insecureMqttPort, artifactsPort, adminPort } = gateway;
+  const { coapPort, insecureCoapPort } = gateway;
   return {
     name: `gateway ${enrolled.region}/${enrolled.gateway}`,
     role: { ended: gateway.stopped, stop: () => gateway.stop() },
     facts: {
       mqttsPort,
       ...(insecureMqttPort === null ? {} : { insecureMqttPort }),
+      ...(coapPort === null ? {} : { coapPort }),
       ...(insecureCoapPort === null ? {} : { insecureCoapPort }),
       artifactsPort,
       adminPort,

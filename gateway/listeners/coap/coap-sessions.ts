@@ -42,8 +42,18 @@ export interface CoapSessionsOptions extends CoapContext {
   readonly sealer: Sealer;
   readonly refused: RefusedDevices;
   readonly transmit: (bytes: Buffer, to: Source) => void;
+  /** What belongs to a device's keys; without keys, the device's name is all that there is. */
+  readonly credentials: SessionCredentials;
+}
+
+export interface SessionCredentials {
   /** What the device with these keys has shown, as its session names it to the center. */
-  readonly credentialOf: (keyRow: number) => string;
+  credentialOf(keyRow: number): string;
+  /** The slot of the request's session, on whatever listener; -1: there is none. */
+  slotOf(request: DeviceRequest): number;
+  sessionOpened(keyRow: number, slot: number): void;
+  /** `name`: tenant/device. */
+  sessionEnded(keyRow: number, name: string): void;
 }
 
 export type OpenOutcome =
@@ -61,7 +71,7 @@ export class CoapSessions implements SessionHost {
   readonly #refused: RefusedDevices;
   readonly #transmit: (bytes: Buffer, to: Source) => void;
   readonly #random: Random;
-  readonly credentialOf: (keyRow: number) => string;
+  readonly #credentials: SessionCredentials;
   #lastEtag = 0;
 
   constructor(options: CoapSessionsOptions) {
@@ -72,14 +82,18 @@ export class CoapSessions implements SessionHost {
     this.#refused = options.refused;
     this.#transmit = options.transmit;
     this.#random = options.random;
-    this.credentialOf = options.credentialOf;
+    this.#credentials = options.credentials;
     this.#lastEtag = Math.floor(options.random.next() * 0x1_0000_0000);
   }
 
-  /** The device's session on this listener, with the slot that it has; null when there is none. */
+  credentialOf(keyRow: number): string {
+    return this.#credentials.credentialOf(keyRow);
+  }
+
+  /** The device's session on this listener; null when there is none. */
   find(request: DeviceRequest): CoapSession | null {
     const { table } = this.#context;
-    const slot = table.slotOfDevice(deviceKey(request.tenant, request.device));
+    const slot = this.#credentials.slotOf(request);
     const link = slot === -1 ? null : table.link(slot);
     return link instanceof CoapSession && link.keyRow === request.keyRow ? link : null;
   }
@@ -101,6 +115,7 @@ export class CoapSessions implements SessionHost {
     session.slot = slot;
     this.columns.open(slot, Math.floor(this.#random.next() * 0x1_0000));
     lifecycle.open(slot, { tenant, device, protocolLevel: 0, keepAliveSeconds: 0 });
+    this.#credentials.sessionOpened(keyRow, slot);
     return session;
   }
 
@@ -149,6 +164,7 @@ export class CoapSessions implements SessionHost {
   end(session: CoapSession, cause: CloseCause): void {
     const { slot } = session;
     const { table, lifecycle, metrics, clock } = this.#context;
+    const device = table.device(slot);
     this.#sender.forget(slot);
     const lastWord = LAST_WORDS[cause];
     if (lastWord !== undefined && this.columns.isObserving(slot)) {
@@ -159,9 +175,10 @@ export class CoapSessions implements SessionHost {
       if (bytes !== null) this.#transmit(bytes, this.columns.sourceOf(slot));
     }
     if (cause === "refused" || cause === "retired") {
-      this.#refused.add(table.device(slot), clock.monotonicMs());
+      this.#refused.add(device, clock.monotonicMs());
     }
     metrics.connectionClosed(cause);
     lifecycle.end(slot, cause);
+    this.#credentials.sessionEnded(session.keyRow, device);
   }
 }

@@ -21,7 +21,7 @@ import type { CloseCause, DeviceLink } from "../../../sessions/device-link.ts";
 import { SessionLifecycle } from "../../../sessions/session-lifecycle.ts";
 import { SessionTable } from "../../../sessions/session-table.ts";
 import type { CoapContext } from "../coap-context.ts";
-import { insecureListener, type CoapListener } from "../coap-server.ts";
+import { insecureListener, type CoapListener } from "../coap-listener.ts";
 import type { Source } from "../source.ts";
 
 /** Longest silence of a session, ms. */
