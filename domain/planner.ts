@@ -72,6 +72,8 @@ export interface Plan {
   readonly zones: PlanZones | null;
   /** Of all devices together, before compression; see PlanIntent. */
   readonly downloadBytes: number;
+  /** By position: of each; empty without caps of the bandwidth. Not kept after planning. */
+  readonly transferBytes: Float64Array;
   /** If every phase takes as long as `expectedAttemptMs` says, and nobody is offline. */
   readonly expectedDurationMs: number;
 }
@@ -261,6 +263,9 @@ export class PlanDraft {
       })),
       limits,
       downloadBytes: this.downloadBytes,
+      transferBytes: hasBandwidth(intent.spec.bandwidth)
+        ? this.bytes.inOrder(order)
+        : new Float64Array(0),
       expectedDurationMs: waves.at(-1)?.endMs ?? 0,
     };
   }

@@ -3,12 +3,17 @@
  * The devices of a rehearsal, in columns by position: who is online when, how long an install
  * takes, whom the release breaks. A device works on one thing at a time, keeps the newest offer for
  * afterwards, and says when it is back what it could not say while it was away.
+ *
+ * The first half of an install is its download. Where the rollout caps that, it takes as long as
+ * its bytes do at the capped rate, if that is longer, and gives way to newer work.
  */
 import { assert } from "../../domain/assert.ts";
 import { HOUR_MS, HOURS_A_WEEK, wasOnline } from "../../domain/availability-page.ts";
 import type { ReportedPhase } from "../../domain/attempt-step.ts";
 import type { SeededRandom } from "../../domain/seeded-random.ts";
+import type { Bandwidth } from "../../domain/bandwidth.ts";
 import { DueQueue } from "./due-queue.ts";
+import { ModelTransfers } from "./model-transfers.ts";
 import type { FleetModel, Scenario } from "./rehearsal.ts";
 
 /** A push reaches a connected device within this. */
@@ -57,6 +62,12 @@ export class ModelFleet {
   private readonly working = new Map<number, OfferedWork>();
   /** Only of devices that are away and have something to say. */
   private readonly held = new Map<number, HeldReport[]>();
+  /** Of those that fetch under a cap: how long half of their work takes, and since when. */
+  private readonly fetching = new Map<
+    number,
+    { readonly halfMs: number; readonly sinceMs: number }
+  >();
+  private readonly transfers: ModelTransfers;
   private readonly options: {
     readonly model: FleetModel;
     readonly scenario: Scenario;
@@ -66,6 +77,8 @@ export class ModelFleet {
     readonly startAtMs: number;
     /** Only this one's release is the one that may break devices. */
     readonly rolloutNumber: number;
+    /** Caps of that one. */
+    readonly bandwidth: Bandwidth;
   };
 
   constructor(options: ModelFleet["options"], deviceCount: number) {
@@ -74,7 +87,10 @@ export class ModelFleet {
     this.broken = new Uint8Array(deviceCount);
     this.gone = new Uint8Array(deviceCount);
     this.sequences = new Uint8Array(deviceCount);
-    const { scenario, random } = options;
+    const { scenario, random, bandwidth, model } = options;
+    const { sites, gateways } = model;
+    const isOnline = (device: number): boolean => this.online[device] === 1;
+    this.transfers = new ModelTransfers({ bandwidth, sites, gateways, isOnline });
     for (let device = 0; device < deviceCount; device++) {
       const isBroken = random.chance(scenario.brokenShare);
       if (isBroken && options.model.fragile[device] === 1) this.broken[device] = 1;
@@ -92,6 +108,7 @@ export class ModelFleet {
 
   /** Everything that is due by `nowMs` (virtual time) happens. */
   advance(nowMs: number): void {
+    for (const { device, atMs } of this.transfers.advance(nowMs)) this.fetched(device, atMs);
     while (this.due.nextAtMs <= nowMs) {
       const atMs = this.due.nextAtMs;
       const value = this.due.pop();
@@ -101,7 +118,7 @@ export class ModelFleet {
 
   offer(device: number, work: OfferedWork, nowMs: number): void {
     this.queued.set(device, work);
-    if (this.working.has(device)) return;
+    if (this.working.has(device) && !this.transfers.has(device)) return;
     const latencyMs = PUSH_LATENCY_MS * this.options.random.next();
     this.due.push(nowMs + latencyMs, device * KINDS + KIND.accept);
   }
@@ -134,22 +151,47 @@ export class ModelFleet {
   private accept(device: number, atMs: number): void {
     const work = this.queued.get(device);
     // It was withdrawn, or the device went; or it is still at work on something else.
-    if (work === undefined || this.online[device] === 0 || this.working.has(device)) return;
+    if (work === undefined || this.online[device] === 0) return;
+    if (this.transfers.has(device)) this.giveUpFetching(device);
+    if (this.working.has(device)) return;
     this.queued.delete(device);
     this.working.set(device, work);
     this.sequences[device] = 0;
     this.say(device, "accepted");
-    const workMs = this.drawWorkMs();
-    this.due.push(atMs + workMs / 2, device * KINDS + KIND.halfway);
-    this.due.push(atMs + workMs, device * KINDS + KIND.finish);
+    const halfMs = this.drawWorkMs() / 2;
+    const bytes = this.isOfRelease(work) ? (this.options.model.transferBytes[device] ?? 0) : 0;
+    this.fetching.set(device, { halfMs, sinceMs: atMs });
+    if (bytes > 0) this.transfers.begin(device, bytes, atMs);
+    else this.fetched(device, atMs);
+  }
+
+  /** Its bytes are there; a download that has no cap is over when half of the work is. */
+  private fetched(device: number, atMs: number): void {
+    const fetch = this.fetching.get(device);
+    assert(fetch !== undefined, "what is fetched was begun");
+    this.fetching.delete(device);
+    const halfwayMs = Math.max(atMs, fetch.sinceMs + fetch.halfMs);
+    this.due.push(halfwayMs, device * KINDS + KIND.halfway);
+    this.due.push(halfwayMs + fetch.halfMs, device * KINDS + KIND.finish);
+  }
+
+  private giveUpFetching(device: number): void {
+    this.transfers.end(device);
+    this.fetching.delete(device);
+    this.say(device, "superseded");
+    this.working.delete(device);
+  }
+
+  /** Not what puts devices back. */
+  private isOfRelease(work: OfferedWork): boolean {
+    return work.rollout === this.options.rolloutNumber && !work.isWayBack;
   }
 
   private finish(device: number, atMs: number): void {
-    const { random, scenario, rolloutNumber, voice } = this.options;
+    const { random, scenario, voice } = this.options;
     const work = this.working.get(device);
     assert(work !== undefined, "what is finished was begun");
-    const isOfRelease = work.rollout === rolloutNumber && !work.isWayBack;
-    const isBroken = this.broken[device] === 1 && isOfRelease;
+    const isBroken = this.broken[device] === 1 && this.isOfRelease(work);
     if (isBroken && random.chance(scenario.silentShare)) {
       this.gone[device] = 1;
       this.leave(device);

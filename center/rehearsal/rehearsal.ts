@@ -22,6 +22,13 @@ export interface FleetModel {
   readonly onlineSource: string;
   /** 1: the release may break this device. */
   readonly fragile: Uint8Array;
+  /**
+   * What each device fetches for one step of its path, before compression; empty where the rollout
+   * has no caps of the bandwidth: then how long that takes is a part of `workMs`.
+   */
+  readonly transferBytes: Float64Array;
+  /** `siteKey` of each device's site. */
+  readonly sites: Uint32Array;
   /** Number of the gateway through which each device was connected last; 1 where none is known. */
   readonly gateways: Uint16Array;
 }

@@ -101,10 +101,18 @@ export class RehearsedCenter implements AsyncDisposable {
       firstFence: 1,
     });
     script.ordinals.forEach((ordinal, device) => this.deviceByOrdinal.set(ordinal, device));
-    const { model, startAtMs, rolloutNumber } = script;
+    const { model, startAtMs, rolloutNumber, spec } = script;
     const random = new SeededRandom(scenario.seed);
     this.fleet = new ModelFleet(
-      { model, scenario, random, voice: this.voice(), startAtMs, rolloutNumber },
+      {
+        model,
+        scenario,
+        random,
+        voice: this.voice(),
+        startAtMs,
+        rolloutNumber,
+        bandwidth: spec.bandwidth,
+      },
       script.ordinals.length,
     );
   }

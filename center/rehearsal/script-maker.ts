@@ -10,13 +10,14 @@ import {
   HOUR_BYTES,
   type AvailabilityPage,
 } from "../../domain/availability-page.ts";
+import { hasBandwidth } from "../../domain/bandwidth.ts";
 import { countOf } from "../../domain/units.ts";
 import { SLOT_NAMES } from "../../domain/running-page.ts";
 import type { DevicePredicate } from "../../domain/selector/matches.ts";
 import { factsOf } from "../devices/device-record.ts";
 import type { PageId, Store } from "../../ports/store.ts";
 import { draftPlan, plannedRecord, type PlanMakerOptions } from "../rollouts/plan-maker.ts";
-import { encodePlanPages } from "../rollouts/plan-pages.ts";
+import { encodePlanPages, targetIn } from "../rollouts/plan-pages.ts";
 import { encodeSlicePages } from "../rollouts/slice-pages.ts";
 import { rolloutKey, toJson, type RolloutRecord } from "../rollouts/rollout-record.ts";
 import type { FleetTable } from "../state/fleet-table.ts";
@@ -42,14 +43,16 @@ export async function makeScript(
   signal: AbortSignal,
 ): Promise<RehearsalScript> {
   const { clock, offerLifetimeMs, leaseLifetimeMs } = options;
-  const { frozen, columns, sliced } = await draftPlan(options, record, signal);
-  const { ordinals } = columns;
+  const { frozen, columns, sliced, transferBytes } = await draftPlan(options, record, signal);
+  const { ordinals, sites, targets } = columns;
   const { tenant, name, number, spec } = record;
   const key = rolloutKey(tenant, name);
   const planned = unasked(plannedRecord(record));
   const slot = SLOT_NAMES.indexOf(frozen.slot);
   const running = options.running();
   const dictionary = options.digests();
+  const seen = { tenant, release: spec.release, slot: frozen.slot };
+  const hasCaps = hasBandwidth(spec.bandwidth);
   const indexes = new Map<number, number>();
   const runs = Uint16Array.from(ordinals, (ordinal) => {
     const { release } = running.get(ordinal, slot);
@@ -72,7 +75,12 @@ export async function makeScript(
     runs,
     digests: Array.from(indexes.keys(), (release) => dictionary.digestOf(release)),
     model: {
-      ...(await makeModel(options, { tenant, release: spec.release, ...frozen }, ordinals, signal)),
+      ...(await makeModel(options, { ...seen, hasCaps }, ordinals, signal)),
+      sites,
+      // On a version path the steps are taken one after the other.
+      transferBytes: transferBytes.map((bytes, position) => {
+        return bytes / (frozen.targets.length - targetIn(targets[position] ?? 0));
+      }),
       fragile: await findFragile(options.store, tenant, ordinals, isFragile, signal),
     },
     startAtMs: clock.wallMs(),
@@ -90,12 +98,13 @@ function unasked(record: RolloutRecord): RolloutRecord {
 
 async function makeModel(
   options: ScriptMakerOptions,
-  rollout: { tenant: string; release: string; slot: string },
+  rollout: { tenant: string; release: string; slot: string; hasCaps: boolean },
   ordinals: Uint32Array,
   signal: AbortSignal,
-): Promise<Omit<FleetModel, "fragile">> {
+): Promise<Omit<FleetModel, "fragile" | "sites" | "transferBytes">> {
   const { store, fleet } = options;
-  const work = await learnWorkTimes(store, rollout, signal);
+  const { workMs, workSource } = await learnWorkTimes(store, rollout, signal);
+  const caps = rollout.hasCaps ? ", but downloads as the caps of the bandwidth allow" : "";
   const pages = await loadAvailability(store, ordinals, signal);
   const onlineHours = new Uint8Array(ordinals.length * HOUR_BYTES);
   let watchedCount = 0;
@@ -112,7 +121,7 @@ async function makeModel(
       ? `who is online now, of ${total}: nobody was watched for an hour yet`
       : `the hours in which ${watchedCount} of ${total} were seen online`;
   const gateways = Uint16Array.from(ordinals, (ordinal) => fleet.gatewayOf(ordinal) || 1);
-  return { ...work, onlineHours, onlineSource, gateways };
+  return { workMs, workSource: workSource + caps, onlineHours, onlineSource, gateways };
 }
 
 /** A scan of the inventory, in the order of ordinals. */

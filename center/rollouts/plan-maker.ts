@@ -55,6 +55,8 @@ export interface DraftedPlan {
   readonly frozen: PlanRecord;
   readonly columns: PlanColumns;
   readonly sliced: SlicedPlan;
+  /** By position: what each device fetches; empty without caps of the bandwidth. */
+  readonly transferBytes: Float64Array;
 }
 
 /** Throws `not_found` (release), `failed_precondition` (nobody to plan for). */
@@ -74,12 +76,12 @@ export async function draftPlan(
   const waits = countKept(first, plan.ordinals);
   const plannedAtMs = options.clock.wallMs();
   const frozen = freeze(record, subject, plan, { sliced, conflicts, waits, seed, plannedAtMs });
-  const { ordinals } = plan;
+  const { ordinals, transferBytes } = plan;
   const siteKeys = plan.sites.names.map((site) => siteKey(record.tenant, site));
   const sites = plan.sites.byPosition.map((site) => siteKeys[site] ?? NO_PLACE);
   const zones = plan.zones?.byPosition ?? null;
   const targets = markTogether(plan.targets, plan.together);
-  return { frozen, columns: { ordinals, sites, targets, zones }, sliced };
+  return { frozen, columns: { ordinals, sites, targets, zones }, sliced, transferBytes };
 }
 
 /** The record of a rollout whose plan is frozen. */

@@ -10,6 +10,7 @@ import { draftRecord } from "../../../center/rollouts/rollout-record.ts";
 import { DigestDictionary } from "../../../center/state/digest-dictionary.ts";
 import { FleetTable } from "../../../center/state/fleet-table.ts";
 import { RunningTable } from "../../../center/state/running-table.ts";
+import { NO_BANDWIDTH } from "../../../domain/bandwidth.ts";
 import { DEFAULT_SPEC, type RolloutSpec } from "../../../domain/rollout.ts";
 import { specOf } from "../../../domain/testing/pure-rollout.ts";
 import { openDirectSqliteStore } from "../../../engines/sqlite/direct-store.ts";
@@ -112,6 +113,34 @@ describe("a rehearsal", () => {
       assert(news.play.durationMs > 30 * 60_000, "an install may take half an hour");
       return;
     }
+  });
+
+  test("knows caps of the bandwidth: downloads take as long as their bytes do", async () => {
+    const MIB = 2 ** 20;
+    const bandwidth = { ...NO_BANDWIDTH, gatewayBytesPerSecond: MIB };
+    const script = await scriptOf({ bandwidth, deadlines: DEFAULT_SPEC.deadlines });
+    assert.deepEqual([...script.model.transferBytes], Array(DEVICES).fill(1), "as the plan has it");
+    assert.match(script.model.workSource, /, but downloads as the caps of the bandwidth allow$/);
+    const play = async (bytes: number): Promise<Play> => {
+      const transferBytes = new Float64Array(DEVICES).fill(bytes);
+      return playOf({ ...script, model: { ...script.model, transferBytes } }, 0);
+    };
+    const [small, large] = [await play(1), await play(30 * MIB)];
+    // A hundred times 30 s, one after the other; twenty in flight have 600 s each.
+    assert(small.durationMs < 7 * (60_000 + 90_000), `${small.durationMs} ms`);
+    assert(large.durationMs > DEVICES * 30_000, `${large.durationMs} ms`);
+    assert(large.durationMs < 1.5 * DEVICES * 30_000, `${large.durationMs} ms`);
+    assert.deepEqual([large.state, large.failures], ["succeeded", 0]);
+  });
+
+  test("says that a cap is too low for the deadline of downloads", async () => {
+    const bandwidth = { ...NO_BANDWIDTH, deviceBytesPerSecond: 2 ** 20 };
+    const script = await scriptOf({ bandwidth });
+    const downloadSeconds = specOf().deadlines.downloadMs / 1_000;
+    const transferBytes = new Float64Array(DEVICES).fill(2 * downloadSeconds * 2 ** 20);
+    const play = await playOf({ ...script, model: { ...script.model, transferBytes } }, 0);
+    assert.equal(play.failures > 0, true, play.stateReason);
+    assert.equal(play.state, "rolled-back");
   });
 
   test("is the same for the same seed", async () => {
