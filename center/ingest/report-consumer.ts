@@ -13,7 +13,7 @@ const KEY = "ingest/offsets";
 const stored = z.array(z.int().min(0));
 /**
  * Records taken at once from a partition: bounds what one commit must hold, and for how long others
- * wait. A busy gateway's record holds about 60 reports, so that these are 24,000 in a cycle.
+ * wait. A busy gateway's record holds about 250 reports, so that these are 25,000 in a cycle.
  */
 const READ_RECORDS = 25;
 const TRIM_PERIOD_MS = 1_000;

@@ -15,8 +15,11 @@ import { EVENT_LOG_MIGRATIONS } from "./migrations/all.ts";
 
 /** "MSTE": Muster events. Marks the file as ours for good. */
 const EVENT_LOG_APPLICATION_ID = 0x4d_53_54_45;
-/** As many consumers as a few centers' worker threads; a partition costs one row. */
-export const DEFAULT_PARTITION_COUNT = 16;
+/**
+ * A gateway's batch becomes one record a partition, each written, read and unpacked on its own, and
+ * of this engine one process reads all: of 16 partitions each record held 60 reports of 1,000.
+ */
+export const DEFAULT_PARTITION_COUNT = 4;
 /** So that partition × 2^44 + offset stays a safe integer. */
 const MAX_PARTITION_COUNT = 256;
 /** 17 million million records a partition: 500,000 a second for a year. */
@@ -27,7 +30,7 @@ const MAX_READ_BYTES: number = 16 * 2 ** 20;
 const TRIM_STEP_RECORDS = 10_000;
 
 /** Records are written and read once, in order: only the newest are worth keeping at hand. */
-const CACHE_KIB = 8 * 1_024;
+const CACHE_KIB = 2 * 1_024;
 
 export interface AppendedRecord {
   readonly partition: number;
@@ -46,7 +49,7 @@ export interface EventLogCalls {
 export interface EventLogCoreOptions {
   /** The database file, or `:memory:`. */
   readonly path: string;
-  /** 1…256, fixed at creation. Default: 16 for a new file, else what the file has. */
+  /** 1…256, fixed at creation. Default: 4 for a new file, else what the file has. */
   readonly partitionCount?: number;
   /** `no_space` beyond it; default: as far as the disk goes. */
   readonly maxFileBytes?: number;

@@ -16,13 +16,13 @@ eventLogContract({ name: "embedded, on the caller's thread", open: openDirectLog
 eventLogContract({ name: "embedded, in a worker thread", open: openThreadLog });
 
 describe("embedded event log", () => {
-  test("it has 16 partitions unless told otherwise, and keeps the number", async () => {
+  test("it has 4 partitions unless told otherwise, and keeps the number", async () => {
     await using folder = await tempDir("events");
     const options = { logger: SILENT_LOGGER, signal };
     const path = folder.join("events.db");
-    for (const wanted of [{}, { partitionCount: 16 }, {}]) {
+    for (const wanted of [{}, { partitionCount: 4 }, {}]) {
       await using log = await openEmbeddedEventLog({ ...options, ...wanted, path });
-      assert.equal(log.partitionCount, 16);
+      assert.equal(log.partitionCount, 4);
     }
     await rejectsWith(
       openEmbeddedEventLog({ ...options, path, partitionCount: 32 }),
