@@ -27,7 +27,9 @@ const program = `
     setInterval(() => {}, 1000);
   }
   console.log(process.env.RUNTIME ?? "here", process.argv[1].endsWith("main.js"), word);
-  if (word === "center") console.log(process.execArgv.at(-1), value);
+  if (word === "center") {
+    console.log(...process.execArgv.slice(-2), process.env.MALLOC_ARENA_MAX, value);
+  }
   if (word === "exit") process.exit(Number(value));
   if (word === "end") process.kill(process.pid, value);
 `;
@@ -146,7 +148,7 @@ describe("muster starts", { skip: process.platform === "win32" && "POSIX scripts
       const { stdout } = await run(launcher, preload, ["center", "--data"]);
       const [who = "", flag = ""] = stdout.split("\n");
       assert.match(who, /true center$/);
-      assert.match(flag, /^--max-semi-space-size=\d --data$/);
+      assert.match(flag, /^--max-semi-space-size=\d --heap-growing-percent=\d+ \d --data$/);
     });
   }
 
