@@ -38,6 +38,8 @@ export interface SweepContext {
   readonly rollingBack: boolean;
   /** One of EVIDENCE; `previous` is the cell's dictionary index of what it ran before. */
   readonly evidence: (position: number, previous: number) => number;
+  /** Whether `evidence` is unknown, where that is all that matters; absent = it is asked. */
+  readonly isUnknown?: (position: number, previous: number) => boolean;
   /** The rollout is stopping: what comes back is cancelled instead of pending. */
   readonly stopping: boolean;
   /** An offer can be accepted for so long after it was made. */
@@ -66,7 +68,11 @@ export function sweepPage(page: AttemptPage, context: SweepContext): boolean {
     const flags = page.flags[cell] ?? 0;
     if ((flags & CELL_FLAGS.exposed) === 0 || (flags & CELL_FLAGS.settled) !== 0) continue;
     if (state === ATTEMPT.succeeded && !context.rollingBack) continue;
-    const evidence = context.evidence(base + cell, page.previous[cell] ?? 0);
+    // What it runs is looked up, far apart in memory, only where it may prove something.
+    const isWorking = isUnderWay(state) && state !== ATTEMPT.verifying && !context.rollingBack;
+    const evidence = isWorking
+      ? evidenceOfWorking(page, cell, base + cell, context)
+      : context.evidence(base + cell, page.previous[cell] ?? 0);
     if (isGoingBack(flags) && isBack(state, evidence, context)) {
       changed = settleAsRolledBack(page, cell, context);
     } else if (isUnderWay(state)) {
@@ -88,6 +94,18 @@ function isBack(state: number, evidence: number, { rollingBack }: SweepContext):
   return rollingBack || isDecided(state);
 }
 
+/** Of one that is at work or offered something: whether anything is known of it. */
+function evidenceOfWorking(
+  page: AttemptPage,
+  cell: number,
+  position: number,
+  context: SweepContext,
+): number {
+  const previous = page.previous[cell] ?? 0;
+  if (context.isUnknown === undefined) return context.evidence(position, previous);
+  return context.isUnknown(position, previous) ? EVIDENCE.unknown : EVIDENCE.none;
+}
+
 /** A device that is there and lets an offer expire cannot accept it any more: its token is free. */
 function sweepOffered(
   page: AttemptPage,
@@ -95,7 +113,7 @@ function sweepOffered(
   position: number,
   context: SweepContext,
 ): boolean {
-  if (context.evidence(position, page.previous[cell] ?? 0) === EVIDENCE.unknown) {
+  if (evidenceOfWorking(page, cell, position, context) === EVIDENCE.unknown) {
     page.enteredAt[cell] = context.nowTicks; // its answer may wait at the gateway that is cut off
     return true;
   }

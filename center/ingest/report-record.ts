@@ -43,6 +43,25 @@ export interface FiledReport {
   readonly outputBytes: number;
 }
 
+/** A report that the next one is written over: of a million in a second none is left behind. */
+export type ReportCursor = { -readonly [field in keyof FiledReport]: FiledReport[field] };
+
+export function createReportCursor(): ReportCursor {
+  return {
+    kind: "reported",
+    ordinal: 0,
+    rollout: 0,
+    position: 0,
+    generation: 0,
+    sequence: 0,
+    phase: "accepted",
+    reason: "",
+    text: "",
+    exitCode: null,
+    outputBytes: 0,
+  };
+}
+
 /** Most reports in one batch of a gateway. */
 export const MAX_BATCH_REPORTS = 1_000;
 
@@ -64,25 +83,23 @@ export class ReportSet {
     return this.columns.count;
   }
 
-  /** null: its phase is of a newer version. */
-  at(index: number): FiledReport | null {
+  /** Written into `into`. null: its phase is of a newer version. */
+  at(index: number, into: ReportCursor = createReportCursor()): FiledReport | null {
     const { columns } = this;
     const phase = reportPhaseOf(columns.phases[index] ?? 0);
     if (phase === null) return null;
     const detail = this.details.get(index);
-    return {
-      kind: "reported",
-      ordinal: columns.ordinals[index] ?? 0,
-      rollout: columns.rollouts[index] ?? 0,
-      position: columns.positions[index] ?? 0,
-      generation: columns.generations[index] ?? 0,
-      sequence: columns.sequences[index] ?? 0,
-      phase,
-      reason: detail?.reason ?? "",
-      text: detail?.text ?? "",
-      exitCode: detail?.exitCode ?? null,
-      outputBytes: Number(detail?.outputBytes ?? 0n),
-    };
+    into.ordinal = columns.ordinals[index] ?? 0;
+    into.rollout = columns.rollouts[index] ?? 0;
+    into.position = columns.positions[index] ?? 0;
+    into.generation = columns.generations[index] ?? 0;
+    into.sequence = columns.sequences[index] ?? 0;
+    into.phase = phase;
+    into.reason = detail?.reason ?? "";
+    into.text = detail?.text ?? "";
+    into.exitCode = detail?.exitCode ?? null;
+    into.outputBytes = Number(detail?.outputBytes ?? 0);
+    return into;
   }
 
   /** One record a partition. */

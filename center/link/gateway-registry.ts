@@ -59,7 +59,8 @@ const LOAD_PAGE = 1_000;
 
 export class GatewayRegistry {
   private readonly entries = new Map<string, Entry>();
-  private readonly byNumber = new Map<number, Entry>();
+  /** Numbers are given in order, from 1. */
+  private readonly byNumber: (Entry | undefined)[] = [];
   /** Highest number given out: two gateways that register at once get two. */
   private lastNumber = 0;
   private readonly store: Store;
@@ -165,7 +166,7 @@ export class GatewayRegistry {
       revision,
     };
     this.entries.set(record.gateway, entry);
-    this.byNumber.set(record.number, entry);
+    this.byNumber[record.number] = entry;
     this.lastNumber = Math.max(this.lastNumber, record.number);
   }
 
@@ -203,11 +204,11 @@ export class GatewayRegistry {
   }
 
   isOnline(gatewayNumber: number): boolean {
-    return this.byNumber.get(gatewayNumber)?.online === true;
+    return this.byNumber[gatewayNumber]?.online === true;
   }
 
   nameOf(gatewayNumber: number): string {
-    return this.byNumber.get(gatewayNumber)?.record.gateway ?? "";
+    return this.byNumber[gatewayNumber]?.record.gateway ?? "";
   }
 
   /** Every gateway, by id. */

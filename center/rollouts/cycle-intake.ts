@@ -4,7 +4,7 @@
  * returned leases) and what the EventLog holds (reports) changes the tables and attempts in memory.
  */
 import { SLOT_NAMES } from "../../domain/running-page.ts";
-import type { ReportSet } from "../ingest/report-record.ts";
+import { createReportCursor, type ReportSet } from "../ingest/report-record.ts";
 import type { FleetTable } from "../state/fleet-table.ts";
 import type { DetailWrite } from "./cycle-commit.ts";
 import type { LeaseDesk } from "./lease-desk.ts";
@@ -86,9 +86,10 @@ export function applyReports(
   const { desk, isPlanted, state } = intake;
   const details: DetailWrite[] = [];
   const outcomes = { changed: 0, duplicate: 0, stale: 0, foreign: 0 };
+  const cursor = createReportCursor();
   for (const set of sets) {
     for (let index = 0; index < set.count; index++) {
-      const report = set.at(index);
+      const report = set.at(index, cursor);
       if (report === null) continue;
       const rollout = state.open.get(report.rollout);
       const isTheirs = rollout?.ordinalAt(report.position) === report.ordinal;
@@ -100,7 +101,9 @@ export function applyReports(
       outcomes[outcome]++;
       if (outcome !== "changed") continue;
       desk.release(report.rollout, report.position);
-      if (report.text !== "" || report.exitCode !== null) details.push({ rollout, report });
+      if (report.text !== "" || report.exitCode !== null) {
+        details.push({ rollout, report: { ...report } });
+      }
     }
   }
   return { details, outcomes };

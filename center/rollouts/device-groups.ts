@@ -8,9 +8,11 @@ import type { OpenRollout } from "./open-rollout.ts";
 
 type Fleet = Pick<FleetTable, "reachableThrough" | "hasGreeted" | "understands">;
 
+const ON_ITS_OWN: GroupVerdict = { kind: "offer" };
+
 /** Of a position that is pending. */
 export function groupVerdictAt(rollout: OpenRollout, position: number, fleet: Fleet): GroupVerdict {
-  if (rollout.record.spec.together === "") return { kind: "offer" };
+  if (rollout.record.spec.together === "") return ON_ITS_OWN;
   const cells = {
     positionCount: rollout.ordinals.length,
     isTogether: (at: number) => rollout.isTogether(at),

@@ -45,30 +45,32 @@ export function dispatch(rollout: OpenRollout, dispatcher: Dispatcher): Lease[] 
   const rivals = rivalsOf(rollout, dispatcher.openRollouts);
   const first = dispatcher.predecessors.of(rollout, dispatcher.openRollouts);
   const byGateway = new Map<number, Lease[]>();
-  for (const position of rollout.candidates(end, wantsPending)) {
-    const isOffered = rollout.stateAt(position) === ATTEMPT.offered;
+  const consider = (position: number, isOffered: boolean): void => {
     const ordinal = rollout.ordinalAt(position);
     const gatewayNumber = dispatcher.fleet.reachableThrough(ordinal);
-    if (gatewayNumber === 0 || !dispatcher.fleet.hasGreeted(ordinal)) continue;
+    if (gatewayNumber === 0) return;
+    // Most that are offered: their lease is out, and they have not answered yet.
     const held = rollout.generationAt(position);
-    if (dispatcher.desk.coveredBy(record.number, position, held) === gatewayNumber) continue;
-    if (mustWait(rollout, position, first, dispatcher.fleet)) continue;
+    if (dispatcher.desk.coveredBy(record.number, position, held) === gatewayNumber) return;
+    if (!dispatcher.fleet.hasGreeted(ordinal)) return;
+    if (mustWait(rollout, position, first, dispatcher.fleet)) return;
     const inFlight = isOffered ? 0 : 1;
     const radius = takesRadius(rollout.stateAt(position), rollout.flagsAt(position)) ? 1 : 0;
-    if (room.inFlight < inFlight || room.radius < radius) continue;
+    if (room.inFlight < inFlight || room.radius < radius) return;
     const rivalry = rivalryAt(rollout, position, rivals);
     if (rivalry?.rivalry === "outdone") {
       dispatcher.desk.release(record.number, position);
       rollout.outdo(position);
     }
-    if (rivalry !== null || !dispatcher.places.claim(rollout, position)) continue;
+    if (rivalry !== null || !dispatcher.places.claim(rollout, position)) return;
     // Nobody gave it back: its offer expired unanswered, or its device left a gateway that hangs.
     dispatcher.desk.release(record.number, position);
     room.inFlight -= inFlight;
     room.radius -= radius;
     const generation = lease(rollout, position, ordinal, dispatcher);
     addToLease(rollout, byGateway, gatewayNumber, position, generation, dispatcher.newLeaseId);
-  }
+  };
+  rollout.visitCandidates(end, wantsPending, consider);
   const leases = [...byGateway.values()].flat();
   for (const granted of leases) dispatcher.desk.grant(granted);
   return leases;

@@ -15,8 +15,34 @@ export function createEvidence(
   state: Pick<LoopState, "running" | "digests">,
   fleet: FleetTable,
   desk: LeaseDesk,
-): Pick<SweepView, "evidence" | "isOnline"> {
+): Pick<SweepView, "evidence" | "isOnline" | "isUnknown"> {
   const targets = targetsOf(rollout, state);
+  const sightOf = (ordinal: number): "unknown" | "none" | "there" => {
+    const presence = fleet.presence(ordinal);
+    if (presence === "unknown") return "unknown";
+    if (!rollout.needsEvidence) return "none";
+    if (presence !== "online" && !fleet.isHeardFrom(ordinal)) return "none";
+    // It has not said in its newest session what it runs: what is stored may be of before. Of one
+    // that is connected it is a matter of milliseconds; one that left again stays unknown for the
+    // gap that breaks nothing.
+    return fleet.hasGreeted(ordinal) ? "there" : "unknown";
+  };
+  const evidenceOf = (position: number, previous: number): number => {
+    const ordinal = rollout.ordinalAt(position);
+    const sight = sightOf(ordinal);
+    if (sight !== "there") return EVIDENCE[sight];
+    const release = state.running.releaseOf(ordinal, rollout.slotIndex);
+    if (release === -1) return EVIDENCE.none;
+    const isGoingBack = rollout.isGoingBack(position);
+    const target = isGoingBack ? previous : targets[rollout.targetIndexAt(position)];
+    if (release === target) {
+      const isFit = target === 0 || state.running.isHealthy(ordinal, rollout.slotIndex);
+      return isFit ? EVIDENCE.target : EVIDENCE.none;
+    }
+    const isBack = previous !== UNKNOWN_RELEASE && release === previous;
+    if (!isBack) return EVIDENCE.none;
+    return fleet.mayHaveMovedOn(ordinal) ? EVIDENCE.unknown : EVIDENCE.previous;
+  };
   return {
     // Without a lease at its gateway its answer may still be on the way. One that fell silent after
     // it accepted counts as connected until its gateway has missed its heartbeats.
@@ -28,28 +54,13 @@ export function createEvidence(
       const generation = rollout.generationAt(position);
       return desk.coveredBy(rollout.record.number, position, generation) === gatewayNumber;
     },
-    evidence: (position, previous) => {
+    isUnknown: (position, previous) => {
       const ordinal = rollout.ordinalAt(position);
-      const presence = fleet.presence(ordinal);
-      if (presence === "unknown") return EVIDENCE.unknown;
-      if (!rollout.needsEvidence) return EVIDENCE.none;
-      if (presence !== "online" && !fleet.isHeardFrom(ordinal)) return EVIDENCE.none;
-      // It has not said in its newest session what it runs: what is stored may be of before. Of one
-      // that is connected it is a matter of milliseconds; one that left again stays unknown for the
-      // gap that breaks nothing.
-      if (!fleet.hasGreeted(ordinal)) return EVIDENCE.unknown;
-      const release = state.running.releaseOf(ordinal, rollout.slotIndex);
-      if (release === -1) return EVIDENCE.none;
-      const isGoingBack = rollout.isGoingBack(position);
-      const target = isGoingBack ? previous : targets[rollout.targetIndexAt(position)];
-      if (release === target) {
-        const isFit = target === 0 || state.running.isHealthy(ordinal, rollout.slotIndex);
-        return isFit ? EVIDENCE.target : EVIDENCE.none;
-      }
-      const isBack = previous !== UNKNOWN_RELEASE && release === previous;
-      if (!isBack) return EVIDENCE.none;
-      return fleet.mayHaveMovedOn(ordinal) ? EVIDENCE.unknown : EVIDENCE.previous;
+      const sight = sightOf(ordinal);
+      if (sight !== "there" || !fleet.mayHaveMovedOn(ordinal)) return sight === "unknown";
+      return evidenceOf(position, previous) === EVIDENCE.unknown;
     },
+    evidence: evidenceOf,
   };
 }
 

@@ -13,6 +13,7 @@ import {
   retire,
   stepAttempt,
   withdraw,
+  type AttemptContext,
   type AttemptEvent,
   type StepOutcome,
 } from "../../domain/attempt-step.ts";
@@ -38,7 +39,12 @@ import { hasChanged } from "./record-change.ts";
 import { rolloutKey, toJson, type PlanTarget, type RolloutRecord } from "./rollout-record.ts";
 
 /** What the sweep needs of the world. */
-export type SweepView = Pick<SweepContext, "evidence" | "isOnline" | "isPlanted">;
+export type SweepView = Pick<SweepContext, "evidence" | "isOnline" | "isPlanted" | "isUnknown">;
+
+const NO_CONTEXT = {
+  record: null,
+  context: { nowTicks: 0, stopping: false, isPlanted: () => false },
+};
 
 export class OpenRollout extends PlannedAttempts {
   readonly frame: RolloutFrame;
@@ -47,6 +53,7 @@ export class OpenRollout extends PlannedAttempts {
   private revision: number;
   private savedRecord: RolloutRecord;
   private isNew: boolean;
+  private stepContext: { record: RolloutRecord | null; context: AttemptContext } = NO_CONTEXT;
 
   constructor(
     options: PlannedAttemptsOptions & {
@@ -100,14 +107,23 @@ export class OpenRollout extends PlannedAttempts {
     const held = this.pages[Math.floor(event.position / CELLS_PER_PAGE)];
     if (held === undefined || event.position % CELLS_PER_PAGE >= held.page.cellCount)
       return "stale";
-    const outcome = stepAttempt(held.page, event, {
+    const outcome = stepAttempt(held.page, event, this.contextWith(isPlanted));
+    if (outcome === "changed") this.touch(held);
+    return outcome;
+  }
+
+  /** Made once a cycle: a step of a million reports would leave a million of them. */
+  private contextWith(isPlanted: (name: string) => boolean): AttemptContext {
+    const known = this.stepContext;
+    if (known.record === this.record && known.context.isPlanted === isPlanted) return known.context;
+    const context = {
       nowTicks: this.nowTicks,
       stopping: this.isStopping,
       isProvenByReport: !this.needsEvidence,
       isPlanted,
-    });
-    if (outcome === "changed") this.touch(held);
-    return outcome;
+    };
+    this.stepContext = { record: this.record, context };
+    return context;
   }
 
   /** On a version path, that of its step: what is behind it counts from where it began. */

@@ -174,10 +174,14 @@ export class PlannedAttempts extends PlannedDevices {
   }
 
   /**
-   * Positions before `end`, and of who joined an open wave, that are offered, or pending while
-   * `wantsPending`; in order. Pages without any are not looked into.
+   * Calls back for positions before `end`, and of who joined an open wave, that are offered, or
+   * pending while `wantsPending`; in order. Pages without any are not looked into.
    */
-  *candidates(end: number, wantsPending: () => boolean): Generator<number> {
+  visitCandidates(
+    end: number,
+    wantsPending: () => boolean,
+    visit: (position: number, isOffered: boolean) => void,
+  ): void {
     for (const held of this.pages) {
       const base = held.page.number * CELLS_PER_PAGE;
       const { cellCount } = held.page;
@@ -190,7 +194,8 @@ export class PlannedAttempts extends PlannedDevices {
         const isJoined = position >= this.plan.deviceCount;
         if (position >= end && !(isJoined && this.isReleased(position))) continue;
         const state = held.page.state[index];
-        if (state === offered || (state === pending && wantsPending())) yield position;
+        if (state === offered) visit(position, true);
+        else if (state === pending && wantsPending()) visit(position, false);
       }
     }
   }

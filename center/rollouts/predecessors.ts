@@ -117,5 +117,6 @@ export async function readClosed(
 
 /** The first that keeps this device waiting. */
 export function keeperOf(first: readonly Predecessor[], ordinal: number): string | null {
+  if (first.length === 0) return null; // asked of every device that is to be offered something
   return first.find((predecessor) => predecessor.keeps(ordinal))?.name ?? null;
 }

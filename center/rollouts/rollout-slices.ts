@@ -40,6 +40,7 @@ export class RolloutSlices {
 
   /** Why nothing is offered to it; null = its slice is not held. */
   heldBecause(position: number, held: readonly HeldSlice[]): string | null {
+    if (held.length === 0) return null; // asked of every device that is to be offered something
     return held.find(({ slice }) => this.tally.isIn(position, slice))?.why ?? null;
   }
 }

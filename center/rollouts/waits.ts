@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 /** For whom the pending devices of a rollout wait: why a wave stands still though nothing fails. */
-import { ATTEMPT } from "../../domain/attempt.ts";
 import { isOpen } from "../../domain/rollout.ts";
 import type { OpenRollout } from "./open-rollout.ts";
 import { keeperOf, type Predecessor } from "./predecessors.ts";
@@ -36,17 +35,18 @@ export function countWaits(
   const after = new Map<string, number>();
   const beside = new Map<string, number>();
   let lookedAt = 0;
-  for (const position of rollout.candidates(rollout.releasedEnd, () => lookedAt < MAX_LOOKED_AT)) {
-    if (rollout.stateAt(position) !== ATTEMPT.pending) continue;
+  const look = (position: number, isOffered: boolean): void => {
+    if (isOffered) return;
     lookedAt++;
     const keeper = keeperOf(first, rollout.ordinalAt(position));
     if (keeper !== null) {
       countOne(after, keeper);
-      continue;
+      return;
     }
     const rivalry = rivalryAt(rollout, position, rivals);
     if (rivalry?.rivalry === "wait") countOne(beside, rivalry.rival.record.name);
-  }
+  };
+  rollout.visitCandidates(rollout.releasedEnd, () => lookedAt < MAX_LOOKED_AT, look);
   return { after: listed(after), rivals: listed(beside) };
 }
 

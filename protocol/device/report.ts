@@ -34,13 +34,17 @@ export const REPORT_PHASES = {
 } as const;
 export type ReportPhase = keyof typeof REPORT_PHASES;
 
-const PHASE_BY_CODE: ReadonlyMap<number, ReportPhase> = new Map(
-  (Object.entries(REPORT_PHASES) as [ReportPhase, number][]).map(([name, code]) => [code, name]),
-);
+/** Asked of every report: an array, of which element 0 is nobody's. */
+const PHASE_BY_CODE: readonly (ReportPhase | undefined)[] = [
+  undefined,
+  ...(Object.keys(REPORT_PHASES) as ReportPhase[]).toSorted(
+    (a, b) => REPORT_PHASES[a] - REPORT_PHASES[b],
+  ),
+];
 
 /** The phase of a wire code, or null. */
 export function reportPhaseOf(code: number): ReportPhase | null {
-  return PHASE_BY_CODE.get(code) ?? null;
+  return PHASE_BY_CODE[code] ?? null;
 }
 
 /** Why an attempt failed or was rejected. */
