@@ -4,6 +4,7 @@
  * it can be revoked. The first one is made at the center's first start and written to a file that
  * only its user can read; nothing is open without one.
  */
+import { hash } from "node:crypto";
 import { jwtVerify, SignJWT } from "jose";
 import { z } from "zod";
 import { MusterError } from "../../domain/errors.ts";
@@ -41,7 +42,14 @@ const OUR_TOKENS =
   "use one that was made here (muster token create), or the first, in the center's operator folder";
 export const DEFAULT_LIFETIME_MS: number = 90 * 86_400_000;
 
+/** Tokens whose verification is kept: more than anybody's scripts and colleagues have. */
+const MAX_KEPT = 1_000;
+
 export class OperatorTokens {
+  /** By hash of its text: what was verified, so that a question costs no signature and no read. */
+  private readonly kept = new Map<string, TokenRecord>();
+  /** Somebody wants them revoked: from then on the Store is asked each time. */
+  private readonly doubted = new Set<string>();
   private readonly store: Store;
   private readonly clock: Clock;
   private readonly random: Random;
@@ -89,6 +97,25 @@ export class OperatorTokens {
     if (token === undefined) {
       throw unauthenticated("no operator token was sent", "log in with: muster login");
     }
+    const textHash = hash("sha256", token, "base64");
+    const known = this.kept.get(textHash);
+    if (known !== undefined && this.isCurrent(known)) return known;
+    const record = await this.verifyText(token, signal);
+    if (!this.doubted.has(record.tokenId)) this.keep(textHash, record);
+    return record;
+  }
+
+  /** The last whole second of its life is left to the check of its text, which says so in words. */
+  private isCurrent({ tokenId, expiresAtMs }: TokenRecord): boolean {
+    return !this.doubted.has(tokenId) && this.clock.wallMs() < expiresAtMs - 1_000;
+  }
+
+  private keep(textHash: string, record: TokenRecord): void {
+    if (this.kept.size >= MAX_KEPT) this.kept.clear();
+    this.kept.set(textHash, record);
+  }
+
+  private async verifyText(token: string, signal: AbortSignal): Promise<TokenRecord> {
     const currentDate = new Date(this.clock.wallMs());
     const verified = await jwtVerify(token, this.key, {
       issuer: ISSUER,
@@ -124,13 +151,17 @@ export class OperatorTokens {
     return documents.map((document) => stored.parse(document.value));
   }
 
-  /** The write that revokes; null when there is no such token. */
+  /**
+   * The write that revokes; null when there is no such token. What was verified of it counts no
+   * more, whether the write is committed or not.
+   */
   async revocation(
     tokenId: string,
     signal: AbortSignal,
   ): Promise<{ record: TokenRecord; write: DocumentWrite } | null> {
     const document = await this.store.getDocument("operator-token", tokenId, { signal });
     if (document === null) return null;
+    this.doubted.add(tokenId);
     const record = { ...stored.parse(document.value), revoked: true };
     return {
       record,
