@@ -7,8 +7,7 @@
  *     waiting (for CONNECT) → open → closed
  *
  * - waiting: entered with the connection; left by CONNECT, by the wheel after 10 s, by a fault.
- * - open: there is a session. Publishes are routed and answered in order, deliveries go out as far
- *   as window and output allow.
+ * - open: there is a session. Publishes are answered in order, deliveries go out as room allows.
  * - closed: final. Nothing is read or written; the session has been told.
  *
  * Limits: 32 unacknowledged messages each way, 64 KiB of output, 8 uses of a foreign topic.
