@@ -306,9 +306,9 @@ export function withdraw(page: AttemptPage, cell: number, nowTicks: number): boo
 }
 
 /**
- * Its device was retired: no word of it is taken any more, so nobody waits for one, and what it runs
- * puts nobody at risk. What is open ends, and is neutral; a failure stays one. False when there is
- * nothing left to do.
+ * Its device was retired: no word of it is taken any more, so nobody waits for one, and what it
+ * runs puts nobody at risk. What is open ends, and is neutral; a failure stays one. False when
+ * there is nothing left to do.
  */
 export function retire(page: AttemptPage, cell: number, nowTicks: number): boolean {
   const state = page.state[cell] ?? 0;

@@ -27,7 +27,7 @@ const AGENTS = [
 const BAD_REVISION = "rev-b";
 const HEARTBEAT = { text: "2s", ms: 2_000 };
 const BATCH = 1_000;
-/** How long a hesitant device looks at an offer; in the second act, until the stop takes it back. */
+/** How long a hesitant device looks at an offer; in act 2, until the stop takes it back. */
 const AT_ONCE = { considerMs: [0, 0] } as const;
 const UNTIL_THE_STOP = { considerMs: [20_000, 20_000] } as const;
 const CONNECT_TIMEOUT_MS = 90_000;

@@ -54,7 +54,7 @@ describe("a rollback", () => {
     assert.match(after.progress.stateReason, /every exposed device is back on what it ran before$/);
   });
 
-  test("leaves counts of how its rollout ended at last, not of how it had ended before", async () => {
+  test("leaves counts of how its rollout ended at last, not as it had ended before", async () => {
     await using bench = await halfWay([digestOf("1")]);
     await install(bench, 0, digestOf("2"));
     await bench.cycles(5);

@@ -2856,6 +2856,8 @@ export type Device = Message<"muster.v1.Device"> & {
   gateway: string;
 
   /**
+   * in whole seconds; 0 = never seen
+   *
    * @generated from field: int64 last_seen_at_ms = 14;
    */
   lastSeenAtMs: bigint;
@@ -4615,7 +4617,7 @@ export const Presence = {
   OFFLINE: 2,
 
   /**
-   * its gateway is cut off
+   * its gateway is cut off, or the center has just started
    *
    * @generated from enum value: PRESENCE_UNKNOWN = 3;
    */
