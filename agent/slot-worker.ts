@@ -21,6 +21,8 @@ import type { Step } from "./steps/step.ts";
 import type { StepTools } from "./steps/step-context.ts";
 import { writeSlotRecord } from "./state/slot-record.ts";
 
+type Refusal = Extract<OfferVerdict, { kind: "refuse" }>;
+
 /** What the worker needs to know of the world around it. */
 export interface WorkerWorld {
   readonly tenant: string;
@@ -49,7 +51,7 @@ export class SlotWorker {
   /** Out of the inbox, being looked at, not yet accepted. */
   #candidate: OfferPayload | null = null;
   /** An acceptance that is being written down; null = none. */
-  #accepting: Promise<void> | null = null;
+  #accepting: Promise<Refusal | null> | null = null;
   /** Aborted when the inbox gets something; a new one a turn. */
   #arrival = new AbortController();
 
@@ -151,11 +153,10 @@ export class SlotWorker {
     }
     // Only now: taking the older attempt back may have changed what the slot holds.
     const steps = await this.#preparer.plan(offer, prepared.target, halt);
-    const last = this.#judge(offer, null);
-    if (last.kind === "refuse") return this.#refuseAsJudged(offer, last, halt);
     this.#accepting = this.#accept(offer, steps, halt);
     try {
-      await this.#accepting;
+      const late = await this.#accepting;
+      if (late !== null) await this.#refuseAsJudged(offer, late, halt);
     } finally {
       this.#accepting = null;
     }
@@ -180,15 +181,25 @@ export class SlotWorker {
     }
   }
 
-  /** The point of no return: what is accepted ends with a report, whatever happens. */
-  async #accept(offer: OfferPayload, steps: readonly Step[], halt: AbortSignal): Promise<void> {
+  /**
+   * The point of no return: what is accepted ends with a report, whatever happens. Answers why it
+   * was not accepted after all, when it expired or was withdrawn before the disk took that.
+   */
+  async #accept(
+    offer: OfferPayload,
+    steps: readonly Step[],
+    halt: AbortSignal,
+  ): Promise<Refusal | null> {
     const { files, layout, journal, logger } = this.#tools;
     faultPoint("agent.accept.before");
     const highestGeneration = offer.generation;
     const slot = this.#slot;
-    await this.#durably(halt, () => writeSlotRecord({ files, layout, slot, highestGeneration }));
+    const unnumbered = await this.#whileGood(offer, halt, () =>
+      writeSlotRecord({ files, layout, slot, highestGeneration }),
+    );
+    if (unnumbered !== null) return unnumbered;
     faultPoint("agent.accept.middle");
-    await this.#durably(halt, () =>
+    const unwritten = await this.#whileGood(offer, halt, () =>
       journal.updateSlot(slot, (state) => ({
         ...state,
         highestGeneration,
@@ -206,11 +217,31 @@ export class SlotWorker {
         },
       })),
     );
+    if (unwritten !== null) {
+      // A try that failed may stand on the disk all the same, and would be found after a crash.
+      await this.#durably(halt, () => journal.updateSlot(slot, (state) => state));
+      return unwritten;
+    }
     faultPoint("agent.accept.after");
     this.#observer.offerAnswered("accepted");
     const { generation, rolloutName, action, release } = offer;
     const kinds = steps.map((step) => step.kind);
     logger.info("Accepted an offer.", { slot, generation, rolloutName, action, release, kinds });
+    return null;
+  }
+
+  /** Writes, again and again if need be; looks before each try whether the offer is still good. */
+  #whileGood(
+    offer: OfferPayload,
+    halt: AbortSignal,
+    write: () => Promise<unknown>,
+  ): Promise<Refusal | null> {
+    return this.#durably(halt, async () => {
+      const verdict = this.#judge(offer, null);
+      if (verdict.kind === "refuse") return verdict;
+      await write();
+      return null;
+    });
   }
 
   #judge(offer: OfferPayload, queued: OfferPayload | null): OfferVerdict {

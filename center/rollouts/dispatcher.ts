@@ -6,6 +6,7 @@
  * the same generation; they have their token already.
  */
 import { ATTEMPT } from "../../domain/attempt.ts";
+import { UNKNOWN_RELEASE } from "../../domain/attempt-page.ts";
 import { offerRoom, takesRadius } from "../../domain/offer-budget.ts";
 import type { FleetTable } from "../state/fleet-table.ts";
 import type { RunningTable } from "../state/running-table.ts";
@@ -104,7 +105,9 @@ function lease(
   const { page, index } = rollout.cell(position);
   const held = page.generation[index] ?? 0;
   const generation = held === 0 ? dispatcher.running.drawGeneration(ordinal) : held;
-  const previous = Math.max(0, dispatcher.running.releaseOf(ordinal, rollout.slotIndex));
+  const runs = dispatcher.running.releaseOf(ordinal, rollout.slotIndex);
+  // What is not known is not taken for nothing: a rollback would take the release away.
+  const previous = runs === -1 ? UNKNOWN_RELEASE : runs;
   rollout.step({ kind: "leased", position, generation, previous }, dispatcher.isPlanted);
   return generation;
 }

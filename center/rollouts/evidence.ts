@@ -36,7 +36,7 @@ export function createEvidence(
     const isGoingBack = rollout.isGoingBack(position);
     const target = isGoingBack ? previous : targets[rollout.targetIndexAt(position)];
     if (release === target) {
-      const isFit = target === 0 || state.running.isHealthy(ordinal, rollout.slotIndex);
+      const isFit = state.running.isHealthy(ordinal, rollout.slotIndex);
       return isFit ? EVIDENCE.target : EVIDENCE.none;
     }
     const isBack = previous !== UNKNOWN_RELEASE && release === previous;

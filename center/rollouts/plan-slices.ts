@@ -35,10 +35,10 @@ export function previousReleases(
   const running = options.running();
   const digests = options.digests();
   return ({ ordinal }) => {
-    const runs = running.get(ordinal, slotIndex);
-    if (!runs.known) return undefined;
-    if (runs.release === 0) return "nothing";
-    const digest = digests.digestOf(runs.release);
+    const runs = running.releaseOf(ordinal, slotIndex);
+    if (runs === -1) return undefined;
+    if (runs === 0) return "nothing";
+    const digest = digests.digestOf(runs);
     const release = options.releases.byManifestDigest(digest);
     return release === undefined
       ? digest.slice(0, DIGEST_CHARACTERS)

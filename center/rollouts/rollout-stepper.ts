@@ -9,6 +9,7 @@ import { isEnded, isUnstarted } from "../../domain/rollout.ts";
 import type { RolloutEffect } from "../../domain/rollout-effect.ts";
 import { stepRollout, type RolloutEvent } from "../../domain/rollout-engine.ts";
 import { closingReason } from "../../domain/rollout-schedule.ts";
+import { countOf } from "../../domain/units.ts";
 import type { Clock } from "../../ports/clock.ts";
 import { approvalOf } from "./approval.ts";
 import type { CycleCommit } from "./cycle-commit.ts";
@@ -232,9 +233,10 @@ export class RolloutStepper {
     const unsettled = notBack(open, rollback);
     const succeeded = rollback.record.progress.state === "succeeded" && unsettled === 0;
     const back = rollback.total.byState[ATTEMPT.succeeded] ?? 0;
+    const { stateReason } = open.record.progress;
     const why = succeeded
-      ? `${open.record.progress.stateReason}; every exposed device is back on what it ran before`
-      : `${open.record.progress.stateReason}; ${back} devices went back, ${unsettled} did not`;
+      ? `${stateReason}; every exposed device is back on what it ran before`
+      : `${stateReason}; ${countOf(back, "device")} went back, ${unsettled} did not`;
     this.step(open, { kind: "rollback-ended", succeeded, why });
   }
 

@@ -89,13 +89,18 @@ export class RunningTable {
     };
   }
 
-  /** The release that the slot runs (dictionary index); −1 = not known. */
+  /**
+   * The release that the slot runs (dictionary index; 0 = nothing). −1 = not known: the device has
+   * not said it, or what it has is no release: not measured yet, or changed by somebody.
+   */
   releaseOf(ordinal: number, slot: number): number {
     const columns = this.pages[Math.floor(ordinal / DEVICES_PER_PAGE)]?.page.slots[slot];
+    if (columns === undefined) return -1;
     const cell = ordinal % DEVICES_PER_PAGE;
-    if (columns === undefined || ((columns.flags[cell] ?? 0) & RUNNING_FLAGS.known) === 0)
-      return -1;
-    return columns.release[cell] ?? 0;
+    const release = columns.release[cell] ?? 0;
+    const flags = columns.flags[cell] ?? 0;
+    if ((flags & RUNNING_FLAGS.known) === 0) return -1;
+    return release === 0 && (flags & RUNNING_FLAGS.healthy) === 0 ? -1 : release;
   }
 
   isHealthy(ordinal: number, slot: number): boolean {

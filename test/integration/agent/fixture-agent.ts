@@ -43,7 +43,7 @@ export interface FixtureAgentOptions {
   readonly hookPrograms?: Partial<HookPrograms>;
   readonly inventory?: { readonly [fact: string]: string };
   readonly logger?: Logger;
-  readonly workingTimeMs?: number;
+  readonly workingTimeMs?: () => number;
   readonly commands?: AllowedCommands;
   readonly bootId?: string;
 }
@@ -97,7 +97,7 @@ export async function startFixtureAgent(options: FixtureAgentOptions): Promise<F
     },
     tenant: TENANT,
     device: DEVICE,
-    workingTimeMs: () => options.workingTimeMs ?? 1_000,
+    workingTimeMs: options.workingTimeMs ?? (() => 1_000),
     inventory: options.inventory ?? {},
     hookPrograms: {
       busy: null,

@@ -5,8 +5,6 @@ import { access, chmod, mkdtemp, readFile, readlink, rm, writeFile } from "node:
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
-import type { Files } from "../../../agent/files/files.ts";
-import { systemFiles } from "../../../agent/files/system-files.ts";
 import { inspectSlots } from "../../../agent/main.ts";
 import type { DeviceReport } from "../../../protocol/device/report.ts";
 import { startFixtureAgent } from "./fixture-agent.ts";
@@ -211,34 +209,6 @@ describe("an offer", () => {
     await agent.offer({ ...offerOf(one, 4), expiresAtMs: 500 });
     assert.equal(lastReport(3)?.reason, "withdrawn");
     assert.equal(lastReport(4)?.reason, "expired");
-  });
-
-  it("whose withdrawal is acknowledged is not accepted later", async () => {
-    const release = await publishApp({ blobFolder, version: "1.0.0" });
-    const reached = Promise.withResolvers<void>();
-    const released = Promise.withResolvers<void>();
-    const files: Files = Object.create(systemFiles, {
-      writeAtomically: {
-        value: async (write: Parameters<Files["writeAtomically"]>[0]) => {
-          // The first thing that an acceptance writes.
-          if (write.point === "agent.slot-record") {
-            reached.resolve();
-            await released.promise;
-          }
-          await systemFiles.writeAtomically(write);
-        },
-      },
-    }) as Files;
-    await start({ files });
-    await agent.send(offerOf(release, 3));
-    await reached.promise;
-    const order: string[] = [];
-    const accepted = agent.until("accepted").then(() => order.push("accepted"));
-    const withdraw = Buffer.from(JSON.stringify({ withdraw: { rollout: 7, generation: 3 } }));
-    const acknowledged = agent.agent.receive("offer", withdraw).then(() => order.push("taken"));
-    released.resolve();
-    await Promise.all([accepted, acknowledged]);
-    assert.deepEqual(order, ["accepted", "taken"], "the acknowledgement waits for the acceptance");
   });
 
   it("to remove empties the slot and can be taken back by installing", async () => {

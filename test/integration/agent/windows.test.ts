@@ -48,7 +48,7 @@ describe("an agent with an offer that names windows", () => {
     agent = await startFixtureAgent({
       dataDirectory: join(folder, "data"),
       blobFolder,
-      workingTimeMs,
+      workingTimeMs: () => workingTimeMs,
     });
   };
   const lastWord = (): string => {

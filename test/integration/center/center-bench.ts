@@ -228,10 +228,11 @@ export class CenterBench implements AsyncDisposable {
   }
 
   /** The device's heartbeat carries another digest. */
-  runs(index: number, digest: string, slot: number = APP_SLOT): void {
+  runs(index: number, digest: string, options: { slot?: number; healthy?: boolean } = {}): void {
+    const { slot = APP_SLOT, healthy = true } = options;
     const ordinal = this.ordinals[index] ?? 0;
     const fence = this.fleet.fenceOf(ordinal);
-    const state = { slot, digest, generation: 0, healthy: true };
+    const state = { slot, digest, generation: 0, healthy };
     this.inbox.put(oneState({ ordinal, fence, ...state }));
   }
 

@@ -39,7 +39,7 @@ describe("a rollout of a configuration", () => {
   test("is planned for slot config, offered as a release, and shown as what it is", async () => {
     await using bench = await CenterBench.open({ devices: 1 });
     bench.connectAll(digestOf("1"));
-    bench.runs(0, "", 2);
+    bench.runs(0, "", { slot: 2 });
     await bench.cycle();
     const spec = { release: "settings@1", isConfiguration: true };
     const number = await bench.plan("conf", spec);

@@ -27,7 +27,7 @@ async function both(): Promise<CenterBench> {
 
 function connect(bench: CenterBench): void {
   bench.connectAll();
-  bench.ordinals.forEach((_, index) => bench.runs(index, "", OS_SLOT));
+  bench.ordinals.forEach((_, index) => bench.runs(index, "", { slot: OS_SLOT }));
 }
 
 /** The newest offer of the firmware is installed and soaks. */
@@ -35,7 +35,7 @@ async function installFirmware(bench: CenterBench): Promise<number> {
   const offer = bench.offers.findLast(({ rollout }) => rollout === FIRMWARE);
   assert(offer !== undefined);
   await bench.report(offer, ["accepted", "downloading", "downloaded", "installing", "installed"]);
-  bench.runs(bench.ordinals.indexOf(offer.ordinal), digestOf("1", "firmware"), OS_SLOT);
+  bench.runs(bench.ordinals.indexOf(offer.ordinal), digestOf("1", "firmware"), { slot: OS_SLOT });
   await bench.cycles(5);
   return offer.ordinal;
 }
@@ -69,7 +69,7 @@ describe("a rollout that goes after another", () => {
     assert.deepEqual([...appOffers(bench)], [first]);
     await bench.crashAtPoint("center.loop.persisted");
     connect(bench);
-    bench.runs(bench.ordinals.indexOf(first), digestOf("1", "firmware"), OS_SLOT);
+    bench.runs(bench.ordinals.indexOf(first), digestOf("1", "firmware"), { slot: OS_SLOT });
     await bench.cycles(3);
     assert.deepEqual([...appOffers(bench)], [first]);
     await installFirmware(bench);
