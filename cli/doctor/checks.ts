@@ -5,11 +5,12 @@ import type { ConnectionOptions } from "../options.ts";
 import type { Shell } from "../shell.ts";
 import { checkCenter } from "./center-checks.ts";
 import type { CheckResult } from "./check.ts";
-import { checkDataFolder, checkFileLimit, checkPorts, checkRuntime } from "./machine-checks.ts";
+import { checkHost } from "./host-checks.ts";
+import { checkDataFolder, checkPorts, checkRuntime } from "./machine-checks.ts";
 
 export async function runChecks(request: {
   shell: Shell;
-  options: ConnectionOptions & { readonly data?: string };
+  options: ConnectionOptions & { readonly data?: string; readonly proc: string };
 }): Promise<CheckResult[]> {
   const { shell, options } = request;
   const center = await checkCenter(shell, options);
@@ -17,7 +18,7 @@ export async function runChecks(request: {
     checkRuntime(process.versions.node),
     ...center.results,
     await checkDataFolder(options.data ?? defaultCenterFolder(shell.environment)),
-    await checkFileLimit(),
+    ...(await checkHost(options.proc)),
     await checkPorts({ centerIsHere: center.isHere }),
   ];
 }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-/** This machine: runtime, disk, limits, ports. */
+/** This machine: runtime, disk, ports. */
 import { constants } from "node:fs";
-import { access, readFile, statfs } from "node:fs/promises";
+import { access, statfs } from "node:fs/promises";
 import { createServer } from "node:net";
 import { dirname } from "node:path";
-import { formatBytes, formatCount } from "../output/units.ts";
+import { formatBytes } from "../output/units.ts";
 import { fail, ok, warn, type CheckResult } from "./check.ts";
 
 const OLDEST_NODE = 24;
@@ -14,10 +14,6 @@ const PINNED_NODE = 26;
 const FREE_WARN_BYTES = 5 * 2 ** 30;
 /** Below this the center refuses to write. */
 export const FREE_FAIL_BYTES: number = 256 * 2 ** 20;
-
-/** A connection is a file; a gateway is built for tens of thousands. */
-const FILES_WARN = 65_536;
-const FILES_FAIL = 1_024;
 
 /** The ports that roles take unless told otherwise. */
 const PORTS: readonly (readonly [port: number, use: string])[] = [
@@ -70,28 +66,6 @@ async function nearestExisting(folder: string): Promise<string> {
     if (isThere || dirname(current) === current) return current;
     current = dirname(current);
   }
-}
-
-export async function checkFileLimit(): Promise<CheckResult> {
-  let text: string;
-  try {
-    text = await readFile("/proc/self/limits", "utf8");
-  } catch {
-    return ok("open files", "not known on this system");
-  }
-  return judgeFileLimit(text);
-}
-
-/** Reads the soft limit out of `/proc/self/limits`. */
-export function judgeFileLimit(limits: string): CheckResult {
-  const match = /^Max open files\s+(\d+|unlimited)/m.exec(limits);
-  if (match === null || match[1] === "unlimited") return ok("open files", "not limited");
-  const limit = Number(match[1]);
-  const found = `at most ${formatCount(limit)}`;
-  const advice = "raise it before running a gateway: LimitNOFILE= in its unit, or ulimit -n";
-  if (limit < FILES_FAIL) return fail("open files", found, advice);
-  if (limit < FILES_WARN) return warn("open files", found, advice);
-  return ok("open files", found);
 }
 
 /** A taken port is normal where a role runs, so it is never more than a warning. */

@@ -24,7 +24,8 @@ const COLUMNS: readonly Column<CheckResult>[] = [
   { title: "DO", cell: ({ advice }) => advice },
 ];
 
-type Options = ConnectionOptions & OutputOptions & { readonly data?: string };
+type Options = ConnectionOptions &
+  OutputOptions & { readonly data?: string; readonly proc: string };
 
 const PART_COLUMNS: readonly Column<StoragePart>[] = [
   { title: "TAKES ROOM IN THE CENTER", cell: ({ part }) => part },
@@ -34,10 +35,15 @@ const PART_COLUMNS: readonly Column<StoragePart>[] = [
 
 export function declare(command: Command, shell: Shell): void {
   command.option("--data <folder>", "data folder of the role that is to run here");
+  command.option(
+    "--proc <folder>",
+    "where the kernel shows its settings, or a copy of it",
+    "/proc",
+  );
   addOutputOption(command);
   addConnectionOptions(command);
   addExamples(command, [
-    ["muster doctor", "Runtime, center, token, clock, disks, limits, ports"],
+    ["muster doctor", "Runtime, center, token, clock, disks, limits, kernel, ports"],
     ["muster doctor --data /var/lib/muster/gateway", "With a role's own data folder"],
   ]);
   command.action(async (options: Options) => {

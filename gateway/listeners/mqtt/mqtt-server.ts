@@ -78,14 +78,20 @@ export async function startMqttServer(options: MqttServerOptions): Promise<MqttS
   };
 }
 
+/**
+ * MQTT's keep-alive finds a dead device sooner, but a device may name none. 300 s is what the host
+ * is told for all other connections (`muster doctor`).
+ */
+const CONNECTION = { noDelay: true, keepAlive: true, keepAliveInitialDelay: 300_000 };
+
 function insecureServer(context: MqttContext): Server {
-  const server = createServer({ noDelay: true });
+  const server = createServer(CONNECTION);
   server.on("connection", (socket: Socket) => accept(context, socket, UNVERIFIED));
   return server;
 }
 
 function secureServer(context: MqttContext, identity: GatewayIdentity, clock: Clock): Server {
-  const server = createTlsServer({ ...deviceTls(identity), noDelay: true });
+  const server = createTlsServer({ ...deviceTls(identity), ...CONNECTION });
   server.on("secureConnection", (socket: TLSSocket) => {
     const facts = readPeerCertificate(socket.getPeerX509Certificate(), clock.wallMs());
     accept(context, socket, "fault" in facts ? null : facts);
