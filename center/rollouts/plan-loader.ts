@@ -4,13 +4,27 @@ import { CELLS_PER_PAGE } from "../../domain/attempt-page.ts";
 import { formatInstant } from "../../domain/civil-time.ts";
 import { countJoined } from "../../domain/membership.ts";
 import { MusterError } from "../../domain/errors.ts";
-import type { PageId, Store } from "../../ports/store.ts";
+import type { PageId, Store, StoredPage } from "../../ports/store.ts";
 import { createPlanColumns, decodePlanPage, type PlanColumns } from "./plan-pages.ts";
 import { readPlan, rolloutKey, type PlanRecord, type RolloutRecord } from "./rollout-record.ts";
 
 /** Of those who were planned and those who joined. */
 export function positionCount(record: RolloutRecord, plan: PlanRecord): number {
   return plan.deviceCount + countJoined(record.progress.joined);
+}
+
+/** Read at once: a plan of a million devices is 14 MB, and goes into columns page by page. */
+const PAGES_A_READ = 16;
+
+/** Those of the pages that exist, a few at a time. */
+export async function* readPages(
+  store: Store,
+  ids: readonly PageId[],
+  signal: AbortSignal,
+): AsyncGenerator<StoredPage> {
+  for (let at = 0; at < ids.length; at += PAGES_A_READ) {
+    yield* await store.loadPages(ids.slice(at, at + PAGES_A_READ), { signal });
+  }
 }
 
 /** Ids of a kind of page that a plan has one of for every 4,096 positions. */
@@ -49,7 +63,7 @@ export async function loadPlan(
   const plan = readPlan(document);
   const columns = createPlanColumns(positionCount(record, plan), plan.zones.length > 0);
   const versions: number[] = [];
-  for (const page of await store.loadPages(pageIds("plan", record, plan), { signal })) {
+  for await (const page of readPages(store, pageIds("plan", record, plan), signal)) {
     decodePlanPage(page.number, page.bytes, columns);
     versions[page.number] = page.version;
   }

@@ -131,7 +131,8 @@ function viewColumns(buffer: ArrayBufferLike, count: number, hasZones: boolean):
 
 /** Reads one page back into the columns of the whole plan. */
 export function decodePlanPage(number: number, bytes: Uint8Array, into: PlanColumns): void {
-  const { buffer } = bytes.slice();
+  // Columns begin at a multiple of their width, as pages do that come from another thread.
+  const { buffer } = bytes.byteOffset === 0 ? bytes : bytes.slice();
   const header = new DataView(buffer);
   const magic = header.getUint32(0, true);
   const count = header.getUint32(4, true);

@@ -76,7 +76,8 @@ export function decodeSlicePages(
   const sites = new Uint32Array(plan.deviceCount + joinedCount);
   const columns: Uint8Array[] = [];
   for (const page of pages) {
-    const bytes = page.bytes.slice();
+    // Columns begin at a multiple of their width, as pages do that come from another thread.
+    const bytes = page.bytes.byteOffset === 0 ? page.bytes : page.bytes.slice();
     const [magic, count = 0, facts = 0] = new Uint32Array(bytes.buffer, 0, 3);
     assert(magic === MAGIC, "a page of slices begins with its magic");
     const start = page.number * CELLS_PER_PAGE;
