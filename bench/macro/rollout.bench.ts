@@ -10,12 +10,12 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
-import { SeededRandom } from "../../simulator/swarm/seeded-random.ts";
 import { printFigure, type BenchFigure } from "../bench-line.ts";
 import { quantile } from "./rollout/asker.ts";
 import { readOptions, type BenchOptions } from "./rollout/bench-options.ts";
 import { installBuilt } from "./rollout/installed.ts";
-import { measurePages, measureRows, type Pace } from "./rollout/floor.ts";
+import { measurePace } from "./rollout/floor-process.ts";
+import type { Pace } from "./rollout/floor.ts";
 import { runRollout, type RunOptions, type RunResult } from "./rollout/run.ts";
 
 const FLOOR = "bare SQLite, one row a report, in key order";
@@ -43,12 +43,11 @@ async function measureAll(
     const folder = await mkdtemp(join(tmpdir(), "muster-bench-"));
     try {
       const load = loadavg()[0] ?? 0;
-      const floor = measureRows(folder, deviceCount);
+      const floor = await measurePace({ folder, deviceCount, batchReports: 0 });
       const say = (text: string): void => console.error(text);
       const result = await runRollout({ ...rest, folder, deviceCount, say });
-      const random = new SeededRandom({ seed: "bench", name: "pages" });
       const batchReports = reportsACycle(result);
-      const pages = await measurePages(folder, deviceCount, batchReports, () => random.next());
+      const pages = await measurePace({ folder, deviceCount, batchReports });
       for (const figure of figuresOf(deviceCount, result, floor, pages)) print(figure);
       print({ metric: "load average before", value: load, unit: "processes", deviceCount });
       if (smaller !== null && deviceCount === smaller.deviceCount * 10) {

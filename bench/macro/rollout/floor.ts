@@ -7,13 +7,11 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import {
-  attemptPageBytes,
-  CELLS_PER_PAGE,
-  createAttemptPage,
-} from "../../../domain/attempt-page.ts";
+import { CELLS_PER_PAGE, createAttemptPage } from "../../../domain/attempt-page.ts";
+import { encodeAttemptPage, type AttemptPage } from "../../../domain/attempt-page.ts";
 import { stepAttempt, type ReportedPhase } from "../../../domain/attempt-step.ts";
 import { openSqliteStore } from "../../../engines/sqlite/worker-store.ts";
+import type { CommitResult, PageWrite } from "../../../ports/store.ts";
 import { SILENT_LOGGER } from "../../../ports/logger.ts";
 import { systemClock } from "../../../runtime/system-clock.ts";
 import { MAX_IN_FLIGHT } from "./bench-options.ts";
@@ -82,8 +80,8 @@ function inTransactions(database: DatabaseSync, count: number, work: (n: number)
 
 /**
  * Pace of the Store alone, in its thread: pages merged and swapped by version, as the rollout loop
- * does. It merges what has come while the commit before was made durable, so `batchReports` is what
- * the center of this run took in a cycle.
+ * does. What comes while a commit is made durable is merged meanwhile: a commit takes copies of its
+ * pages, one commit at a time. `batchReports`: what the center of this run took in a cycle.
  */
 export async function measurePages(
   folder: string,
@@ -98,50 +96,73 @@ export async function measurePages(
     logger: SILENT_LOGGER,
     signal,
   });
-  const pages = Array.from({ length: Math.ceil(deviceCount / CELLS_PER_PAGE) }, (_, number) =>
-    createAttemptPage(number, Math.min(CELLS_PER_PAGE, deviceCount - number * CELLS_PER_PAGE)),
-  );
-  const versions = new Uint32Array(pages.length);
-  const context = { nowTicks: 1, stopping: false, isPlanted: () => false };
-  for (let position = 0; position < deviceCount; position++) {
-    const page = pages[Math.floor(position / CELLS_PER_PAGE)];
-    assert(page !== undefined);
-    stepAttempt(page, { kind: "leased", position, generation: 1, previous: 0 }, context);
-  }
+  const plan = new LeasedPlan(deviceCount);
   const order = randomReports(deviceCount, random);
   const pace = startPace();
+  let committing: Promise<CommitResult> | null = null;
   for (let first = 0; first < order.length; first += batchReports) {
-    const dirty = new Set<number>();
-    for (const report of order.subarray(first, first + batchReports)) {
-      const position = Math.floor(report / REPORTS_PER_DEVICE);
-      const sequence = (report % REPORTS_PER_DEVICE) + 1;
-      const number = Math.floor(position / CELLS_PER_PAGE);
-      const page = pages[number];
-      const phase = PHASES[sequence - 1];
-      assert(page !== undefined && phase !== undefined);
-      stepAttempt(
-        page,
-        { kind: "reported", position, generation: 1, sequence, phase, reason: "" },
-        context,
-      );
-      dirty.add(number);
-    }
-    const result = await store.commit(
-      {
-        pages: Array.from(dirty, (number) => {
-          const page = pages[number];
-          assert(page !== undefined);
-          const expectedVersion = versions[number] ?? 0;
-          versions[number] = expectedVersion + 1;
-          const bytes = attemptPageBytes(page);
-          return { kind: "attempt" as const, owner: "1", number, expectedVersion, bytes };
-        }),
-      },
-      { signal },
-    );
-    assert(result.ok, "nobody else writes these pages");
+    plan.merge(order.subarray(first, first + batchReports));
+    // Its effect is known before the next commit names versions.
+    if (committing !== null) assert((await committing).ok, "nobody else writes these pages");
+    committing = store.commit({ pages: plan.takeWrites() }, { signal });
   }
+  assert((await committing)?.ok === true, "nobody else writes these pages");
   return pace(deviceCount * REPORTS_PER_DEVICE);
+}
+
+/** A plan of which every attempt was leased; what reports changed of it is to be written. */
+class LeasedPlan {
+  private readonly pages: readonly AttemptPage[];
+  private readonly versions: Uint32Array;
+  private readonly dirty = new Set<AttemptPage>();
+  private readonly context = { nowTicks: 1, stopping: false, isPlanted: () => false };
+  /** One for all, as the center's cursor is: a million of them would be garbage. */
+  private readonly report = {
+    kind: "reported" as const,
+    position: 0,
+    generation: 1,
+    sequence: 0,
+    phase: "accepted" as ReportedPhase,
+    reason: "",
+  };
+
+  constructor(deviceCount: number) {
+    this.pages = Array.from({ length: Math.ceil(deviceCount / CELLS_PER_PAGE) }, (_, number) =>
+      createAttemptPage(number, Math.min(CELLS_PER_PAGE, deviceCount - number * CELLS_PER_PAGE)),
+    );
+    this.versions = new Uint32Array(this.pages.length);
+    for (let position = 0; position < deviceCount; position++) {
+      const page = this.pages[Math.floor(position / CELLS_PER_PAGE)];
+      assert(page !== undefined);
+      stepAttempt(page, { kind: "leased", position, generation: 1, previous: 0 }, this.context);
+    }
+  }
+
+  /** Each: position × 3 + which one of its device. */
+  merge(reports: Uint32Array): void {
+    const { pages, dirty, context, report } = this;
+    for (const number of reports) {
+      report.position = Math.floor(number / REPORTS_PER_DEVICE);
+      report.sequence = (number % REPORTS_PER_DEVICE) + 1;
+      report.phase = PHASES[report.sequence - 1] ?? "accepted";
+      const page = pages[Math.floor(report.position / CELLS_PER_PAGE)];
+      assert(page !== undefined);
+      stepAttempt(page, report, context);
+      dirty.add(page);
+    }
+  }
+
+  takeWrites(): PageWrite[] {
+    const writes = Array.from(this.dirty, (page): PageWrite => {
+      const { number } = page;
+      const expectedVersion = this.versions[number] ?? 0;
+      this.versions[number] = expectedVersion + 1;
+      const bytes = encodeAttemptPage(page);
+      return { kind: "attempt", owner: "1", number, expectedVersion, bytes };
+    });
+    this.dirty.clear();
+    return writes;
+  }
 }
 
 /** position × 3 + report, each device's own in order, a random one of those in flight next. */
