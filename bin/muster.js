@@ -36,11 +36,16 @@ const runtimePackages = {
 };
 
 /**
- * Flags for the runtime, by command. A center's fleet lies in columns beside the heap, and what is
- * on it are messages that come and go: V8 would give them 64 MB of young generation, keep all of it
- * and let the heap grow to some hundreds, for a tenth less CPU (docs/internals/a-million.md).
+ * Flags for the runtime, by command. V8 would give a role 64 MB of young generation, keep all of it
+ * and let the heap grow to some hundreds. A center's fleet lies in columns beside the heap, and on
+ * it are messages that come and go: it does with little for a tenth more CPU
+ * (docs/internals/a-million.md). A gateway's young generation is a third of what an idle connection
+ * costs, and at 8 MB its messages cost the same (docs/internals/gateway-speed.md).
  */
-const flagsByCommand = { center: ["--max-semi-space-size=4", "--heap-growing-percent=40"] };
+const flagsByCommand = {
+  center: ["--max-semi-space-size=4", "--heap-growing-percent=40"],
+  gateway: ["--max-semi-space-size=8"],
+};
 
 /**
  * Environment of the runtime, by command, where it does not say otherwise already: of the C

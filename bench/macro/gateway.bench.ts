@@ -21,7 +21,8 @@ import { buildMuster } from "./gateway/tools.ts";
 
 const options = readOptions(process.argv.slice(2));
 const kinds = await present([muster, ...PEERS]);
-const program = options.fromSource ? "" : await buildMuster();
+const published = await mkdtemp(join(tmpdir(), "muster-bench-published-"));
+const program = options.fromSource ? "" : await buildMuster(published);
 const runs = new Map<ServerKind, RunResult[]>(kinds.map((kind) => [kind, []]));
 for (let round = 1; round <= options.rounds; round += 1) {
   for (const kind of kinds) {
@@ -36,6 +37,7 @@ for (let round = 1; round <= options.rounds; round += 1) {
     }
   }
 }
+await rm(published, { recursive: true, force: true });
 printRuns(options.deviceCount, new Map([...runs].map(([{ name }, results]) => [name, results])));
 
 /** Those that can be measured here; what is missing is said, each by its name. */

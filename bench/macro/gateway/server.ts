@@ -5,7 +5,7 @@ export interface ServerOptions {
   /** A folder of this run's own. */
   readonly folder: string;
   readonly deviceCount: number;
-  /** The gateway's main file; "" = the source, which takes 27 MB more than what is published. */
+  /** The command `muster`; "" = of the source, which takes 27 MB more than what is published. */
   readonly program: string;
   /** Of the gateway alone: where its CPU profile goes; "" = none. */
   readonly profile: string;

@@ -3,7 +3,7 @@
 import { execFile, spawn, type ChildProcess } from "node:child_process";
 import { createHash } from "node:crypto";
 import { constants } from "node:fs";
-import { access, mkdir, readFile, rename } from "node:fs/promises";
+import { access, cp, mkdir, readFile, rename, symlink } from "node:fs/promises";
 import { homedir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -66,10 +66,19 @@ export async function build(
   return program;
 }
 
-/** What is published: built from this clone's source into dist/. */
-export async function buildMuster(): Promise<string> {
+/**
+ * The command `muster` as it is published, in a folder that has no source: built from this clone,
+ * and started with the flags that the command gives its runtime.
+ */
+export async function buildMuster(folder: string): Promise<string> {
   await run(process.execPath, [benchFile("../../../scripts/build.ts")]);
-  return benchFile("../../../dist/cli/main.js");
+  for (const name of ["bin", "package.json"]) {
+    await cp(benchFile(`../../../${name}`), join(folder, name), { recursive: true });
+  }
+  for (const name of ["dist", "node_modules"]) {
+    await symlink(benchFile(`../../../${name}`), join(folder, name));
+  }
+  return join(folder, "bin", "muster.js");
 }
 
 /** Installs a package into the cache; its folder. Throws what npm says. */
