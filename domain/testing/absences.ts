@@ -21,6 +21,7 @@ export class Absences {
   private readonly random: SeededRandom;
   /** Devices of this history go dark. */
   private readonly isDark: boolean;
+  private readonly cameBack: (device: PretendDevice) => void;
   private isSettling = false;
   private readonly dark = new Set<PretendDevice>();
   /** Until when, on the world's clock. */
@@ -33,12 +34,15 @@ export class Absences {
     rollouts: readonly PureRollout[];
     random: SeededRandom;
     isDark: boolean;
+    /** It was dark until what it had accepted was taken back. */
+    cameBack: (device: PretendDevice) => void;
   }) {
     this.center = options.center;
     this.world = options.world;
     this.rollouts = options.rollouts;
     this.random = options.random;
     this.isDark = options.isDark;
+    this.cameBack = options.cameBack;
   }
 
   /** It has answered an offer, and nobody has heard it yet. */
@@ -49,6 +53,11 @@ export class Absences {
     this.dark.add(device);
     device.isOff = this.random.chance(0.5);
     this.world.vanish(device);
+  }
+
+  /** It is gone until what it was offered is taken back. */
+  keepDark(device: PretendDevice): void {
+    this.dark.add(device);
   }
 
   /** Its gateway is cut off with what was leased to it; it goes on at the other one, and dies. */
@@ -72,7 +81,10 @@ export class Absences {
   tick(): void {
     for (const device of this.dark) {
       if (device.online) this.dark.delete(device);
-      else if (this.isTakenBack(device) && this.random.chance(0.3)) this.world.comeBack(device);
+      else if (this.isTakenBack(device) && this.random.chance(0.3)) {
+        this.world.comeBack(device);
+        this.cameBack(device);
+      }
     }
     for (const [device, untilMs] of this.naps) {
       if (this.center.nowMs < untilMs) continue;

@@ -13,6 +13,7 @@ import { HistoryFailure } from "./history-failure.ts";
 import { draftFirst, draftSecond, type HistoryDraft } from "./history-drafts.ts";
 import { joinRollout, makeFleet, makeRollout } from "./history-setup.ts";
 import { must } from "./invariants.ts";
+import { Mishaps } from "./mishaps.ts";
 import { People } from "./people.ts";
 import type { PretendDevice } from "./pretend-device.ts";
 import { PretendWorld, type PretendGateway } from "./pretend-world.ts";
@@ -74,6 +75,7 @@ class History {
   /** Draws second rollouts, people and absences; all else is drawn by the other. */
   private readonly more: SeededRandom;
   private readonly absences: Absences;
+  private readonly mishaps: Mishaps;
   private readonly happenings: readonly Happening[];
   private event = { number: 0, kind: "start" };
 
@@ -118,7 +120,15 @@ class History {
     const { center, world, rollouts, more } = this;
     const isDark = more.chance(0.3);
     this.people = new People({ center, rollouts, random: more, areRegretful: isDark });
-    this.absences = new Absences({ center, world, rollouts, random: more, isDark });
+    this.mishaps = new Mishaps({
+      center,
+      world,
+      rollouts,
+      random: new SeededRandom(seed + 3 * MORE),
+      rollBack: (rollout) => this.people.rollBack(rollout),
+    });
+    const cameBack = (device: PretendDevice): void => this.mishaps.cameBack(device);
+    this.absences = new Absences({ center, world, rollouts, random: more, isDark, cameBack });
   }
 
   private makeRollouts(isPlanted: (name: string) => boolean): PureRollout[] {
@@ -181,14 +191,17 @@ class History {
   private drawFrom(): Happening[] {
     const { random, world } = this;
     const gatewayUp = (gateway: PretendGateway): void => {
-      if (!gateway.isUp) world.restore(gateway);
+      if (!gateway.isUp && !this.mishaps.isHeld(gateway)) world.restore(gateway);
+    };
+    const deviceBack = (device: PretendDevice): void => {
+      if (!this.mishaps.isGone(device)) world.comeBack(device);
     };
     return [
       { kind: "time passes", weight: 315, happen: () => this.timePasses(1 + random.below(3)) },
       { kind: "messages move", weight: 180, happen: () => this.aLittleOfEverything() },
       { kind: "work goes on", weight: 90, happen: () => this.workGoesOn(random.next()) },
       { kind: "a device vanishes", weight: 80, happen: (device) => world.vanish(device) },
-      { kind: "a device comes back", weight: 120, happen: (device) => world.comeBack(device) },
+      { kind: "a device comes back", weight: 120, happen: deviceBack },
       { kind: "a gateway is cut off", weight: 15, happen: (_, gateway) => world.cutOff(gateway) },
       { kind: "a gateway is back", weight: 30, happen: (_, gateway) => gatewayUp(gateway) },
       { kind: "reports arrive", weight: 60, happen: () => this.flushAll(0.5) },
@@ -233,6 +246,7 @@ class History {
     this.checks.ticked();
     this.people.tick();
     this.absences.tick();
+    this.mishaps.tick();
     this.checks.everything();
   }
 
@@ -257,7 +271,8 @@ class History {
     const { work, isWorking } = device.slotOf(offer);
     const interrupted = isWorking && work !== null ? work.offer : null;
     if (device.take(offer, this.center.nowMs)) this.checks.accepted(offer, interrupted);
-    this.absences.answered(device);
+    if (this.mishaps.answered(device, offer)) this.absences.keepDark(device);
+    else this.absences.answered(device);
   }
 
   private workGoesOn(share: number): void {
@@ -323,6 +338,7 @@ class History {
     const { world, center } = this;
     center.wallOffsetMs = 0;
     this.absences.settle();
+    this.mishaps.settle();
     for (const gateway of world.gateways) if (!gateway.isUp) world.restore(gateway);
     for (const device of this.devices) {
       if (!device.online && !this.absences.isDarkened(device)) world.comeBack(device);

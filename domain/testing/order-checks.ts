@@ -99,6 +99,8 @@ export function checkAtWork(
     const wasGivenUp = ((page.flags[position] ?? 0) & CELL_FLAGS.failed) !== 0;
     const heardAtMs = nowMs - (nowTicks - (page.acceptedAt[position] ?? 0)) * PAGE_TICK_MS;
     if (wasGivenUp || (isUnderWay(state) && heardAtMs > offeredAtMs)) continue;
+    // Its answer is still not here.
+    if (state === ATTEMPT.offered && isOfferOver(rollout, position)) continue;
     const what = `device ${offer.device} is at work for rollout ${rollout.number}`;
     must("one-at-work", isTerminal(state), `${what}, too, ${ATTEMPT_STATES[state]}`);
   }

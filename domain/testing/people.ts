@@ -78,6 +78,11 @@ export class People {
     }
   }
 
+  /** Somebody takes it back now, if it may be. */
+  rollBack(rollout: PureRollout): void {
+    this.stop(rollout, true);
+  }
+
   /** Once a rollout. */
   private regret(rollout: PureRollout): void {
     if (this.judged.has(rollout)) return;

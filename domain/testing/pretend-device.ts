@@ -137,6 +137,12 @@ export class PretendDevice {
   outbox: PretendReport[] = [];
   /** Its reports but the answer to an offer do not get through until then. */
   stuckUntilMs = 0;
+  /** Nothing of it gets through until then. */
+  mutedUntilMs = 0;
+  /** Its newest report comes first, always. */
+  isHasty = false;
+  /** It refuses what puts it back because its group has failed. */
+  refusesToGoBack = false;
   private readonly sequences = new Map<number, number>();
 
   constructor(options: DeviceOptions) {
@@ -179,7 +185,8 @@ export class PretendDevice {
       this.say(offer, "rejected", nowMs, "expired");
       return false;
     }
-    if (this.fate === "rejects" && isOfRelease) {
+    const refuses = isOfRelease ? this.fate === "rejects" : this.refusesToGoBack && offer.isWayBack;
+    if (refuses) {
       this.say(offer, "rejected", nowMs, "does-not-fit");
       return false;
     }

@@ -126,6 +126,7 @@ export class PretendWorld {
   flush(device: PretendDevice, all: boolean): void {
     if (!device.online || !this.gatewayOf(device).isUp) return;
     const { nowMs } = this.center;
+    if (nowMs < device.mutedUntilMs) return;
     const isStuck = (report: PretendReport): boolean =>
       nowMs < device.stuckUntilMs && (report.isAgain || !ANSWERS.has(report.phase));
     const goes = (report: PretendReport): boolean => {
@@ -135,7 +136,8 @@ export class PretendWorld {
     };
     const ready = device.outbox.filter(goes);
     // Often the newest comes first.
-    const going = this.random.chance(0.3) ? ready.toReversed() : this.random.shuffle(ready);
+    const going =
+      device.isHasty || this.random.chance(0.3) ? ready.toReversed() : this.random.shuffle(ready);
     device.outbox = device.outbox.filter((report) => !going.includes(report));
     for (const report of going) {
       this.deliver(report);
