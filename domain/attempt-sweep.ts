@@ -10,6 +10,7 @@
 import { ATTEMPT, CELL_FLAGS, isDecided, isUnderWay, reasonCode } from "./attempt.ts";
 import { CELLS_PER_PAGE, PAGE_TICK_MS, type AttemptPage } from "./attempt-page.ts";
 import { beginNextStep, enter, flag, reject, unflag } from "./attempt-step.ts";
+import { mayNotHaveInstalled, noteOwnPrevious, type RunningSight } from "./own-previous.ts";
 import { isGoingBack } from "./path-step.ts";
 import type { Deadlines } from "./rollout.ts";
 import { windowOf } from "./window-deadlines.ts";
@@ -40,6 +41,8 @@ export interface SweepContext {
   readonly evidence: (position: number, previous: number) => number;
   /** Whether `evidence` is unknown, where that is all that matters; absent = it is asked. */
   readonly isUnknown?: (position: number, previous: number) => boolean;
+  /** What its device runs now; absent = nobody else is at work in this slot of the fleet. */
+  readonly running?: (position: number) => RunningSight;
   /** The rollout is stopping: what comes back is cancelled instead of pending. */
   readonly stopping: boolean;
   /** An offer can be accepted for so long after it was made. */
@@ -61,6 +64,9 @@ export function sweepPage(page: AttemptPage, context: SweepContext): boolean {
   for (let cell = 0; cell < page.cellCount; cell++) {
     const state = page.state[cell] ?? 0;
     if (state === ATTEMPT.pending) continue;
+    if (context.running !== undefined && mayNotHaveInstalled(state)) {
+      changed = noteOwnPrevious(page, cell, context.running(base + cell)) || changed;
+    }
     if (state === ATTEMPT.offered) {
       changed = sweepOffered(page, cell, base + cell, context) || changed;
       continue;

@@ -16,6 +16,7 @@ interface CiStage extends Stage {
 
 const stages: readonly CiStage[] = [
   { name: "test", command: "npm", args: ["test"] },
+  { name: "histories", command: "npm", args: ["run", "-s", "test:histories"] },
   { name: "simulation", command: "npm", args: ["run", "-s", "test:simulation"] },
   { name: "wire", command: "buf", args: ["lint"], needs: "buf.yaml" },
   { name: "package", command: "npm", args: ["run", "-s", "test:package"] },

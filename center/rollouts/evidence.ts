@@ -2,11 +2,13 @@
 /** What the center knows of a device's slot now, in the words of the sweep. */
 import { UNKNOWN_RELEASE } from "../../domain/attempt-page.ts";
 import { EVIDENCE } from "../../domain/attempt-sweep.ts";
+import { areRivals } from "../../domain/precedence.ts";
 import type { FleetTable } from "../state/fleet-table.ts";
 import { enteredMsAgo } from "./attempt-age.ts";
 import type { LeaseDesk } from "./lease-desk.ts";
 import type { LoopState } from "./loop-state.ts";
 import type { GroupView } from "./device-groups.ts";
+import { contenderOf } from "./rivals.ts";
 import type { OpenRollout, SweepView } from "./open-rollout.ts";
 
 /** For one rollout; its targets are translated to dictionary indexes once. */
@@ -61,6 +63,29 @@ export function createEvidence(
       return evidenceOf(position, previous) === EVIDENCE.unknown;
     },
     evidence: evidenceOf,
+  };
+}
+
+/** What devices run; nothing where no other rollout is at work in the same slot. */
+export function createRunningView(
+  rollout: OpenRollout,
+  { running, digests, open }: Pick<LoopState, "running" | "digests" | "open">,
+  fleet: FleetTable,
+): Pick<SweepView, "running"> {
+  const own = contenderOf(rollout);
+  // Also one that has ended in this cycle.
+  const isAlone = ![...open.values()].some(
+    (other) => other.plan.slot === own.slot && areRivals(own, contenderOf(other)),
+  );
+  if (isAlone || !rollout.needsEvidence) return {};
+  const targets = targetsOf(rollout, { digests });
+  return {
+    running: (position) => {
+      const ordinal = rollout.ordinalAt(position);
+      const isKnown = fleet.reachableThrough(ordinal) !== 0 && fleet.hasGreeted(ordinal);
+      const runs = isKnown ? running.releaseOf(ordinal, rollout.slotIndex) : -1;
+      return { runs, target: targets[rollout.targetIndexAt(position)] ?? -1 };
+    },
   };
 }
 

@@ -39,7 +39,10 @@ import { hasChanged } from "./record-change.ts";
 import { rolloutKey, toJson, type PlanTarget, type RolloutRecord } from "./rollout-record.ts";
 
 /** What the sweep needs of the world. */
-export type SweepView = Pick<SweepContext, "evidence" | "isOnline" | "isPlanted" | "isUnknown">;
+export type SweepView = Pick<
+  SweepContext,
+  "evidence" | "isOnline" | "isPlanted" | "isUnknown" | "running"
+>;
 
 const NO_CONTEXT = {
   record: null,

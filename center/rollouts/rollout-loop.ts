@@ -21,7 +21,7 @@ import { dispatch } from "./dispatcher.ts";
 import type { Lease, LeaseDesk } from "./lease-desk.ts";
 import type { CommandItem, InboxItem, LoopInbox } from "./loop-inbox.ts";
 import { loadLoopState, loadRollout, type LoadOptions, type LoopState } from "./loop-state.ts";
-import { createEvidence, createGroupView } from "./evidence.ts";
+import { createEvidence, createGroupView, createRunningView } from "./evidence.ts";
 import type { LeaseMessage, OfferDesk } from "./offer-desk.ts";
 import { takeJoiners } from "./joiner-desk.ts";
 import { withdrawLeavers } from "./leaver-desk.ts";
@@ -235,6 +235,7 @@ export class RolloutLoop {
       isPlanted,
       view: (rollout) => ({
         ...createEvidence(rollout, this.state, fleet, desk),
+        ...createRunningView(rollout, this.state, fleet),
         ...createGroupView(rollout, this.state, fleet),
         isPlanted,
       }),

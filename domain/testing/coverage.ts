@@ -12,7 +12,7 @@ import {
   type AttemptHappening,
   type RolloutHappening,
 } from "./happenings.ts";
-import { RARE_PAIRS, whyUnreachable, type TableName } from "./unreachable-pairs.ts";
+import { whyUnreachable, type TableName } from "./unreachable-pairs.ts";
 
 const ROWS: { readonly [Table in TableName]: readonly string[] } = {
   attempt: ATTEMPT_STATES,
@@ -58,15 +58,6 @@ export class Coverage {
 
   /** `attempt pending × leased`: pairs that should have been met and were not. */
   get holes(): string[] {
-    return this.unmet.filter((pair) => !RARE_PAIRS.has(pair));
-  }
-
-  /** Those that may be missed, and were. */
-  get rareUnmet(): string[] {
-    return this.unmet.filter((pair) => RARE_PAIRS.has(pair));
-  }
-
-  private get unmet(): string[] {
     return this.pairs(({ count, why }) => count === 0 && why === null);
   }
 

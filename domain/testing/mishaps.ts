@@ -15,7 +15,7 @@ import type { PureCenter } from "./pure-center.ts";
 import type { PureRollout } from "./pure-rollout.ts";
 
 /** Of histories. */
-const SHARE = 0.2;
+const SHARE = 0.35;
 /** Two ticks: an offer is made, sent and answered. */
 const MUTE_MS = 10_000;
 /** Longer than an install and its examination. */

@@ -66,8 +66,13 @@ function originOf(rollout: PureRollout): PureRollout {
   return rollout.parent ?? rollout;
 }
 
-function isOfferOver({ page, progress, nowTicks, frame }: PureRollout, position: number): boolean {
-  const ageMs = (nowTicks - (page.enteredAt[position] ?? 0)) * PAGE_TICK_MS;
+/** `agoMs`: was it then? */
+function isOfferOver(
+  { page, progress, nowTicks, frame }: PureRollout,
+  position: number,
+  agoMs = 0,
+): boolean {
+  const ageMs = (nowTicks - (page.enteredAt[position] ?? 0)) * PAGE_TICK_MS - agoMs;
   return progress.state !== "running" && ageMs >= 2 * frame.offerLifetimeMs;
 }
 
@@ -91,7 +96,8 @@ export function checkAtWork(
     const slot = device?.slots[name];
     return slot?.isWorking === true && slot.work !== null ? [slot.work.offer] : [];
   });
-  const offeredAtMs = offer.expiresAtMs - offer.rollout.frame.offerLifetimeMs;
+  const sinceOfferMs = nowMs - offer.expiresAtMs + offer.rollout.frame.offerLifetimeMs;
+  const offeredAtMs = nowMs - sinceOfferMs;
   for (const { rollout, position } of interrupted === null ? others : [interrupted, ...others]) {
     if (!isOpen(rollout.progress.state) || !mayNotMeet(offer.rollout, rollout)) continue;
     const { page, nowTicks } = rollout;
@@ -99,8 +105,9 @@ export function checkAtWork(
     const wasGivenUp = ((page.flags[position] ?? 0) & CELL_FLAGS.failed) !== 0;
     const heardAtMs = nowMs - (nowTicks - (page.acceptedAt[position] ?? 0)) * PAGE_TICK_MS;
     if (wasGivenUp || (isUnderWay(state) && heardAtMs > offeredAtMs)) continue;
-    // Its answer is still not here.
-    if (state === ATTEMPT.offered && isOfferOver(rollout, position)) continue;
+    // Its answer is still not here, and that offer was over when this one was made.
+    const isUnheard = state === ATTEMPT.offered && isOfferOver(rollout, position, sinceOfferMs);
+    if (isUnheard) continue;
     const what = `device ${offer.device} is at work for rollout ${rollout.number}`;
     must("one-at-work", isTerminal(state), `${what}, too, ${ATTEMPT_STATES[state]}`);
   }

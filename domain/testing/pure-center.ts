@@ -15,7 +15,7 @@ import {
   type ReportedPhase,
   type StepOutcome,
 } from "../attempt-step.ts";
-import { EVIDENCE, sweepPage } from "../attempt-sweep.ts";
+import { sweepPage } from "../attempt-sweep.ts";
 import { offerRoom, takesRadius } from "../offer-budget.ts";
 import type { RolloutEffect } from "../rollout-effect.ts";
 import { stepRollout, type RolloutEvent } from "../rollout-engine.ts";
@@ -33,6 +33,7 @@ import { isKept, losersTo, rivalryAt } from "./pure-order.ts";
 import { groupDuties } from "./pure-groups.ts";
 import { PurePlaces } from "./pure-places.ts";
 import { PureRollout } from "./pure-rollout.ts";
+import { evidenceAt, runningAt } from "./pure-sight.ts";
 
 const SEEN: readonly AttemptHappening[] = [
   "sees nothing",
@@ -192,6 +193,7 @@ export class PureCenter {
         this.hooks.happened?.(page.state[position] ?? 0, SEEN[evidence] ?? "sees nothing");
         return evidence;
       },
+      running: (position) => runningAt(rollout, position, this.toldOf(rollout, position)),
       isOnline: (position) =>
         this.toldOf(rollout, position).presence === "online" && this.isLeased(rollout, position),
       isPlanted: this.isPlanted,
@@ -207,14 +209,7 @@ export class PureCenter {
 
   /** One of EVIDENCE, as the sweep sees it. */
   evidence(rollout: PureRollout, position: number, previous: number): number {
-    const { presence, slots } = this.toldOf(rollout, position);
-    const { release, healthy } = slots[rollout.slot];
-    if (presence === "unknown") return EVIDENCE.unknown;
-    if (!needsEvidence(rollout.frame.spec)) return EVIDENCE.none;
-    if (presence === "offline") return EVIDENCE.none;
-    const target = rollout.targetAt(position);
-    if (release === target) return healthy || target === 0 ? EVIDENCE.target : EVIDENCE.none;
-    return previous !== UNKNOWN_RELEASE && release === previous ? EVIDENCE.previous : EVIDENCE.none;
+    return evidenceAt({ rollout, position, previous }, this.toldOf(rollout, position));
   }
 
   private toldOf(rollout: PureRollout, position: number): Told {

@@ -68,9 +68,9 @@ export const REASONS: readonly Reason[] = [
     "a device says accepted first: it is never newer than what took effect",
   ),
   attempt(
-    allBut(ATTEMPT_STATES, "pending", "offered", "rejected", ...CLOSED),
+    allBut(ATTEMPT_STATES, "pending", "offered", "rolled-back", "rejected", ...CLOSED),
     ["rejected"],
-    "who refuses has accepted nothing, and who accepted does not refuse",
+    "who refuses has accepted nothing, but for one that is back before it is to go back",
   ),
   attempt(["rejected"], allBut(REPORTS, "rejected"), "who refuses says nothing else"),
   attempt(["superseded"], REPORTS, "who was superseded says nothing more"),
@@ -133,49 +133,6 @@ export const REASONS: readonly Reason[] = [
     "who has not begun has asked nobody",
   ),
 ];
-
-/**
- * These can happen, and take several rare things at once: a run of 10,000 histories may miss them.
- * They are the only ones that it may.
- */
-export const RARE_PAIRS: ReadonlySet<string> = new Set([
-  // Refused the way back, ten times or for good.
-  ...["nothing", "target", "unknown"].map((what) => `attempt rejected × sees ${what}`),
-  // Given up, shows the release while it examines it, and is superseded in that very minute.
-  "attempt verifying × superseded",
-  // Its gateway was cut off from before the stop until after the rollback had reached it.
-  "attempt superseded × late return",
-  "attempt superseded × older report",
-  // Judged by evidence alone, while every report but the first was stuck.
-  "attempt failed × downloading",
-  "attempt failed × downloaded",
-  "attempt failed × waiting",
-  "attempt failed × installing",
-  "attempt failed × installed",
-  "attempt failed × older report",
-  "attempt failed × late return",
-  "attempt lost × waiting",
-  "attempt lost × older report",
-  "attempt rolled-back × older report",
-  "attempt timed-out × older report",
-  "attempt verifying × rolled-back",
-  "attempt verifying × waiting",
-  // Accepted and dark until the grace was over, and the rollout was rolled back after its end.
-  ...[
-    "downloading",
-    "downloaded",
-    "waiting",
-    "installing",
-    "installed",
-    "failed",
-    "rolled-back",
-  ].map((phase) => `attempt unreachable × ${phase}`),
-  "attempt unreachable × superseded",
-  "attempt cancelled × superseded",
-  "attempt cancelled × failed",
-  "attempt cancelled × waiting",
-  "attempt cancelled × rolled-back",
-]);
 
 /** null: it can happen. */
 export function whyUnreachable(table: TableName, state: string, what: string): string | null {
