@@ -2,8 +2,8 @@
 /**
  * What takes several rare things at once, brought about on purpose in some histories: chance alone
  * would meet it once in tens of thousands. Each is a thing that happens to fleets: a device that
- * hears the center before it is heard itself, a gateway that is cut off with its leases until all is
- * taken back, a device that is found at work after it was given up, one that refuses to go back.
+ * hears the center before it is heard itself, a gateway that is cut off with its leases until all
+ * is taken back, a device that is found at work after it was given up, one that refuses to go back.
  */
 import { ATTEMPT, isUnderWay } from "../attempt.ts";
 import type { Offer } from "./center-hooks.ts";
