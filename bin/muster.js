@@ -40,7 +40,7 @@ const runtimePackages = {
  * and let the heap grow to some hundreds. A center's fleet lies in columns beside the heap, and on
  * it are messages that come and go: it does with little for a tenth more CPU
  * (docs/internals/a-million.md). A gateway's young generation is a third of what an idle connection
- * costs, and at 8 MB its messages cost the same (docs/internals/gateway-speed.md).
+ * costs; what 8 MB cost in CPU is not known yet (docs/internals/gateway-speed.md).
  */
 const flagsByCommand = {
   center: ["--max-semi-space-size=4", "--heap-growing-percent=40"],
