@@ -30,7 +30,10 @@ export interface AttemptPage {
   readonly soakingSince: Uint32Array;
   /** Accepted at, same clock and unit, plus 1; 0 = not accepted. */
   readonly acceptedAt: Uint32Array;
-  /** Dictionary index of the release it ran when it was offered; UNKNOWN_RELEASE = unknown. */
+  /**
+   * Dictionary index of the release it ran when it was offered, or later, as long as it had not
+   * installed (`own-previous.ts`); UNKNOWN_RELEASE = unknown.
+   */
   readonly previous: Uint16Array;
   /** Highest report sequence that took effect in this generation. */
   readonly sequence: Uint16Array;
