@@ -29,9 +29,6 @@ const MAX_READ_BYTES: number = 16 * 2 ** 20;
 /** What one step of trimming deletes: some 20 ms, during which appends wait. */
 const TRIM_STEP_RECORDS = 10_000;
 
-/** Records are written and read once, in order: only the newest are worth keeping at hand. */
-const CACHE_KIB = 2 * 1_024;
-
 export interface AppendedRecord {
   readonly partition: number;
   readonly bytes: Uint8Array;
@@ -75,7 +72,6 @@ export function openEventLogCore(options: EventLogCoreOptions): EventLogCore {
     what: "event-log",
     applicationId: EVENT_LOG_APPLICATION_ID,
     migrations: EVENT_LOG_MIGRATIONS,
-    cacheKib: CACHE_KIB,
   });
   try {
     const lastOffsets = openPartitions(file, options.partitionCount ?? null);
