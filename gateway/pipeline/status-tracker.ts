@@ -148,12 +148,7 @@ export class StatusTracker implements SessionObserver, UplinkSource {
     const bits = KNOWN | (status.health === "healthy" ? HEALTHY : 0) | (hasDigest ? HAS_DIGEST : 0);
     const before = (this.#bits[cell] as number) & ~PENDING;
     let isSame = bits === before && this.#generations[cell] === status.generation;
-    if (hasDigest) {
-      this.#scratch.write(status.digest, "hex");
-      const stored = this.#digest(cell);
-      isSame &&= this.#scratch.equals(stored);
-      this.#scratch.copy(stored);
-    }
+    if (hasDigest) isSame = this.#keepDigest(cell, status.digest) && isSame;
     this.#bits[cell] = bits | ((this.#bits[cell] as number) & PENDING);
     this.#generations[cell] = status.generation;
     return !isSame;
@@ -173,6 +168,20 @@ export class StatusTracker implements SessionObserver, UplinkSource {
       // A pending cell stays in the list and goes up as nothing.
       this.#bits[cell] = (this.#bits[cell] as number) & PENDING;
     }
+  }
+
+  /** True when it is the one that was kept; byte by byte, for that needs no object a heartbeat. */
+  #keepDigest(cell: number, hex: string): boolean {
+    this.#scratch.write(hex, "hex");
+    const start = cell * DIGEST_BYTES;
+    let isSame = true;
+    for (let at = 0; at < DIGEST_BYTES; at += 1) {
+      const byte = this.#scratch[at] as number;
+      if (this.#digests[start + at] === byte) continue;
+      isSame = false;
+      this.#digests[start + at] = byte;
+    }
+    return isSame;
   }
 
   #digest(cell: number): Buffer {

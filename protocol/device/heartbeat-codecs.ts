@@ -11,11 +11,10 @@ import {
   type DeviceHeartbeat as HeartbeatMessage,
   type SlotStatus as SlotMessage,
 } from "../gen/muster/v1/device_codec.ts";
-import { jsonCodec } from "../json-codec.ts";
 import { protobufCodec } from "../protobuf/protobuf-codec.ts";
 import type { CodecName } from "./codec-names.ts";
+import { heartbeatJson } from "./heartbeat-json.ts";
 import {
-  deviceHeartbeatSchema,
   MAX_VERSION_CHARACTERS,
   SLOTS,
   type DeviceHeartbeat,
@@ -31,7 +30,7 @@ const HEALTHS: readonly SlotStatus["health"][] = ["unknown", "healthy", "unhealt
 
 /** A codec of its own for everyone who asks: it is used by one caller at a time. */
 export function heartbeatCodec(name: CodecName): Codec<DeviceHeartbeat> {
-  return name === "json" ? jsonCodec(deviceHeartbeatSchema) : protobufHeartbeats();
+  return name === "json" ? heartbeatJson() : protobufHeartbeats();
 }
 
 function protobufHeartbeats(): Codec<DeviceHeartbeat> {

@@ -134,18 +134,22 @@ static void send_subscribe(struct device *device) {
 #define SLOTS \
   "\"slots\":{\"app\":{\"digest\":\"" \
   "5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef\"," \
-  "\"version\":\"1.4.2\",\"generation\":3,\"health\":\"healthy\"}}}"
+  "\"version\":\"1.4.2\",\"generation\":%d,\"health\":\"healthy\"}}}"
 
 #define SEQUENCE "100000000"
 enum { SEQUENCE_DIGITS = sizeof SEQUENCE - 1, SEQUENCE_FIRST = 100000000 };
+// Devices of one fleet run the same release, and came to it by more or fewer attempts.
+static int generation_of(struct device *device) { return 1 + index_of(device) % 16; }
+
 // What a device says, as docs/reference/device-protocol.md has it. Telemetry is a line of up/log.
 static int write_payload(char *at, size_t room, const char *channel, struct device *device) {
   if (strcmp(channel, "heartbeat") == 0)
-    return snprintf(at, room, "{\"sequence\":" SEQUENCE "," SLOTS);
+    return snprintf(at, room, "{\"sequence\":" SEQUENCE "," SLOTS, generation_of(device));
   if (strcmp(channel, "hello") == 0)
     return snprintf(at, room,
                     "{\"protocol\":1,\"agent\":\"muster-agent/0.1.0\",\"codec\":\"json\","
-                    "\"inventory\":{\"hwRevision\":\"b2\",\"os\":\"linux\",\"arch\":\"arm64\"}," SLOTS);
+                    "\"inventory\":{\"hwRevision\":\"b2\",\"os\":\"linux\",\"arch\":\"arm64\"}," SLOTS,
+                    generation_of(device));
   if (strcmp(channel, "report") == 0)
     return snprintf(at, room,
                     "{\"rollout\":1,\"position\":%d,\"generation\":" SEQUENCE ",\"sequence\":1,"
