@@ -20,6 +20,8 @@ import {
   TENANT_PATTERN,
   type PeerIdentity,
 } from "../../../domain/identity.ts";
+import { encodeConnack } from "../../../protocol/mqtt/connect-encoder.ts";
+import type { ProtocolLevel } from "../../../protocol/mqtt/packet-type.ts";
 import type { Connect, ConnackFields } from "../../../protocol/mqtt/packets.ts";
 import type { Properties } from "../../../protocol/mqtt/properties.ts";
 import { ReasonCode } from "../../../protocol/mqtt/reason-codes.ts";
@@ -83,6 +85,15 @@ export function decideConnect(
       properties: connackProperties(connect, keepAliveSeconds, peer.device, terms),
     },
   };
+}
+
+/**
+ * The CONNACK to bytes that are no CONNECT. Null: only a client whose level is known (0 = it is
+ * not), or that asked for one we do not speak, can be answered.
+ */
+export function malformedAnswer(level: ProtocolLevel | 0, reasonCode: ReasonCode): Buffer | null {
+  if (level === 0 && reasonCode !== ReasonCode.UnsupportedProtocolVersion) return null;
+  return encodeConnack(level === 0 ? 4 : level, { sessionPresent: false, reasonCode });
 }
 
 function decideUnverified(connect: Connect, terms: ConnectTerms): ConnectDecision {

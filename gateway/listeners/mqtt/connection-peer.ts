@@ -18,9 +18,18 @@ export function peerSerial(peer: ConnectionPeer): string {
   return peer === null || peer === UNVERIFIED ? "" : peer.serial;
 }
 
-/** For a log; null when it names no device. */
-export function peerDevice(peer: ConnectionPeer): string | null {
+/** A connection, for a log. */
+export type ConnectionFacts = { readonly address: string; readonly device?: string };
+
+/** `device`: of the open session, as `tenant/device`; null: there is none, the certificate says. */
+export function connectionFacts(
+  address: string,
+  peer: ConnectionPeer,
+  device: string | null,
+): ConnectionFacts {
+  if (device !== null) return { address, device: `muster://${device}` };
   const identity = peerIdentity(peer);
-  if (identity === null || identity === UNVERIFIED || identity.role !== "device") return null;
-  return deviceUri(identity.tenant, identity.device);
+  if (identity === null || identity === UNVERIFIED || identity.role !== "device")
+    return { address };
+  return { address, device: deviceUri(identity.tenant, identity.device) };
 }

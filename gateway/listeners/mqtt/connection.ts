@@ -38,11 +38,12 @@ import type { CloseCause, DeliveryOutcome, DeviceLink } from "../../sessions/dev
 import { deviceKey } from "../../sessions/session-table.ts";
 import { deliveryQos } from "../../sessions/subscriptions.ts";
 import { CLOSE_CODES } from "./close-codes.ts";
-import { decideConnect } from "./connect-decision.ts";
-import { peerDevice, peerIdentity, peerSerial, type ConnectionPeer } from "./connection-peer.ts";
+import { decideConnect, malformedAnswer } from "./connect-decision.ts";
+import { connectionFacts, peerIdentity, peerSerial } from "./connection-peer.ts";
+import type { ConnectionFacts, ConnectionPeer } from "./connection-peer.ts";
 import { DeliveryWindow } from "./delivery-window.ts";
 import type { MqttContext } from "./mqtt-context.ts";
-import { encodeAnswer } from "./publish-answer.ts";
+import { encodeAnswer, encodeTaken } from "./publish-answer.ts";
 import { answerSubscribe, answerUnsubscribe } from "./subscribe-answers.ts";
 import { downTopic, publishChannel, upPrefix } from "./topic-rules.ts";
 import type { MqttTransport } from "./transport.ts";
@@ -244,13 +245,19 @@ export class MqttConnection implements DeviceLink {
 
   #publishAcknowledged(publish: Publish, channel: UpChannel): void {
     const { packetId } = publish;
-    const acks = (this.#acks ??= new AckQueue());
+    const waiting = this.#acks;
     // A 3.1.1 client may repeat within a connection what is still waiting for its answer.
-    if (acks.has(packetId)) return;
-    if (acks.isFull) return this.close("held-limit");
-    const ticket = acks.hold(packetId);
+    if (waiting?.has(packetId) === true) return;
+    if (waiting?.isFull === true) return this.close("held-limit");
+    const ticket = waiting?.nextTicket ?? 0;
     const result = this.#context.intake.take(this.#slot, channel, publish.payload, ticket);
     if (result === IntakeResult.Full) return this.close("held-limit");
+    // Nearly always: nothing waits, and this need not either.
+    if (waiting === null && result === IntakeResult.Taken) {
+      return this.#write(encodeTaken(this.#level, packetId));
+    }
+    const acks = (this.#acks ??= new AckQueue());
+    acks.hold(packetId);
     if (result === IntakeResult.Taken) acks.resolve(ticket, ReasonCode.Success);
     if (result === IntakeResult.Malformed) {
       acks.resolve(ticket, ReasonCode.PayloadFormatInvalid, this.#context.intake.fault);
@@ -326,20 +333,12 @@ export class MqttConnection implements DeviceLink {
   }
 
   #refuseMalformed(fault: MalformedPacket): void {
-    const { reasonCode, clause } = fault;
-    if (this.#state === State.Open) return this.#violate(reasonCode, fault.message, clause);
-    // Only a client whose level is known, or that asked for one we do not speak, can be answered.
-    const level = this.#decoder.protocolLevel;
-    if (level !== 0 || reasonCode === ReasonCode.UnsupportedProtocolVersion) {
-      const connack = { sessionPresent: false, reasonCode };
-      this.#write(encodeConnack(level === 0 ? 4 : level, connack));
-    }
+    const { reasonCode, clause, message: reason } = fault;
+    if (this.#state === State.Open) return this.#violate(reasonCode, reason, clause);
+    const answer = malformedAnswer(this.#decoder.protocolLevel, reasonCode);
+    if (answer !== null) this.#write(answer);
     this.#context.metrics.connectAnswered(reasonCodeName(reasonCode));
-    this.#context.logger.info("connection refused", {
-      reason: fault.message,
-      clause,
-      ...this.#who(),
-    });
+    this.#context.logger.info("connection refused", { reason, clause, ...this.#who() });
     this.#finish("protocol");
   }
 
@@ -361,7 +360,7 @@ export class MqttConnection implements DeviceLink {
     this.#transport.write(encodeDisconnect(5, { reasonCode }));
   }
 
-  #write(bytes: Uint8Array): void {
+  #write(bytes: Buffer): void {
     if (this.#state === State.Closed) return;
     this.#transport.write(bytes);
     const waitingBytes = this.outputBytes;
@@ -389,12 +388,13 @@ export class MqttConnection implements DeviceLink {
     return this.#state === State.Closed;
   }
 
-  #who(): { readonly address: string; readonly device?: string } {
+  #who(): ConnectionFacts {
     const { sources, table } = this.#context;
     const address = sources.addressOf(this.#transport);
-    const device = table.isOpen(this.#slot)
-      ? `muster://${table.device(this.#slot)}`
-      : peerDevice(this.#peer);
-    return device === null ? { address } : { address, device };
+    return connectionFacts(
+      address,
+      this.#peer,
+      table.isOpen(this.#slot) ? table.device(this.#slot) : null,
+    );
   }
 }

@@ -11,12 +11,14 @@
 import { createServer, type Server, type Socket } from "node:net";
 import { createServer as createTlsServer, type TLSSocket } from "node:tls";
 import type { Clock } from "../../../ports/clock.ts";
+import { isDirect, readDirectly } from "../../../runtime/direct-socket.ts";
 import { listen } from "../../../runtime/listen.ts";
 import type { GatewayIdentity } from "../../identity.ts";
 import { readPeerCertificate } from "../../peer-certificate.ts";
 import { deviceTls } from "../../device-tls.ts";
 import { UNVERIFIED, type ConnectionPeer } from "./connection-peer.ts";
 import { MqttConnection } from "./connection.ts";
+import { DirectTransport } from "./direct-transport.ts";
 import type { MqttContext } from "./mqtt-context.ts";
 
 /** How long the last DISCONNECT of a shutdown may take to leave, ms. */
@@ -105,11 +107,14 @@ function secureServer(context: MqttContext, identity: GatewayIdentity, clock: Cl
 }
 
 function accept(context: MqttContext, socket: MqttSocket, peer: ConnectionPeer): void {
-  const connection = new MqttConnection({ context, transport: socket, peer });
+  const direct = peer === UNVERIFIED && isDirect(socket);
+  const transport = direct ? new DirectTransport(socket) : socket;
+  const connection = new MqttConnection({ context, transport, peer });
   socket.musterConnection = connection;
   socket.on("error", onError);
   if (!connection.begin()) return;
-  socket.on("data", onData);
+  if (direct) readDirectly(socket, onData);
+  else socket.on("data", onData);
   socket.on("timeout", onTimeout);
   socket.on("close", onClose);
 }

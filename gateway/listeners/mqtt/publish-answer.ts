@@ -25,3 +25,8 @@ export function encodeAnswer(
   }
   return encodePuback(level, packetId, reasonCode);
 }
+
+/** The PUBACK to a message that was taken, where no other waits for its own. */
+export function encodeTaken(level: ProtocolLevel, packetId: number): Buffer {
+  return encodePuback(level, packetId);
+}

@@ -4,7 +4,7 @@ export interface MqttTransport {
   /** Where the bytes come from, for logs; tests and simulations have no addresses. */
   readonly remoteAddress?: string | undefined;
   readonly remotePort?: number | undefined;
-  write(bytes: Uint8Array): unknown;
+  write(bytes: Buffer): unknown;
   /** Bytes written that have not left the process. */
   readonly writableLength: number;
   /** Gathers writes until `uncork`, so that the answers to one chunk leave as one record. */
