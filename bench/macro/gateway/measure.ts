@@ -92,7 +92,7 @@ export async function measureRun(kind: ServerKind, options: RunOptions): Promise
 }
 
 /** The facts once the server has nothing more to do. */
-async function quiet(server: Server): Promise<ProcessFacts> {
+export async function quiet(server: Pick<Server, "pid">): Promise<ProcessFacts> {
   for (let before = await readProcessFacts(server.pid); ;) {
     await delay(systemClock, QUIET_CHECK_MS, new AbortController().signal);
     const now = await readProcessFacts(server.pid);

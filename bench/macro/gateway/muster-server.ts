@@ -23,7 +23,12 @@ export const muster: ServerKind = {
   start: startMuster,
 };
 
-async function startMuster(options: ServerOptions): Promise<Server> {
+/** Ours, whose devices may come over mutual TLS, too. */
+export interface MusterServer extends Server {
+  readonly tlsPort: number;
+}
+
+export async function startMuster(options: ServerOptions): Promise<MusterServer> {
   const { folder, deviceCount, profile } = options;
   const data = join(folder, "gw-1");
   const authority = await openBenchAuthority(folder);
@@ -35,6 +40,7 @@ async function startMuster(options: ServerOptions): Promise<Server> {
   return {
     pid: Number(gateway.facts["pid"]),
     port: gateway.port("insecureMqttPort"),
+    tlsPort: gateway.port("mqttsPort"),
     settled: async () => {
       while ((await center.ask({ ask: "facts" })).grantedCount < deviceCount) await pause();
     },
