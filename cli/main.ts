@@ -32,6 +32,12 @@ const shell: Shell = {
   clock: systemClock,
   random: systemRandom,
   interrupt,
+  program: {
+    command: process.execPath,
+    args: [...process.execArgv, process.argv[1] ?? ""],
+    parent: process.send === undefined ? null : process,
+    onHangup: (listener) => process.on("SIGHUP", listener),
+  },
   setExitStatus: (status) => {
     requested = status;
   },

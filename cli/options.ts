@@ -4,6 +4,7 @@ import { InvalidArgumentError, Option, type Command } from "commander";
 import { parseRate as parseBytesPerSecond } from "../domain/bandwidth.ts";
 import { parseDurationMs } from "../domain/units.ts";
 import { CODECS } from "../protocol/device/codec-names.ts";
+import { MAX_WORKERS } from "../protocol/link/gateway-worker.ts";
 import { OUTPUT_FORMATS, type OutputFormat } from "./output/format.ts";
 
 /** Where the center is and who asks. */
@@ -55,6 +56,15 @@ export function addLimitOption(command: Command): void {
 export function parseCount(text: string): number {
   if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError("Give a whole number.");
   return Number(text);
+}
+
+/** Parser of a number of worker processes. */
+export function parseWorkers(text: string): number {
+  const count = /^\d{1,4}$/.test(text) ? Number(text) : 0;
+  if (count < 1 || count > MAX_WORKERS) {
+    throw new InvalidArgumentError(`Give a number, 1 to ${MAX_WORKERS}.`);
+  }
+  return count;
 }
 
 /** Parser of a port; 0 takes a free one. */

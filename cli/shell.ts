@@ -9,6 +9,7 @@
 import type { Readable, Writable } from "node:stream";
 import type { Clock } from "../ports/clock.ts";
 import type { Random } from "../ports/random.ts";
+import type { ParentChannel } from "../gateway/main.ts";
 import type { Interrupt } from "./interrupt.ts";
 
 /** A stream that may be a terminal. */
@@ -19,6 +20,17 @@ export type OutputStream = Writable & {
   readonly rows?: number;
 };
 
+/** This program as a process: what it takes to be several. */
+export interface OwnProgram {
+  /** What starts it once more, before the words of a command. */
+  readonly command: string;
+  readonly args: readonly string[];
+  /** The process that started this one as a part of itself; null: nobody did. */
+  readonly parent: ParentChannel | null;
+  /** Calls `listener` at each SIGHUP, which ends the process otherwise. */
+  onHangup(listener: () => void): void;
+}
+
 export interface Shell {
   readonly stdin: Readable;
   readonly stdout: OutputStream;
@@ -27,6 +39,8 @@ export interface Shell {
   readonly clock: Clock;
   readonly random: Random;
   readonly interrupt: Interrupt;
+  /** Not there where commands run inside of another program. */
+  readonly program?: OwnProgram;
   /** Exit status if the command returns: 0 unless it says otherwise here. */
   setExitStatus(status: 0 | 1 | 2): void;
 }

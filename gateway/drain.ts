@@ -21,7 +21,7 @@ export interface GatewayParts {
   readonly insecureMqtt: MqttServer | null;
   readonly coap: CoapServer | null;
   readonly insecureCoap: CoapServer | null;
-  readonly artifacts: ArtifactServer;
+  readonly artifacts: ArtifactServer | null;
   readonly admin: AdminServer;
   readonly uplink: Uplink;
   /** Resolves when the uplink's loop has ended. */
@@ -68,6 +68,6 @@ async function endParts(parts: GatewayParts): Promise<void> {
   core.chunks.close();
   core.cache.close();
   const insecure = [insecureMqtt?.close(), insecureCoap?.close()];
-  const closed = [mqtt.close(), coap?.close(), ...insecure, artifacts.close()];
+  const closed = [mqtt.close(), coap?.close(), ...insecure, artifacts?.close()];
   await Promise.all([...closed, admin[Symbol.asyncDispose]()]);
 }

@@ -1,4 +1,101 @@
 // SPDX-License-Identifier: Apache-2.0
-/** The gateway, as the command line and the demo start it. */
-export { startGateway } from "./wiring.ts";
-export type { GatewayOptions, RunningGateway } from "./options.ts";
+/**
+ * A gateway of several processes, from outside: this one is the parent, which starts the command
+ * that it is given once a worker, and answers on the admin port for all of them.
+ */
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { AggregatorRegistry, Registry } from "prom-client";
+import type { Clock } from "../ports/clock.ts";
+import type { Logger } from "../ports/logger.ts";
+import { startAdminServer } from "../runtime/admin-server.ts";
+import { fileFailure } from "../runtime/file-failure.ts";
+import type { GatewayOptions } from "./options.ts";
+import { spawnWorker } from "./workers/spawn-worker.ts";
+import { WorkerPool } from "./workers/worker-pool.ts";
+import type { WorkerPorts } from "./workers/worker-process.ts";
+
+export { receiveStart, serveParent, type ParentChannel } from "./workers/worker-channel.ts";
+
+/** What a worker is told to be; it has clock, randomness and log of its own. */
+export type WorkerStart = Omit<GatewayOptions, "clock" | "random" | "logger" | "signal">;
+
+export interface GatewayParentOptions {
+  /** From 1 to MAX_WORKERS. */
+  readonly workers: number;
+  /** Of the gateway. Worker 1 has its data folder, the others have folders in it. */
+  readonly gateway: WorkerStart;
+  /** The program that calls `receiveStart`, then `serveParent`. */
+  readonly command: string;
+  readonly args: readonly string[];
+  /** What else a worker is told: how it logs. */
+  readonly told: { readonly [name: string]: string | undefined };
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+export interface GatewayParent {
+  /** Of all workers, and its own `adminPort`. */
+  readonly ports: WorkerPorts;
+  /** Replaces the workers one after the other, by what is installed now. */
+  replaceAll(): Promise<void>;
+  stop(): Promise<void>;
+  /** Resolves when it has stopped. */
+  readonly stopped: Promise<void>;
+}
+
+/** Throws `unavailable` when a worker cannot start, and what opening the admin port throws. */
+export async function startGatewayWorkers(options: GatewayParentOptions): Promise<GatewayParent> {
+  const { gateway, command, args, clock, logger } = options;
+  const folders = Array.from({ length: options.workers }, (_, index) =>
+    index === 0 ? gateway.dataDirectory : join(gateway.dataDirectory, `worker-${index + 1}`),
+  );
+  for (const folder of folders) await makeFolder(folder);
+  const pool = new WorkerPool({
+    count: options.workers,
+    launch: (worker, ports) => {
+      const dataDirectory = folders[worker - 1] as string;
+      const own = { ...gateway, ...ports, worker, dataDirectory, adminPort: 0, ...options.told };
+      return spawnWorker({ command, args, start: own, clock });
+    },
+    clock,
+    logger,
+  });
+  const ports = await pool.start();
+  const { adminHost: host = "127.0.0.1", adminPort: port = 9_465 } = gateway;
+  const admin = await startAdminServer({
+    host,
+    port,
+    registry: { contentType: Registry.PROMETHEUS_CONTENT_TYPE, metrics: () => metricsOf(pool) },
+    readiness: () => pool.notReady(),
+  }).catch(async (error: unknown) => {
+    await pool.stop();
+    throw error;
+  });
+  const stopped = Promise.withResolvers<void>();
+  let stopping: Promise<void> | null = null;
+  return {
+    ports: { ...ports, adminPort: admin.port },
+    replaceAll: () => pool.replaceAll(),
+    stop: () => {
+      stopping ??= pool.stop().finally(() => admin[Symbol.asyncDispose]());
+      void stopping.then(stopped.resolve, stopped.reject);
+      return stopping;
+    },
+    stopped: stopped.promise,
+  };
+}
+
+/** Counters and gauges of all workers, added up. */
+async function metricsOf(pool: WorkerPool): Promise<string> {
+  const all = (await pool.metrics()).map((metrics) => [...metrics]);
+  return AggregatorRegistry.aggregate(all).metrics();
+}
+
+async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw fileFailure(error, "make the data folder", path);
+  }
+}

@@ -4,7 +4,7 @@
  * (never a device), so the number of series does not grow with the fleet. Gauges are read when
  * somebody scrapes; the counters of the hot path are bound once.
  */
-import { Counter, Gauge, type Registry } from "prom-client";
+import { Counter, Gauge, type Aggregator, type Registry } from "prom-client";
 import type { CapPlace } from "./artifacts/pacer.ts";
 import { codeText } from "../protocol/coap/codes.ts";
 import { UP_CHANNELS, type UpChannel } from "../protocol/device/topics.ts";
@@ -173,13 +173,14 @@ export class GatewayMetrics {
     this.#gauge("held_report_bytes", "Memory of those reports.", gauges.heldReportBytes);
     this.#gauge("plan_leases", "Plan leases held.", gauges.leases);
     this.#gauge("plan_lease_entries", "Open entries of those leases.", gauges.leaseEntries);
-    this.#gauge("uplink_connected", "1 while the center answers.", gauges.uplinkConnected);
+    this.#gauge("uplink_connected", "1 while the center answers.", gauges.uplinkConnected, "min");
     this.#gauge("artifact_cache_bytes", "Size of the artifact cache.", gauges.cacheBytes);
     this.#gauge("chunk_cache_bytes", "Size of the chunk cache.", gauges.chunkCacheBytes);
     this.#gauge(
       "event_loop_lag_seconds",
       "How late the latest presence tick was.",
       () => gauges.eventLoopLagMs() / 1_000,
+      "max",
     );
   }
 
@@ -188,10 +189,12 @@ export class GatewayMetrics {
     return new Counter({ name: `${PREFIX}_${name}`, help, labelNames, registers });
   }
 
-  #gauge(name: string, help: string, read: () => number): void {
+  /** `aggregator`: what the gauges of several workers are as one. */
+  #gauge(name: string, help: string, read: () => number, aggregator: Aggregator = "sum"): void {
     const gauge: Gauge = new Gauge({
       name: `${PREFIX}_${name}`,
       help,
+      aggregator,
       registers: [this.#registry],
       collect: () => gauge.set(read()),
     });

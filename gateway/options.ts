@@ -7,6 +7,7 @@ import { checkName } from "../domain/identity.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Logger } from "../ports/logger.ts";
 import type { Random } from "../ports/random.ts";
+import { MAX_WORKERS } from "../protocol/link/gateway-worker.ts";
 import { MAX_SLOTS } from "./sessions/session-table.ts";
 import type { Sibling } from "../protocol/gen/muster/v1/gateway_pb.ts";
 
@@ -41,6 +42,12 @@ export interface GatewayOptions {
   readonly insecureCoapHost?: string;
   /** Default 7444; 0 takes a free one. */
   readonly artifactsPort?: number;
+  /**
+   * From 1: one of several processes of this gateway, which share the ports of the MQTT listeners.
+   * Artifacts and CoAP are worker 1's alone; the others announce its port. Default 0: the gateway
+   * is this process.
+   */
+  readonly worker?: number;
   /** Default "127.0.0.1". */
   readonly adminHost?: string;
   /** Default 9465; 0 takes a free one. */
@@ -90,6 +97,8 @@ export interface RunningGateway extends AsyncDisposable {
   readonly artifactsPort: number;
   readonly adminPort: number;
   readonly registry: Registry;
+  /** Why it cannot do its work; empty when it can. */
+  notReady(): readonly string[];
   /** True while the center answers. */
   isLinked(): boolean;
   /** Devices with an open session. */
@@ -124,6 +133,7 @@ export function resolveOptions(
     insecureCoapPort: null,
     insecureCoapHost: "127.0.0.1",
     artifactsPort: 7444,
+    worker: 0,
     adminHost: "127.0.0.1",
     adminPort: 9465,
     heartbeatIntervalMs: 5_000,
@@ -150,6 +160,7 @@ export function resolveOptions(
   checkRange(resolved, "missesAllowed", 1, 100);
   checkRange(resolved, "detectionMs", 0, 600_000);
   checkRange(resolved, "connectDeadlineMs", 100, 600_000);
+  checkRange(resolved, "worker", 0, MAX_WORKERS);
   checkRange(resolved, "maxConnections", 1, MAX_SLOTS);
   checkRange(resolved, "cacheBytes", 1, Number.MAX_SAFE_INTEGER);
   checkRange(resolved, "chunkCacheBytes", 1, Number.MAX_SAFE_INTEGER);

@@ -48,7 +48,8 @@ interface Listeners {
   readonly coap: CoapServer | null;
   /** null: there is none. */
   readonly insecureCoap: CoapServer | null;
-  readonly artifacts: ArtifactServer;
+  /** null: another worker's. */
+  readonly artifacts: ArtifactServer | null;
   readonly admin: AdminServer;
 }
 
@@ -113,9 +114,10 @@ export async function startGateway(given: GatewayOptions): Promise<RunningGatewa
     insecureMqttPort: listeners.insecureMqtt?.port ?? null,
     coapPort: listeners.coap?.port ?? null,
     insecureCoapPort: listeners.insecureCoap?.port ?? null,
-    artifactsPort: listeners.artifacts.port,
+    artifactsPort: listeners.artifacts?.port ?? options.artifactsPort,
     adminPort: listeners.admin.port,
     registry,
+    notReady: wiring.readiness,
     isLinked: () => uplink.isLinked,
     sessionCount: () => core.table.openCount,
     siblings: () => core.siblings.list(),
@@ -155,13 +157,15 @@ async function openListeners(wiring: Wiring): Promise<Listeners> {
     const where = { host, port: insecureMqtt.port };
     options.logger.warn("an insecure MQTT listener is open: devices are who they say", where);
   }
-  const coap = await openCoap(core, options);
+  const isFirst = options.worker <= 1;
+  const coap = isFirst ? await openCoap(core, options) : null;
   undo.defer(() => coap?.close());
-  const insecureCoap = await openInsecureCoap(core, options);
+  const insecureCoap = isFirst ? await openInsecureCoap(core, options) : null;
   undo.defer(() => insecureCoap?.close());
   const { sources } = core.mqttContext;
-  const artifacts = await startArtifactServer({ ...common, sources, port: options.artifactsPort });
-  undo.defer(() => artifacts.close());
+  const forArtifacts = { ...common, sources, port: options.artifactsPort };
+  const artifacts = isFirst ? await startArtifactServer(forArtifacts) : null;
+  undo.defer(() => artifacts?.close());
   const { adminHost, adminPort } = options;
   const admin = await startAdminServer({ host: adminHost, port: adminPort, registry, readiness });
   undo.move();
@@ -176,7 +180,7 @@ function wireUplink(wiring: Wiring, listeners: Listeners, ready: () => void): Up
   const startedAtMs = BigInt(Math.round(clock.wallMs()));
   const services = Object.entries({
     mqtts: listeners.mqtt.port,
-    artifacts: listeners.artifacts.port,
+    artifacts: listeners.artifacts?.port ?? options.artifactsPort,
     admin: listeners.admin.port,
     ...(insecureMqtt === null ? {} : { "insecure-mqtt": insecureMqtt.port }),
     ...(coap === null ? {} : { coap: coap.port }),
@@ -191,6 +195,7 @@ function wireUplink(wiring: Wiring, listeners: Listeners, ready: () => void): Up
       startedAtMs,
       incarnation,
       version: options.version,
+      worker: options.worker,
       linkVersion: LINK_VERSION,
       heldLeaseIds: [...core.leaseTable.heldLeaseIds()],
     });

@@ -14,12 +14,15 @@ export interface AdminServer extends AsyncDisposable {
 }
 
 /** Empty = ready. Each reason is a sentence. */
-export type ReadinessProbe = () => readonly string[];
+export type ReadinessProbe = () => readonly string[] | Promise<readonly string[]>;
+
+/** What `/metrics` says; prom-client's registry is one. */
+export type MetricsSource = Pick<Registry, "metrics" | "contentType">;
 
 export async function startAdminServer(options: {
   host: string;
   port: number;
-  registry: Registry;
+  registry: MetricsSource;
   readiness: ReadinessProbe;
 }): Promise<AdminServer> {
   const server = createServer((request, response) => {
@@ -41,7 +44,7 @@ export async function startAdminServer(options: {
 }
 
 async function answer(
-  registry: Registry,
+  registry: MetricsSource,
   readiness: ReadinessProbe,
   request: IncomingMessage,
   response: ServerResponse,
@@ -53,7 +56,7 @@ async function answer(
   } else if (path === "/livez") {
     response.writeHead(200, { "content-type": "text/plain" }).end("alive\n");
   } else if (path === "/readyz") {
-    const reasons = readiness();
+    const reasons = await readiness();
     const status = reasons.length === 0 ? 200 : 503;
     const text = reasons.length === 0 ? "ready\n" : `${reasons.join("\n")}\n`;
     response.writeHead(status, { "content-type": "text/plain" }).end(text);

@@ -3,10 +3,13 @@
 import type { Server } from "node:net";
 import { MusterError } from "../domain/errors.ts";
 
-/** Resolves with the port that was bound (`port` 0 takes a free one). */
+/**
+ * Resolves with the port that was bound (`port` 0 takes a free one). `reusePort`: others may listen
+ * on it as well, and the system shares connections out among them.
+ */
 export function listen(
   server: Server,
-  options: { what: string; host: string; port: number; backlog?: number },
+  options: { what: string; host: string; port: number; backlog?: number; reusePort?: boolean },
 ): Promise<number> {
   return new Promise((resolve, reject) => {
     const onError = (error: NodeJS.ErrnoException): void => {
@@ -14,7 +17,8 @@ export function listen(
     };
     server.once("error", onError);
     const backlog = options.backlog ?? 4_096; // a storm of devices connects at once
-    server.listen({ host: options.host, port: options.port, backlog }, () => {
+    const { host, reusePort = false } = options;
+    server.listen({ host, port: options.port, backlog, reusePort }, () => {
       server.off("error", onError);
       const address = server.address();
       resolve(typeof address === "object" && address !== null ? address.port : options.port);
@@ -39,6 +43,13 @@ export function listenError(
       code: "permission_denied",
       message: `cannot open ${options.what} on ${where}: this user may not use that port`,
       detail: { hint: "choose a port above 1023 or grant CAP_NET_BIND_SERVICE" },
+    });
+  }
+  if (error.code === "ENOTSUP") {
+    return new MusterError({
+      code: "failed_precondition",
+      message: `cannot open ${options.what} on ${where}: no two processes can share a port here`,
+      detail: { hint: "run the gateway without --workers" },
     });
   }
   const isForeign = error.code === "EADDRNOTAVAIL" || error.code === "ENOTFOUND";

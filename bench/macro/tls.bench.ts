@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * `npm run bench tls [-- --quick | --devices N --rounds N --source | --profile FOLDER]`: what mutual TLS costs one
- * gateway, beside a bare Node server with the same certificates and the same TLS settings. Each
- * device has a certificate of its own. A run is one server: all devices connect with full
+ * `npm run bench tls [-- --quick | --devices N --rounds N --source | --profile FOLDER]`: what
+ * mutual TLS costs one gateway, beside a bare Node server with the same certificates and settings.
+ * Each device has a certificate of its own. A run is one server: all devices connect with full
  * handshakes and stay (CPU a handshake, memory a connection), then all close and come back with
  * their tickets (CPU of a resumed handshake).
  *

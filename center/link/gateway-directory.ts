@@ -8,7 +8,7 @@ export function directoryOf(registry: GatewayRegistry): GatewayDirectory {
   const portOf = (services: readonly { name: string; port: number }[], name: string): number =>
     services.find((service) => service.name === name)?.port ?? 0;
   const gateways = registry
-    .list()
+    .whole()
     .filter((status) => status.online)
     .map(({ gateway, region, ip, services }) => ({
       gateway,

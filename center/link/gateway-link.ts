@@ -35,6 +35,7 @@ import type { LoopInbox } from "../rollouts/loop-inbox.ts";
 import type { StopLedger } from "../rollouts/stop-ledger.ts";
 import type { FleetTable } from "../state/fleet-table.ts";
 import { cutChunk } from "./chunk-cutter.ts";
+import { MAX_WORKERS, workerName } from "../../protocol/link/gateway-worker.ts";
 import type { GatewayRegistry } from "./gateway-registry.ts";
 import { capsMessage, type LinkHub, type RolloutBandwidthCaps } from "./link-hub.ts";
 import { LinkStream } from "./link-stream.ts";
@@ -168,9 +169,16 @@ async function greet(
       Code.PermissionDenied,
     );
   }
+  if (hello.worker > MAX_WORKERS) {
+    throw new ConnectError(
+      `gateway ${hello.gateway} has a worker ${hello.worker}; there are at most ${MAX_WORKERS}`,
+      Code.InvalidArgument,
+    );
+  }
+  const name = workerName(hello.gateway, hello.worker);
   const gatewayNumber = await options.registry.register(
     {
-      gateway: hello.gateway,
+      gateway: name,
       region: hello.region,
       ip: hello.ip,
       services: hello.services.map(({ name, port }) => ({ name, port })),
@@ -178,7 +186,7 @@ async function greet(
     },
     signal,
   );
-  const stream = new LinkStream(hello.gateway, gatewayNumber, hello.linkVersion);
+  const stream = new LinkStream(name, gatewayNumber, hello.linkVersion);
   options.desk.dropGateway(gatewayNumber);
   options.hub.attach(stream);
   stream.send({
@@ -202,7 +210,7 @@ async function greet(
   const caps = Array.from(options.bandwidths(), capsMessage);
   if (caps.length > 0) stream.send({ case: "rolloutBandwidth", value: { caps } });
   options.hub.tellSiblings(options.registry);
-  options.logger.info("a gateway connected", { gateway: hello.gateway, region: hello.region });
+  options.logger.info("a gateway connected", { gateway: name, region: hello.region });
   return stream;
 }
 

@@ -8,6 +8,7 @@ import { z } from "zod";
 import type { Clock } from "../../ports/clock.ts";
 import type { Json, Store } from "../../ports/store.ts";
 import { MusterError } from "../../domain/errors.ts";
+import { gatewayOfWorker } from "../../protocol/link/gateway-worker.ts";
 
 export interface GatewayService {
   readonly name: string;
@@ -56,6 +57,21 @@ interface Entry {
 /** Gateways in one installation: their number fits the fleet table's column. */
 const MAX_GATEWAYS = 10_000;
 const LOAD_PAGE = 1_000;
+
+/** Two workers of one gateway: the one that is online has the right ports. */
+function joined(one: GatewayStatus, other: GatewayStatus): GatewayStatus {
+  const [first, second] = one.online || !other.online ? [one, other] : [other, one];
+  const known = new Set(first.services.map(({ name }) => name));
+  const more = second.online ? second.services.filter(({ name }) => !known.has(name)) : [];
+  return {
+    ...first,
+    gateway: one.gateway,
+    services: [...first.services, ...more],
+    lastSeenAtMs: Math.max(one.lastSeenAtMs, other.lastSeenAtMs),
+    changedAtMs: Math.max(one.changedAtMs, other.changedAtMs),
+    connectedDevices: one.connectedDevices + other.connectedDevices,
+  };
+}
 
 export class GatewayRegistry {
   private readonly entries = new Map<string, Entry>();
@@ -211,7 +227,21 @@ export class GatewayRegistry {
     return this.byNumber[gatewayNumber]?.record.gateway ?? "";
   }
 
-  /** Every gateway, by id. */
+  /**
+   * Every gateway, by id; one of several workers as one: what of it is online speaks for it, its
+   * services are those of all, its devices are counted together.
+   */
+  whole(): GatewayStatus[] {
+    const byId = new Map<string, GatewayStatus>();
+    for (const status of this.list()) {
+      const gateway = gatewayOfWorker(status.gateway);
+      const known = byId.get(gateway);
+      byId.set(gateway, known === undefined ? { ...status, gateway } : joined(known, status));
+    }
+    return [...byId.values()];
+  }
+
+  /** Every gateway and every worker of one that has some, by name. */
   list(): GatewayStatus[] {
     return [...this.entries.values()]
       .map((entry) => ({

@@ -16,6 +16,7 @@ import type {
 } from "../../protocol/gen/muster/v1/gateway_pb.ts";
 import { hasBandwidth, type Bandwidth } from "../../domain/bandwidth.ts";
 import type { LeaseMessage } from "../rollouts/offer-desk.ts";
+import { gatewayOfWorker } from "../../protocol/link/gateway-worker.ts";
 import type { GatewayRegistry } from "./gateway-registry.ts";
 import type { LinkStream } from "./link-stream.ts";
 
@@ -123,12 +124,12 @@ export class LinkHub {
     });
   }
 
-  /** Each gateway hears of all the others. */
+  /** Each gateway hears of all the others, and of those with workers once. */
   tellSiblings(registry: GatewayRegistry): void {
-    const all = registry.list();
+    const all = registry.whole();
     for (const stream of this.streams.values()) {
       const siblings = all
-        .filter((status) => status.gateway !== stream.gateway)
+        .filter((status) => status.gateway !== gatewayOfWorker(stream.gateway))
         .map((status) => ({
           gateway: status.gateway,
           region: status.region,

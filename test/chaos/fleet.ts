@@ -49,6 +49,8 @@ export interface FleetOptions {
   readonly heartbeatMs?: number;
   /** Default `info`. */
   readonly logLevel?: string;
+  /** Further options of each gateway, as `{ workers: 3 }`. */
+  readonly gatewayFlags?: { readonly [name: string]: string | number };
   readonly signal: AbortSignal;
 }
 
@@ -105,6 +107,7 @@ export class Fleet implements AsyncDisposable {
         offerLifetime: `${offerLifetimeMs}ms`,
         leaseLifetime: `${leaseLifetimeMs}ms`,
         logLevel: options.logLevel ?? "info",
+        gatewayFlags: options.gatewayFlags ?? {},
       }),
     );
     await installation.startCenter();

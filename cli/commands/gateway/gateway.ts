@@ -1,8 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-/** `muster gateway`: runs one gateway. */
-import type { Command } from "commander";
+/** `muster gateway`: runs one gateway, as this process or as several workers below it. */
+import { Option, type Command } from "commander";
 import { addExamples } from "../../command.ts";
-import { collect, parseCount, durationOption, parsePort, parseRate } from "../../options.ts";
+import {
+  collect,
+  parseCount,
+  durationOption,
+  parsePort,
+  parseRate,
+  parseWorkers,
+} from "../../options.ts";
 import { readEnrolmentTokenFile } from "../../roles/enrolment-token-file.ts";
 import { roleLogger } from "../../roles/role-logger.ts";
 import {
@@ -13,6 +20,7 @@ import {
 } from "../../roles/role-options.ts";
 import { runRole, type ReadyFacts, type RunningRole } from "../../roles/run-role.ts";
 import type { Shell } from "../../shell.ts";
+import type { WorkerStart } from "../../../gateway/main.ts";
 import { versionFacts } from "../../version-facts.ts";
 
 interface Options extends RoleOptions {
@@ -41,6 +49,8 @@ interface Options extends RoleOptions {
   /** Bytes a second. */
   readonly bandwidth?: number;
   readonly deviceBandwidth?: number;
+  readonly workers?: number;
+  readonly asWorker?: boolean;
 }
 
 export function declare(command: Command, shell: Shell): void {
@@ -70,7 +80,9 @@ export function declare(command: Command, shell: Shell): void {
     .option("--max-connections <count>", "devices connected at once", parseCount, 18_000)
     .option("--proxy <network>", "a load balancer's, sends PROXY headers; more than once", collect)
     .option("--bandwidth <rate>", "cap of all artifacts sent, as 100MiB/s", parseRate)
-    .option("--device-bandwidth <rate>", "cap of those to one device, as 1MiB/s", parseRate);
+    .option("--device-bandwidth <rate>", "cap of those to one device, as 1MiB/s", parseRate)
+    .option("--workers <count>", "processes that share its ports; one core each", parseWorkers)
+    .addOption(new Option("--as-worker", "what a gateway starts for each of them").hideHelp());
   addRoleOptions(command);
   addExamples(command, [
     [
@@ -78,25 +90,63 @@ export function declare(command: Command, shell: Shell): void {
         "--enrol-token-file gw-1.token",
       "The first start; later ones need no token",
     ],
+    [
+      "muster gateway --config gateway.yaml --workers 4",
+      "Four processes on a machine of four cores",
+    ],
   ]);
   command.action(async () => {
-    await mergeConfigFile(command);
     const options = command.opts<Options>();
-    await runRole({
-      shell,
-      readyFile: options.readyFile,
-      start: (signal) => start(shell, options, signal),
-    });
+    if (options.asWorker === true) return (await import("./workers.ts")).runWorker(shell);
+    await mergeConfigFile(command);
+    const { workers, readyFile } = command.opts<Options>();
+    const start = workers === undefined ? startHere : startWorkers;
+    await runRole({ shell, readyFile, start: (signal) => start(shell, command.opts(), signal) });
   });
 }
 
-async function start(
+interface Started {
+  readonly name: string;
+  readonly role: RunningRole;
+  readonly facts: ReadyFacts;
+}
+
+async function startWorkers(shell: Shell, options: Options, signal: AbortSignal): Promise<Started> {
+  const { startParent } = await import("./workers.ts");
+  const { name, gateway } = await gatewayOptions(shell, options, signal);
+  const { logLevel, logFile, workers = 1 } = options;
+  const log = { logLevel, ...(logFile === undefined ? {} : { logFile }) };
+  return { name, ...(await startParent({ workers, gateway, log, shell })) };
+}
+
+/** The gateway is this process. */
+async function startHere(shell: Shell, options: Options, signal: AbortSignal): Promise<Started> {
+  // The gateway is loaded when it runs: help and completion need only the options above.
+  const { startGateway } = await import("../../../gateway/wiring.ts");
+  const { name, gateway } = await gatewayOptions(shell, options, signal);
+  const running = await startGateway({ ...gateway, logger: roleLogger("gateway", options) });
+  const { mqttsPort, insecureMqttPort, artifactsPort, adminPort } = running;
+  const { coapPort, insecureCoapPort } = running;
+  return {
+    name,
+    role: { ended: running.stopped, stop: () => running.stop() },
+    facts: {
+      mqttsPort,
+      ...(insecureMqttPort === null ? {} : { insecureMqttPort }),
+      ...(coapPort === null ? {} : { coapPort }),
+      ...(insecureCoapPort === null ? {} : { insecureCoapPort }),
+      artifactsPort,
+      adminPort,
+    },
+  };
+}
+
+/** Enrols where that is not done yet, and says what the gateway is to be. */
+async function gatewayOptions(
   shell: Shell,
   options: Options,
   signal: AbortSignal,
-): Promise<{ name: string; role: RunningRole; facts: ReadyFacts }> {
-  // The gateway is loaded when it runs: help and completion need only the options above.
-  const { startGateway } = await import("../../../gateway/wiring.ts");
+): Promise<{ readonly name: string; readonly gateway: WorkerStart }> {
   const { enrolGateway } = await import("../../roles/enrol-gateway.ts");
   const dataDirectory = requireOption(options.data, "--data");
   const enrolled = await enrolGateway({
@@ -106,7 +156,7 @@ async function start(
     clock: shell.clock,
     signal,
   });
-  const gateway = await startGateway({
+  const gateway = {
     dataDirectory,
     identityDirectory: enrolled.identityDirectory,
     gatewayId: enrolled.gateway,
@@ -131,20 +181,6 @@ async function start(
     gatewayBytesPerSecond: options.bandwidth ?? null,
     deviceBytesPerSecond: options.deviceBandwidth ?? null,
     version: versionFacts().version,
-    logger: roleLogger("gateway", options),
-  });
-  const { mqttsPort, insecureMqttPort, artifactsPort, adminPort } = gateway;
-  const { coapPort, insecureCoapPort } = gateway;
-  return {
-    name: `gateway ${enrolled.region}/${enrolled.gateway}`,
-    role: { ended: gateway.stopped, stop: () => gateway.stop() },
-    facts: {
-      mqttsPort,
-      ...(insecureMqttPort === null ? {} : { insecureMqttPort }),
-      ...(coapPort === null ? {} : { coapPort }),
-      ...(insecureCoapPort === null ? {} : { insecureCoapPort }),
-      artifactsPort,
-      adminPort,
-    },
   };
+  return { name: `gateway ${enrolled.region}/${enrolled.gateway}`, gateway };
 }

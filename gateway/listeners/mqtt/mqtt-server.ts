@@ -42,6 +42,8 @@ export interface MqttServerOptions {
   /** 0 takes a free one. */
   readonly port: number;
   readonly maxConnections: number;
+  /** From 1: other workers listen on the same port. */
+  readonly worker: number;
 }
 
 export interface MqttServer {
@@ -65,7 +67,12 @@ export async function startMqttServer(options: MqttServerOptions): Promise<MqttS
     raw.on("close", onRawClose);
   });
   const what = identity === null ? "the insecure MQTT listener" : "the MQTTS listener";
-  const port = await listen(server, { what, host, port: options.port });
+  const port = await listen(server, {
+    what,
+    host,
+    port: options.port,
+    reusePort: options.worker > 0,
+  });
   const closed = new Promise<void>((resolve) => server.once("close", () => resolve()));
   return {
     port,

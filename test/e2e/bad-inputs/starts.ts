@@ -107,6 +107,16 @@ export const STARTS: Area = {
       words: CENTER.replace("--api-port 0", "--api-port 70700"),
     }),
     start({
+      id: "workers-none",
+      title: "A gateway of no workers",
+      words: "gateway --data data --center localhost:{linkPort} --workers 0",
+    }),
+    start({
+      id: "worker-alone",
+      title: "A worker without its gateway",
+      words: "gateway --as-worker",
+    }),
+    start({
       id: "address-foreign",
       title: "An address is another machine's",
       words: CENTER.replace("--host 127.0.0.1", "--host 192.0.2.1"),

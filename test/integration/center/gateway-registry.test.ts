@@ -132,6 +132,48 @@ describe("the gateway registry", () => {
     assert.equal(await after.register(hello("gw-new"), signal), 1_002);
   });
 
+  test("joins the workers of a gateway for devices, who need one address of it", async () => {
+    await using made = bench();
+    const registry = await made.open();
+    const old = { ...hello("gw-1/1", "10.0.0.1"), services: [{ name: "mqtts", port: 1 }] };
+    const coap = { name: "coap", port: 5_683 };
+    const mqtts = { name: "mqtts", port: 8_883 };
+    await registry.register(old, signal);
+    registry.setOnline("gw-1/1", false);
+    await registry.register({ ...hello("gw-1/2", "10.0.0.2"), services: [mqtts] }, signal);
+    await registry.register({ ...hello("gw-1/3", "10.0.0.2"), services: [coap] }, signal);
+    await registry.register(hello("gw-2"), signal);
+    registry.heard("gw-1/2", 20);
+    registry.heard("gw-1/3", 3);
+    assert.equal(registry.list().length, 4);
+    const whole = registry.whole().map(({ gateway, ip, services, online, connectedDevices }) => ({
+      gateway,
+      ip,
+      services,
+      online,
+      connectedDevices,
+    }));
+    assert.deepEqual(whole, [
+      {
+        gateway: "gw-1",
+        ip: "10.0.0.2",
+        services: [mqtts, coap],
+        online: true,
+        connectedDevices: 23,
+      },
+      {
+        gateway: "gw-2",
+        ip: "10.0.0.1",
+        services: [{ name: "mqtt", port: 8_883 }],
+        online: true,
+        connectedDevices: 0,
+      },
+    ]);
+    registry.setOnline("gw-1/2", false);
+    registry.setOnline("gw-1/3", false);
+    assert.equal(registry.whole()[0]?.online, false);
+  });
+
   test("has nothing to say of a gateway that it does not know", async () => {
     await using made = bench();
     const registry = await made.open();

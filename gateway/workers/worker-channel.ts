@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+/** The worker's end of the channel to its parent. */
+import type { RunningGateway } from "../options.ts";
+import type { FromWorker, ToWorker } from "./worker-messages.ts";
+
+/** The part of Node's `process` that a child has. */
+export interface ParentChannel {
+  send?: ((message: FromWorker) => unknown) | undefined;
+  on(event: "message", listener: (message: unknown) => void): unknown;
+  once(event: "message", listener: (message: unknown) => void): unknown;
+  once(event: "disconnect", listener: () => void): unknown;
+}
+
+/** Resolves with what the parent wants this process to be; the first message says it. */
+export function receiveStart<Start>(channel: ParentChannel): Promise<Start> {
+  return new Promise((resolve) => {
+    channel.once("message", (message) => {
+      const told = message as ToWorker<Start>;
+      if (told.kind === "start") resolve(told.options);
+    });
+  });
+}
+
+/** Says that the gateway is ready, answers what is asked, and stops it when the parent is gone. */
+export function serveParent(channel: ParentChannel, gateway: RunningGateway): void {
+  const send = (message: FromWorker): void => void channel.send?.(message);
+  channel.on("message", (message) => {
+    const asked = message as ToWorker<unknown>;
+    if (asked.kind !== "ask") return;
+    void gateway.registry.getMetricsAsJSON().then((metrics) => {
+      send({ kind: "facts", id: asked.id, metrics, notReady: gateway.notReady() });
+    });
+  });
+  channel.once("disconnect", () => void gateway.stop());
+  send({ kind: "ready", ports: portsOf(gateway) });
+}
+
+function portsOf(gateway: RunningGateway): { [name: string]: number } {
+  const { mqttsPort, insecureMqttPort, coapPort, insecureCoapPort, artifactsPort } = gateway;
+  return {
+    mqttsPort,
+    ...(insecureMqttPort === null ? {} : { insecureMqttPort }),
+    ...(coapPort === null ? {} : { coapPort }),
+    ...(insecureCoapPort === null ? {} : { insecureCoapPort }),
+    artifactsPort,
+  };
+}

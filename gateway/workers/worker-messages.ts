@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * What a gateway's parent and its workers tell each other, over the channel that Node gives to a
+ * child. The channel is also how a worker learns that its parent is gone: then it ends, too.
+ */
+import type { WorkerFacts, WorkerPorts } from "./worker-process.ts";
+
+/** To a worker. `ask` is answered with `facts` of the same id. */
+export type ToWorker<Start> =
+  | { readonly kind: "start"; readonly options: Start }
+  | { readonly kind: "ask"; readonly id: number };
+
+export type FromWorker =
+  | { readonly kind: "ready"; readonly ports: WorkerPorts }
+  | ({ readonly kind: "facts"; readonly id: number } & WorkerFacts);
