@@ -89,10 +89,14 @@ export function decideConnect(
 
 /**
  * The CONNACK to bytes that are no CONNECT. Null: only a client whose level is known (0 = it is
- * not), or that asked for one we do not speak, can be answered.
+ * not), or that asked for one we do not speak, can be answered; at level 4 only where a return code
+ * says what is wrong (v3.1.1 [MQTT-3.1.4-1], [MQTT-3.2.2-6]).
  */
 export function malformedAnswer(level: ProtocolLevel | 0, reasonCode: ReasonCode): Buffer | null {
-  if (level === 0 && reasonCode !== ReasonCode.UnsupportedProtocolVersion) return null;
+  const { UnsupportedProtocolVersion, ClientIdentifierNotValid } = ReasonCode;
+  const isVersion = reasonCode === UnsupportedProtocolVersion;
+  if (level === 0 && !isVersion) return null;
+  if (level === 4 && !isVersion && reasonCode !== ClientIdentifierNotValid) return null;
   return encodeConnack(level === 0 ? 4 : level, { sessionPresent: false, reasonCode });
 }
 

@@ -127,8 +127,12 @@ class Bench implements MqttTransport {
   }
 
   subscribe(...filters: string[]): Packet[] {
+    return this.subscribeAt(1, ...filters);
+  }
+
+  subscribeAt(qos: QoS, ...filters: string[]): Packet[] {
     const defaults = {
-      qos: 1,
+      qos,
       noLocal: false,
       retainAsPublished: false,
       retainHandling: 0,
@@ -263,6 +267,48 @@ describe("an MQTT connection", () => {
       assert.equal(bench.readyCount, before + 1);
       assert.equal(bench.connection.deliver("offer", Buffer.from("o")), "sent");
     }
+  });
+
+  test("delivers in order, under identifiers that are not in flight, and answers meanwhile", () => {
+    const bench = new Bench(5);
+    bench.connect({ properties: { receiveMaximum: 3 } });
+    bench.subscribe(`${PREFIX}/down/+`);
+    for (const text of ["1", "2", "3"]) bench.connection.deliver("offer", Buffer.from(text));
+    const sent = bench.packets().filter((packet) => packet.type === PacketType.Publish);
+    assert.deepEqual(
+      sent.map(({ payload, dup, retain }) => [payload.toString(), dup, retain]),
+      ["1", "2", "3"].map((text) => [text, false, false]),
+    );
+    assert.equal(new Set(sent.map(({ packetId }) => packetId)).size, 3);
+    assert.equal(bench.connection.deliver("offer", Buffer.from("4")), "blocked");
+    const [answer] = bench.publish(`${PREFIX}/up/heartbeat`, 1, 5);
+    assert.equal(answer?.type === PacketType.Puback && answer.packetId, 5);
+    // A refusal of the device ends the delivery, too [MQTT-4.4.0-2].
+    const refusal = Buffer.of(0x40, 3, 0, sent[0]?.packetId ?? 0, ReasonCode.QuotaExceeded);
+    bench.connection.receive(refusal);
+    assert.equal(bench.connection.deliver("offer", Buffer.from("4")), "sent");
+  });
+
+  test("a filter that comes again replaces the one before, until it is given up", () => {
+    const bench = new Bench(5);
+    bench.connect();
+    bench.subscribe(`${PREFIX}/down/offer`);
+    let acknowledgedCount = 0;
+    const offer = Buffer.from("offer");
+    bench.connection.deliver("offer", offer, () => void (acknowledgedCount += 1));
+    const [first] = bench.packets();
+    assert.equal(first?.type === PacketType.Publish && first.qos, 1);
+    bench.subscribeAt(0, `${PREFIX}/down/offer`);
+    bench.connection.deliver("offer", offer);
+    const second = bench.packets().at(-1);
+    assert.equal(second?.type === PacketType.Publish && second.qos, 0);
+    const filters = [`${PREFIX}/down/offer`];
+    bench.connection.receive(encodeUnsubscribe(5, { packetId: 10, filters }));
+    assert.equal(bench.connection.deliver("offer", offer), "unsubscribed");
+    // What was under way is still completed [MQTT-3.10.4-3].
+    const packetId = first?.type === PacketType.Publish ? first.packetId : 0;
+    bench.connection.receive(encodePuback(5, packetId));
+    assert.equal(acknowledgedCount, 1);
   });
 
   test("sends nothing larger than the client takes", () => {

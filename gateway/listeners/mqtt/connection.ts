@@ -374,7 +374,7 @@ export class MqttConnection implements DeviceLink {
   #finish(cause: CloseCause): void {
     if (this.#state === State.Closed) return;
     this.#state = State.Closed;
-    if (cause === "slow" || cause === "closed") this.#transport.destroy();
+    if (cause === "slow") this.#transport.destroy();
     else {
       this.#transport.setTimeout(CLOSING_TIMEOUT_MS);
       this.#transport.destroySoon();
