@@ -18,9 +18,10 @@ export function jsonCodec<Message>(schema: ZodType<Message>): Codec<Message> {
       }
       const parsed = schema.safeParse(json);
       if (parsed.success) return parsed.data;
-      const [issue] = parsed.error.issues;
-      const path = issue?.path.map(String).join(".") ?? "";
-      return new DecodeFault(`${path === "" ? "the message" : path}: ${issue?.message ?? "wrong"}`);
+      const issues = parsed.error.issues;
+      const { path, message } = issues[0] as (typeof issues)[number];
+      const where = path.map(String).join(".");
+      return new DecodeFault(`${where === "" ? "the message" : where}: ${message}`);
     },
   };
 }
