@@ -3,7 +3,8 @@
  * Leases on disk, so that a gateway which restarts within the same boot goes on under them:
  *
  *     leases.json       boot id, stop epochs, and of each lease: expiry, what is closed
- *     leases/{id}.json  what never changes: entries and offers, written once
+ *     leases/{id}.json  what never changes, written once: a line with the entries' columns, then a
+ *                       line an offer, as it goes to its device (JSON, so it has no line break)
  *
  * The small file is rewritten on change, many changes in one write. It does not say which offers
  * were sent (that would be a write an offer): after a restart all count as sent.
@@ -43,7 +44,6 @@ const contentSchema = z.object({
   positions: z.array(z.int()),
   ordinals: z.array(z.int()),
   generations: z.array(z.int()),
-  offers: z.array(z.string()),
   devices: z.array(z.string()),
 });
 
@@ -95,8 +95,11 @@ export class LeaseJournal {
 
   /** Writes what never changes of a lease. Throws `no_space` or `internal`. */
   async storeContent(content: LeaseContent): Promise<void> {
-    const offers = content.offers.map((offer) => Buffer.from(offer).toString("base64"));
-    const text = JSON.stringify({ ...content, offers });
+    const { offers, ...columns } = content;
+    const lines = offers.map(({ buffer, byteOffset, byteLength }) =>
+      Buffer.from(buffer, byteOffset, byteLength).toString("utf8"),
+    );
+    const text = [JSON.stringify(columns), ...lines].join("\n");
     await this.#disk.writeDurable(this.#contentFile(content.id), text);
     this.#stored.add(content.id);
   }
@@ -164,8 +167,11 @@ export class LeaseJournal {
   async #restoreLease(saved: JournalState["leases"][number], nowMs: number): Promise<void> {
     try {
       const text = await this.#disk.readText(this.#contentFile(saved.id));
-      const parsed = contentSchema.parse(JSON.parse(text));
-      const offers = parsed.offers.map((offer) => Buffer.from(offer, "base64"));
+      const [columns = "", ...lines] = text.split("\n");
+      const parsed = contentSchema.parse(JSON.parse(columns));
+      if (lines.length !== parsed.ordinals.length)
+        throw new Error("it has another number of offers");
+      const offers = lines.map((line) => Buffer.from(line, "utf8"));
       const lease = new Lease({ content: { ...parsed, offers }, expiresAtMs: saved.expiresAtMs });
       lease.isRevoked = saved.isRevoked;
       lease.isRestored = true;
