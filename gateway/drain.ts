@@ -2,7 +2,8 @@
 /**
  * The end of a gateway, in the order in which nobody loses anything: no new devices; leases back,
  * so that another gateway can offer; reports up, so that devices get their acknowledgement; then
- * goodbye to the devices, and last to the center, which hears of the closed sessions.
+ * goodbye to the devices, spread over some seconds, and last to the center, which hears of the
+ * closed sessions.
  */
 import { delay } from "../ports/clock.ts";
 import type { ArtifactServer } from "./artifacts/artifact-server.ts";
@@ -11,6 +12,7 @@ import type { GatewayCore } from "./core.ts";
 import type { CoapServer } from "./listeners/coap/coap-server.ts";
 import type { MqttServer } from "./listeners/mqtt/mqtt-server.ts";
 import type { ResolvedGatewayOptions } from "./options.ts";
+import { sendAway } from "./send-away.ts";
 import type { Uplink } from "./uplink/uplink.ts";
 
 const POLL_MS = 20;
@@ -46,9 +48,7 @@ export async function drainGateway(parts: GatewayParts): Promise<void> {
   while (uplink.isLinked && core.reports.heldCount > 0 && !deadline.signal.aborted) {
     await delay(clock, POLL_MS, deadline.signal).catch(() => {}); // The loop sees the deadline.
   }
-  for (let slot = 0; slot < core.table.slotCount; slot += 1) {
-    if (core.table.isTaken(slot)) core.table.link(slot).close("draining");
-  }
+  await sendAway(core.table, clock, parts.uplinkAbort.signal);
   await core.leases.settled();
   uplink.finish();
   deadline.signal.addEventListener("abort", () => parts.uplinkAbort.abort(), { once: true });
