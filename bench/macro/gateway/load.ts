@@ -14,6 +14,10 @@ export interface LoadAnswer {
   /** Publish to acknowledgement, of messages that were under way alone on their connection. */
   readonly p50Ms: number;
   readonly p99Ms: number;
+  /** Connections that were lost during `beat`, and until they were all, or 99 %, back; -1: not. */
+  readonly closed: number;
+  readonly back99Ms: number;
+  readonly backAllMs: number;
   /** CLOCK_MONOTONIC, ns: the command's begin, its first and its last message. */
   readonly startNs: bigint;
   readonly firstNs: bigint;
@@ -22,6 +26,8 @@ export interface LoadAnswer {
 
 export interface Load {
   readonly say: (command: string) => Promise<LoadAnswer>;
+  /** Its process stands still from now on: its connections stay open and say nothing. */
+  readonly pause: () => void;
   readonly stop: () => Promise<void>;
 }
 
@@ -51,6 +57,7 @@ export async function startLoad(options: {
       if (line.done === true) throw new Error(`the load ended during ${command}`);
       return parseAnswer(line.value);
     },
+    pause: () => void child.kill("SIGSTOP"),
     stop: () => endProcess(child),
   };
 }

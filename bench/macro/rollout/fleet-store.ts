@@ -19,8 +19,12 @@ export function deviceId(ordinal: number): string {
   return `door-${String(ordinal).padStart(7, "0")}`;
 }
 
-/** Registers devices with ordinals 1…`deviceCount`. */
-export async function writeFleet(path: string, deviceCount: number): Promise<void> {
+/** Registers devices with ordinals 1…`deviceCount`; `idOf` names them. */
+export async function writeFleet(
+  path: string,
+  deviceCount: number,
+  idOf: (ordinal: number) => string = deviceId,
+): Promise<void> {
   const { signal } = new AbortController();
   await using store = openDirectSqliteStore({ path, clock: systemClock });
   const releases = [release("1", DIGEST_BEFORE), release("2", DIGEST_AFTER)];
@@ -30,7 +34,7 @@ export async function writeFleet(path: string, deviceCount: number): Promise<voi
     const devices = Array.from({ length: count }, (_, index) => ({
       ordinal: 0,
       tenant: TENANT,
-      id: deviceId(first + index),
+      id: idOf(first + index),
       expectedRevision: 0,
       value: deviceJson(recordOf(first + index)),
     }));

@@ -17,6 +17,9 @@
 //     await COUNT MS                  until COUNT messages came (each is acknowledged), or MS passed
 //     push COUNT BYTES                this device publishes COUNT messages, one to each device's
 //                                     down/command: a command as it goes through a broker
+//     beat INTERVAL_MS MS             one heartbeat a device each interval, QoS 1, spread over it; who
+//                                     loses its connection comes back after RETRY_MS at most, again
+//                                     and again, and is timed
 //     disconnect                      closes all, without a word
 //
 // Times are of CLOCK_MONOTONIC, which Node's process.hrtime reads too.
@@ -36,6 +39,7 @@
 enum { CONNECT = 0x10, CONNACK = 2, PUBLISH = 0x30, PUBACK = 4, PUBACK_BYTE = 0x40 };
 enum { SUBSCRIBE = 0x82, SUBACK = 9, QOS1 = 2, KEEP_ALIVE_SECONDS = 1200 };
 enum { UNACKNOWLEDGED_MAX = 16 };  // half of what a gateway allows a device
+enum { RETRY_MS = 2000, CONNECTS_A_TURN = 64, BACK_MAX = 16 };
 enum { SOURCES = 50, PACKET_MAX = 16384, READ_MAX = 65536, EVENTS = 512, BUCKETS = 65536 };
 
 struct device {
@@ -46,6 +50,7 @@ struct device {
   uint32_t tail_bytes;
   uint8_t *tail;  // the start of a packet whose rest has not come; usually none
   int64_t sent_ns;
+  int64_t lost_ns, retry_ns;  // of a connection that was lost; 0 = it is open
   // The PUBLISH of the present flow, of which only packet id and sequence change: writing it anew
   // each time would cost a tenth of a core.
   const char *packet_flow;
@@ -63,6 +68,9 @@ static uint32_t latency[BUCKETS];  // of 10 microseconds each; the last holds th
 static const char *flow;           // the channel on which each PUBACK calls for the next message
 static int64_t sent_count, send_limit, flow_end_ns;
 static int next_device, in_flight;
+static int beating, lost_count, back_count, closed_count;
+static struct device **lost;  // who has to come back
+static int64_t *back_ns;      // how long each took that is back
 
 static int64_t now_ns(void) {
   struct timespec now;
@@ -75,11 +83,29 @@ static void fail(const char *what) {
   exit(1);
 }
 
+static void lose(struct device *device) {
+  close(device->fd);
+  device->fd = -1;
+  free(device->tail);
+  device->tail = NULL;
+  device->tail_bytes = device->unacknowledged = 0;
+  device->sent_ns = 0;
+  if (device->lost_ns == 0) {
+    device->lost_ns = now_ns();
+    closed_count++;
+  }
+  device->retry_ns = now_ns() + rand() % (RETRY_MS * 1000) * 1000LL;
+  lost[lost_count++] = device;
+}
+
 // A packet is far smaller than a socket's buffer: one that does not go out whole means that the
 // server has stopped reading.
 static void send_all(struct device *device, const uint8_t *bytes, size_t count) {
+  if (device->fd < 0) return;
   ssize_t sent = send(device->fd, bytes, count, MSG_NOSIGNAL);
-  if (sent != (ssize_t)count) fail("the server takes nothing any more");
+  if (sent == (ssize_t)count) return;
+  if (!beating) fail("the server takes nothing any more");
+  lose(device);
 }
 
 static size_t put_string(uint8_t *at, const char *text) {
@@ -200,9 +226,15 @@ static void send_next(void) {
   send_publish(device, flow);
 }
 
+static void take_connack(struct device *device) {
+  if (device->lost_ns == 0) return;
+  if (back_count < device_count * BACK_MAX) back_ns[back_count++] = now_ns() - device->lost_ns;
+  device->lost_ns = 0;
+}
+
 static void take_puback(struct device *device) {
   if (device->unacknowledged > 0) device->unacknowledged--;
-  if (flow == NULL) return;
+  if (flow == NULL && !beating) return;
   in_flight--;
   last_ns = now_ns();
   if (device->sent_ns != 0) {
@@ -210,7 +242,7 @@ static void take_puback(struct device *device) {
     latency[bucket < BUCKETS ? bucket : BUCKETS - 1]++;
     device->sent_ns = 0;
   }
-  send_next();
+  if (flow != NULL) send_next();
 }
 
 static void take_publish(struct device *device, const uint8_t *body, uint8_t flags) {
@@ -235,17 +267,19 @@ static size_t whole_packet(const uint8_t *at, size_t bytes, size_t *header_bytes
 }
 
 static void take_bytes(struct device *device, const uint8_t *at, size_t bytes) {
-  while (bytes > 0) {
+  while (bytes > 0 && device->fd >= 0) {
     size_t header_bytes = 0, packet_bytes = whole_packet(at, bytes, &header_bytes);
     if (packet_bytes == 0) break;
     int type = at[0] >> 4;
     answers[type]++;
     if (type == CONNACK && at[3] != 0) fail("a CONNECT was refused");
+    if (type == CONNACK) take_connack(device);
     if (type == PUBACK) take_puback(device);
     else if (type == PUBLISH >> 4) take_publish(device, at + header_bytes, at[0] & 15);
     at += packet_bytes;
     bytes -= packet_bytes;
   }
+  if (device->fd < 0) return;
   uint8_t *old = device->tail;
   device->tail = NULL;
   device->tail_bytes = bytes;
@@ -264,7 +298,9 @@ static void read_device(struct device *device) {
   ssize_t bytes = recv(device->fd, buffer + kept, READ_MAX, 0);
   if (bytes == 0) errno = ECONNRESET;
   if (bytes > 0) take_bytes(device, buffer, kept + bytes);
-  else if (bytes == 0 || errno != EAGAIN) fail("the server closed a connection");
+  else if (bytes < 0 && errno == EAGAIN) return;
+  else if (beating) lose(device);
+  else fail("the server closed a connection");
 }
 
 static void open_device(struct device *device) {
@@ -319,6 +355,50 @@ static void run_flow(const char *channel, int64_t flight, int64_t limit, int64_t
   flow = NULL;
 }
 
+static void bring_back(void) {
+  int kept = 0, opened = 0, count = lost_count;
+  int64_t now = now_ns();
+  struct device *later[CONNECTS_A_TURN];
+  for (int index = 0; index < count; index++) {
+    struct device *device = lost[index];
+    if (opened < CONNECTS_A_TURN && device->retry_ns <= now) later[opened++] = device;
+    else lost[kept++] = device;
+  }
+  lost_count = kept;
+  for (int index = 0; index < opened; index++) start_connection(later[index]);
+}
+
+static void beat(int64_t interval_ms, int64_t duration_ms) {
+  int64_t start_ns = now_ns(), end_ns = start_ns + duration_ms * 1000000, done = 0;
+  beating = 1;
+  while (now_ns() < end_ns) {
+    int64_t due = (now_ns() - start_ns) / 1000 * device_count / (interval_ms * 1000);
+    for (; done < due; done++) {
+      struct device *device = &devices[done % device_count];
+      if (device->lost_ns == 0 && device->unacknowledged < UNACKNOWLEDGED_MAX) {
+        in_flight++;
+        send_publish(device, "heartbeat");
+      }
+    }
+    bring_back();
+    turn(5);
+  }
+  beating = 0;
+}
+
+static int by_size(const void *one, const void *other) {
+  int64_t difference = *(const int64_t *)one - *(const int64_t *)other;
+  return (difference > 0) - (difference < 0);
+}
+
+// Until so many of a hundred that lost their connection had it back, ms; -1 = they have not.
+static double back_ms(int percent) {
+  int wanted = ((int64_t)closed_count * percent + 99) / 100;
+  if (wanted > back_count) return -1;
+  qsort(back_ns, back_count, sizeof *back_ns, by_size);
+  return wanted == 0 ? 0 : back_ns[wanted - 1] / 1e6;
+}
+
 static void await_messages(int count, int duration_ms) {
   int64_t end_ns = now_ns() + duration_ms * 1000000LL;
   while (received < count && now_ns() < end_ns) turn(10);
@@ -357,6 +437,8 @@ static void run_command(char *line) {
   memset(latency, 0, sizeof latency);
   sent_count = in_flight = received = 0;
   first_ns = last_ns = 0;
+  closed_count = lost_count;
+  back_count = 0;
   getrusage(RUSAGE_SELF, &before);
   int64_t start_ns = now_ns();
   if (strcmp(name, "publish") == 0 || strcmp(name, "rounds") == 0) {
@@ -367,6 +449,7 @@ static void run_command(char *line) {
     sscanf(line, "%*s %ld %ld", &first, &second);
     if (strcmp(name, "connect") == 0) with_each(start_connection, CONNACK, first);
     else if (strcmp(name, "subscribe") == 0) with_each(send_subscribe, SUBACK, first);
+    else if (strcmp(name, "beat") == 0) beat(first, second);
     else if (strcmp(name, "await") == 0) await_messages(first, second);
     else if (strcmp(name, "push") == 0) push_messages(first, second);
     else if (strcmp(name, "disconnect") == 0)
@@ -380,9 +463,10 @@ static void run_command(char *line) {
                (after.ru_utime.tv_usec - before.ru_utime.tv_usec) / 1e6 +
                (after.ru_stime.tv_usec - before.ru_stime.tv_usec) / 1e6;
   printf("{\"seconds\":%.6f,\"cpuSeconds\":%.6f,\"acknowledged\":%d,\"received\":%d,"
-         "\"p50Ms\":%.2f,\"p99Ms\":%.2f,\"startNs\":%lld,\"firstNs\":%lld,\"lastNs\":%lld}\n",
+         "\"p50Ms\":%.2f,\"p99Ms\":%.2f,\"closed\":%d,\"back99Ms\":%.0f,\"backAllMs\":%.0f,"
+         "\"startNs\":%lld,\"firstNs\":%lld,\"lastNs\":%lld}\n",
          (end_ns - start_ns) / 1e9, cpu, answers[PUBACK], received, latency_ms(0.5),
-         latency_ms(0.99), (long long)start_ns, (long long)first_ns, (long long)last_ns);
+         latency_ms(0.99), closed_count, back_ms(99), back_ms(100), (long long)start_ns, (long long)first_ns, (long long)last_ns);
   fflush(stdout);
 }
 
@@ -397,6 +481,9 @@ int main(int argc, char **argv) {
   files.rlim_cur = files.rlim_max;
   setrlimit(RLIMIT_NOFILE, &files);
   devices = calloc(device_count, sizeof *devices);
+  lost = calloc(device_count, sizeof *lost);
+  // A device may lose its connection more than once a command.
+  back_ns = calloc((size_t)device_count * BACK_MAX, sizeof *back_ns);
   epoll_fd = epoll_create1(0);
   char line[256];
   while (fgets(line, sizeof line, stdin) != NULL) run_command(line);
