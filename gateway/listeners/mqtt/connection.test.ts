@@ -21,7 +21,8 @@ import type { CloseCause } from "../../sessions/device-link.ts";
 import { SessionLifecycle } from "../../sessions/session-lifecycle.ts";
 import { SessionTable } from "../../sessions/session-table.ts";
 import { ProxiedSources } from "../proxy/proxied-sources.ts";
-import { MAX_OUTPUT_BYTES, MqttConnection } from "./connection.ts";
+import { MAX_OUTPUT_BYTES } from "./connection-output.ts";
+import { MqttConnection } from "./connection.ts";
 import { SLOW_CONSUMER_MS, SlowConsumers } from "./slow-consumers.ts";
 import type { MqttTransport } from "./transport.ts";
 

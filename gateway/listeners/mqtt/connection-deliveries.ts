@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * What a connection delivers to its device, in the QoS of the device's subscription.
+ *
+ * Limit: 32 messages without acknowledgement, or as few as the client allows.
+ */
+import type { DownChannel } from "../../../protocol/device/topics.ts";
+import { encodePublish } from "../../../protocol/mqtt/encoder.ts";
+import type { Properties } from "../../../protocol/mqtt/properties.ts";
+import type { DeliveryOutcome } from "../../sessions/device-link.ts";
+import { deliveryQos } from "../../sessions/subscriptions.ts";
+import { BLOCKED_OUTPUT_BYTES, ConnectionOutput, State } from "./connection-output.ts";
+import { DeliveryWindow } from "./delivery-window.ts";
+import { downTopic } from "./topic-rules.ts";
+
+export class ConnectionDeliveries extends ConnectionOutput {
+  /** Present from the first QoS 1 delivery on. */
+  #window: DeliveryWindow | null = null;
+  #receiveMaximum = 0xffff;
+  /** What is larger never goes out: it would not fit behind output that is not yet blocked. */
+  #packetBytesMax = BLOCKED_OUTPUT_BYTES;
+
+  deliver(
+    channel: DownChannel,
+    payload: Uint8Array,
+    acknowledged: (() => void) | null = null,
+  ): DeliveryOutcome {
+    if (this.state !== State.Open) return "blocked";
+    const { table } = this.context;
+    const qos = deliveryQos(table.state[this.slot] as number, channel);
+    if (qos === -1) return "unsubscribed";
+    const isWindowFull = qos === 1 && this.#window !== null && this.#window.isFull;
+    if (this.isBlocked || isWindowFull) return "blocked";
+    const topic = downTopic(table.device(this.slot), channel);
+    // Fixed header, topic with its length, packet id, properties' length: 12 bytes at most.
+    const packetBytes = payload.length + topic.length + 12;
+    if (packetBytes > this.#packetBytesMax) return "too-large";
+    let packetId = 0;
+    if (qos === 1) {
+      this.#window ??= new DeliveryWindow({ receiveMaximum: this.#receiveMaximum });
+      packetId = this.#window.open(acknowledged);
+    }
+    const message = { topic, payload, qos, packetId, retain: false, dup: false };
+    this.write(encodePublish(this.level, message));
+    return "sent";
+  }
+
+  /** Largest packet that the client takes and our output holds, bytes. */
+  protected get packetBytesMax(): number {
+    return this.#packetBytesMax;
+  }
+
+  /** What CONNECT says of the client's own limits. */
+  protected heedLimits(properties: Properties | undefined): void {
+    this.#receiveMaximum = properties?.receiveMaximum ?? 0xffff;
+    const packetBytesMax = properties?.maximumPacketSizeBytes ?? Infinity;
+    this.#packetBytesMax = Math.min(this.#packetBytesMax, packetBytesMax);
+  }
+
+  protected deliveryAcknowledged(packetId: number): void {
+    const wasFull = this.#window?.isFull === true;
+    // An id that is not in flight is harmless: MQTT lets a receiver answer late (§4.3.2).
+    if (this.#window?.close(packetId) === true && wasFull) {
+      this.context.lifecycle.ready(this.slot);
+    }
+  }
+}
