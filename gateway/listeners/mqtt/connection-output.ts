@@ -62,6 +62,13 @@ export class ConnectionOutput {
     this.close("closed");
   }
 
+  /** The transport goes on without it: what comes is not MQTT. */
+  giveUp(): void {
+    if (this.state === State.Closed) return;
+    this.state = State.Closed;
+    this.context.lifecycle.end(this.slot, "closed");
+  }
+
   close(cause: CloseCause): void {
     if (this.state === State.Closed) return;
     const reasonCode = CLOSE_CODES[cause];

@@ -5,11 +5,17 @@
  * handlers are shared by all sockets and find their connection on `this`: a closure set per socket
  * costs 45 % more memory after traffic (docs/adr/0009).
  *
- * Limits before anybody is known: 10 s for the TLS handshake, 10 s for CONNECT, 4 KiB for CONNECT,
- * and as many sockets as there are session slots.
+ * Over TLS it is also an HTTP server, for MQTT over WebSocket. ALPN says which (`mqtt`,
+ * `http/1.1`); of a client without ALPN, its first byte: no CONNECT begins with a letter.
+ *
+ * Limits before anybody is known: 10 s for the TLS handshake, 10 s for CONNECT or for the headers
+ * of a request, 4 KiB for CONNECT, 8 KiB for headers, and as many sockets as there are session
+ * slots.
  */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { createServer as createHttpsServer, type Server as HttpsServer } from "node:https";
 import { createServer, type Server, type Socket } from "node:net";
-import { createServer as createTlsServer, type TLSSocket } from "node:tls";
+import type { TLSSocket } from "node:tls";
 import type { Clock } from "../../../ports/clock.ts";
 import { isDirect, readDirectly } from "../../../runtime/direct-socket.ts";
 import { listen } from "../../../runtime/listen.ts";
@@ -20,12 +26,24 @@ import { UNVERIFIED, type ConnectionPeer } from "./connection-peer.ts";
 import { MqttConnection } from "./connection.ts";
 import { DirectTransport } from "./direct-transport.ts";
 import type { MqttContext } from "./mqtt-context.ts";
+import { acceptWebSockets, WEB_SOCKET_PATH } from "./websocket-listener.ts";
 
 /** How long the last DISCONNECT of a shutdown may take to leave, ms. */
 const LAST_WORD_MS = 500;
+/** How often deadlines of requests are looked at, at most. */
+const REQUEST_CHECK_MS = 5_000;
+/** Between two requests, and without progress of one. */
+const IDLE_TIMEOUT_MS = 60_000;
+const HEADER_BYTES_MAX = 8_192;
+/** "G", of GET: the one method that leads anywhere here. An MQTT client begins with 0x10. */
+const FIRST_BYTE_OF_HTTP = 0x47;
+
+type BeginHttp = (socket: TLSSocket) => void;
 
 interface MqttSocket extends Socket {
-  musterConnection?: MqttConnection;
+  musterConnection?: MqttConnection | undefined;
+  /** Until the first byte of a client that did not say what it speaks. */
+  musterBeginHttp?: BeginHttp | undefined;
 }
 
 /** A TCP connection, its handshake done or not, and the set in which it is counted. */
@@ -38,6 +56,8 @@ export interface MqttServerOptions {
   /** null: an insecure listener. */
   readonly identity: GatewayIdentity | null;
   readonly clock: Clock;
+  /** From the handshake to the headers of a request, ms; CONNECT's is in the context. */
+  readonly connectDeadlineMs: number;
   readonly host: string;
   /** 0 takes a free one. */
   readonly port: number;
@@ -58,7 +78,7 @@ export async function startMqttServer(options: MqttServerOptions): Promise<MqttS
   const { context, clock, identity, host } = options;
   const sockets = new Set<RawSocket>();
   const server =
-    identity === null ? insecureServer(context) : secureServer(context, identity, clock);
+    identity === null ? insecureServer(context) : secureServer({ ...options, identity });
   server.maxConnections = options.maxConnections;
   context.sources.expectOn(server);
   server.on("connection", (raw: RawSocket) => {
@@ -99,18 +119,50 @@ function insecureServer(context: MqttContext): Server {
   return server;
 }
 
-function secureServer(context: MqttContext, identity: GatewayIdentity, clock: Clock): Server {
-  const server = createTlsServer({ ...deviceTls(identity), ...CONNECTION });
-  server.on("secureConnection", (socket: TLSSocket) => {
-    const facts = readPeerCertificate(socket.getPeerX509Certificate(), clock.wallMs());
-    accept(context, socket, "fault" in facts ? null : facts);
+function secureServer(options: MqttServerOptions & { identity: GatewayIdentity }): Server {
+  const { context, identity, clock, connectDeadlineMs } = options;
+  const server = createHttpsServer({
+    ...deviceTls(identity),
+    ...CONNECTION,
+    ALPNProtocols: ["mqtt", "http/1.1"],
+    maxHeaderSize: HEADER_BYTES_MAX,
+    headersTimeout: connectDeadlineMs,
+    requestTimeout: connectDeadlineMs,
+    connectionsCheckingInterval: Math.min(connectDeadlineMs, REQUEST_CHECK_MS),
   });
+  server.setTimeout(IDLE_TIMEOUT_MS);
+  const beginHttp = takeHttp(server);
+  const peerOf = (socket: TLSSocket): ConnectionPeer => {
+    const facts = readPeerCertificate(socket.getPeerX509Certificate(), clock.wallMs());
+    return "fault" in facts ? null : facts;
+  };
+  server.on("secureConnection", (socket: MqttSocket & TLSSocket) => {
+    if (socket.alpnProtocol === "http/1.1") return beginHttp(socket);
+    if (socket.alpnProtocol === false) socket.musterBeginHttp = beginHttp;
+    accept(context, socket, peerOf(socket));
+  });
+  server.on("request", answerRequest);
+  acceptWebSockets(server, context, peerOf);
   server.on("tlsClientError", (error: NodeJS.ErrnoException, raw) => {
     context.metrics.tlsFailed(error.code ?? "unknown");
     const address = context.sources.addressOf(raw);
     context.logger.debug("TLS handshake failed", { error, address });
   });
   return server;
+}
+
+/** From now on `server` speaks HTTP on those sockets only that the result is called with. */
+function takeHttp(server: HttpsServer): BeginHttp {
+  const begins = server.listeners("secureConnection");
+  server.removeAllListeners("secureConnection");
+  return (socket) => {
+    for (const begin of begins) begin.call(server, socket);
+  };
+}
+
+function answerRequest(_request: IncomingMessage, response: ServerResponse): void {
+  response.writeHead(404, { "content-type": "text/plain; charset=utf-8" });
+  response.end(`nothing is here: MQTT over WebSocket is at ${WEB_SOCKET_PATH}\n`);
 }
 
 function accept(context: MqttContext, socket: MqttSocket, peer: ConnectionPeer): void {
@@ -121,13 +173,28 @@ function accept(context: MqttContext, socket: MqttSocket, peer: ConnectionPeer):
   socket.on("error", onError);
   if (!connection.begin()) return;
   if (direct) readDirectly(socket, onData);
-  else socket.on("data", onData);
+  else socket.on("data", socket.musterBeginHttp === undefined ? onData : onFirstData);
   socket.on("timeout", onTimeout);
   socket.on("close", onClose);
 }
 
 function onData(this: MqttSocket, chunk: Buffer): void {
   this.musterConnection?.receive(chunk);
+}
+
+function onFirstData(this: MqttSocket, chunk: Buffer): void {
+  const beginHttp = this.musterBeginHttp;
+  this.musterBeginHttp = undefined;
+  this.off("data", onFirstData);
+  if (beginHttp === undefined || chunk[0] !== FIRST_BYTE_OF_HTTP) {
+    this.on("data", onData);
+    return onData.call(this, chunk);
+  }
+  this.musterConnection?.giveUp();
+  this.musterConnection = undefined;
+  this.off("timeout", onTimeout).off("close", onClose).off("error", onError);
+  this.unshift(chunk);
+  beginHttp(this as unknown as TLSSocket);
 }
 
 function onTimeout(this: MqttSocket): void {

@@ -108,6 +108,24 @@ export class GatewayFixture {
     return this.center.ordinals.get(`${tenant}/${device}`) ?? 0;
   }
 
+  /** Leases one offer, `{"offer":7}`, for the device. */
+  offer(device: string): void {
+    this.center.send({
+      case: "planLease",
+      value: {
+        $typeName: "muster.v1.PlanLease",
+        leaseId: "l-1",
+        rollout: 1,
+        stopEpoch: 1n,
+        timeToLiveMs: 30_000,
+        positions: [0],
+        ordinals: [this.ordinalOf(device)],
+        generations: [7],
+        offers: [Buffer.from('{"offer":7}')],
+      },
+    });
+  }
+
   async connect(device: string, options: Partial<TestDeviceOptions> = {}): Promise<TestDevice> {
     const tenant = options.tenant ?? "default";
     const identity = options.identity ?? (await this.enrol(device, tenant));

@@ -32,23 +32,6 @@ async function connectNpmClient(
   return client;
 }
 
-function offer(fixture: GatewayFixture): void {
-  fixture.center.send({
-    case: "planLease",
-    value: {
-      $typeName: "muster.v1.PlanLease",
-      leaseId: "l-1",
-      rollout: 1,
-      stopEpoch: 1n,
-      timeToLiveMs: 30_000,
-      positions: [0],
-      ordinals: [fixture.ordinalOf("pump-1")],
-      generations: [7],
-      offers: [Buffer.from('{"offer":7}')],
-    },
-  });
-}
-
 /** Runs a program of Debian's mosquitto-clients with the device's certificate. */
 async function mosquitto(
   fixture: GatewayFixture,
@@ -94,7 +77,7 @@ describe("clients that others wrote", () => {
       await waitUntil("it is announced", () =>
         fixture.center.saidOf("sessionOpen").some(({ devices }) => devices.includes("pump-1")),
       );
-      offer(fixture);
+      fixture.offer("pump-1");
       await waitUntil("the offer comes", () => heard.length === 1);
       assert.deepEqual(heard, [`${PREFIX}/down/offer {"offer":7}`]);
       await client.publishAsync(`${PREFIX}/up/report`, JSON.stringify(report(7, "accepted")), {
@@ -135,7 +118,7 @@ describe("clients that others wrote", () => {
     await waitUntil("it is announced", () =>
       fixture.center.saidOf("sessionOpen").some(({ devices }) => devices.includes("pump-1")),
     );
-    offer(fixture);
+    fixture.offer("pump-1");
     await run.ended;
     assert.equal(run.output().trim(), '{"offer":7}');
     assert.equal(run.status, 0);
