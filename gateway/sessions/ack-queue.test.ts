@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { AckQueue, MAX_HELD_MESSAGES } from "./ack-queue.ts";
+import { AckQueue, MAX_HELD_MESSAGES, PUBREC_BIT } from "./ack-queue.ts";
 
 function drained(queue: AckQueue): [packetId: number, reasonCode: number][] {
   const answers: [number, number][] = [];
@@ -45,6 +45,20 @@ describe("acknowledgement queue", () => {
     assert.deepEqual(drained(queue), [[1, 0]]);
     assert.equal(queue.resolve(first, 0), false);
     assert.equal(queue.resolve(99, 0), false);
+  });
+
+  test("an answer to QoS 2 keeps its place and says that it is a PUBREC", () => {
+    const queue = new AckQueue();
+    const report = queue.hold(11);
+    queue.resolve(queue.hold(12, 2), 0x99);
+    const last = queue.hold(13, 2);
+    queue.resolve(report, 0);
+    assert.deepEqual(drained(queue), [
+      [11, 0],
+      [12, PUBREC_BIT | 0x99],
+    ]);
+    assert.equal(queue.resolve(last, 0), true);
+    assert.deepEqual(drained(queue), [[13, PUBREC_BIT]]);
   });
 
   test("a packet id is known while its message waits", () => {

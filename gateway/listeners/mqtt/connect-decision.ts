@@ -67,8 +67,7 @@ export function decideConnect(
     return refusal(ReasonCode.BadAuthenticationMethod, fault);
   }
   if (connect.protocolLevel === 5 && connect.will !== undefined) {
-    // [MQTT-3.2.2-12], [MQTT-3.2.2-13]: what CONNACK rules out, a will may not ask for.
-    if (connect.will.qos === 2) return refusal(ReasonCode.QosNotSupported, "the will has QoS 2");
+    // [MQTT-3.2.2-13]: what CONNACK rules out, a will may not ask for.
     if (connect.will.retain) {
       return refusal(ReasonCode.RetainNotSupported, "the will wants to be retained");
     }
@@ -130,7 +129,6 @@ function connackProperties(
 ): Properties {
   return {
     receiveMaximum: MAX_HELD_MESSAGES,
-    maximumQos: 1,
     retainAvailable: false,
     maximumPacketSizeBytes: terms.maxPacketBytes,
     subscriptionIdentifiersAvailable: false,

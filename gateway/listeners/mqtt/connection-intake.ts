@@ -3,16 +3,26 @@
  * What a device publishes on its connection: it goes to the pipeline, and is answered in order, a
  * report when the center holds it.
  *
- * Limits: 32 messages whose answer waits, 8 uses of a foreign topic.
+ * At QoS 2 a message goes to the pipeline when it comes, is answered with PUBREC, and its packet id
+ * is remembered until PUBREL: a repeat before that is answered again and not handed on again
+ * [MQTT-4.3.3-10].
+ *
+ * Limits: 32 messages whose answer or PUBREL waits, 8 uses of a foreign topic.
  */
 import type { UpChannel } from "../../../protocol/device/topics.ts";
 import type { Publish } from "../../../protocol/mqtt/packets.ts";
 import { ReasonCode } from "../../../protocol/mqtt/reason-codes.ts";
 import { IntakeResult } from "../../pipeline/intake-result.ts";
-import { AckQueue } from "../../sessions/ack-queue.ts";
+import { AckQueue, MAX_HELD_MESSAGES } from "../../sessions/ack-queue.ts";
 import { ConnectionDeliveries } from "./connection-deliveries.ts";
 import { State } from "./connection-output.ts";
-import { encodeAnswer, encodeTaken } from "./publish-answer.ts";
+import {
+  answeredId,
+  awaitsRelease,
+  encodeAnswer,
+  encodePubcomp,
+  encodeTaken,
+} from "./publish-answer.ts";
 import { publishChannel, upPrefix } from "./topic-rules.ts";
 
 /** One mistake of a configuration is answered; a device that goes on is cut off. */
@@ -23,6 +33,8 @@ export class ConnectionIntake extends ConnectionDeliveries {
   #violationCount = 0;
   /** Present only while a message waits for its answer. */
   #acks: AckQueue | null = null;
+  /** Packet ids of QoS 2 between PUBREC and PUBREL; present only while there is one. */
+  #unreleased: number[] | null = null;
   /** Largest PUBACK with a sentence; 0 = none. */
   #reasonBytesMax = 0;
 
@@ -39,7 +51,6 @@ export class ConnectionIntake extends ConnectionDeliveries {
   }
 
   protected publish(publish: Publish): void {
-    if (publish.qos === 2) return this.violate(ReasonCode.QosNotSupported, "PUBLISH has QoS 2");
     if (publish.retain && this.level === 5) {
       return this.violate(ReasonCode.RetainNotSupported, "PUBLISH asks to be retained");
     }
@@ -48,9 +59,18 @@ export class ConnectionIntake extends ConnectionDeliveries {
     }
     const channel = publishChannel(publish.topic, this.#upPrefix);
     if (channel === null) return this.#foreignPublish(publish);
-    if (publish.qos === 1) return this.#publishAcknowledged(publish, channel);
+    if (publish.qos !== 0) return this.#publishAcknowledged(publish, publish.qos, channel);
     const result = this.context.intake.take(this.slot, channel, publish.payload, -1);
     if (result === IntakeResult.Full) this.close("held-limit");
+  }
+
+  /** PUBREL: the device has our PUBREC, and may use its packet id anew. */
+  protected release(packetId: number): void {
+    const unreleased = this.#unreleased;
+    const index = unreleased === null ? -1 : unreleased.indexOf(packetId);
+    if (index !== -1) unreleased?.splice(index, 1);
+    if (unreleased?.length === 0) this.#unreleased = null;
+    this.write(encodePubcomp(this.level, packetId, index !== -1));
   }
 
   /** Uses of topics of somebody else; true when it were too many, and the connection is closed. */
@@ -62,21 +82,25 @@ export class ConnectionIntake extends ConnectionDeliveries {
     return true;
   }
 
-  #publishAcknowledged(publish: Publish, channel: UpChannel): void {
+  #publishAcknowledged(publish: Publish, qos: 1 | 2, channel: UpChannel): void {
     const { packetId } = publish;
     const waiting = this.#acks;
     // A 3.1.1 client may repeat within a connection what is still waiting for its answer.
     if (waiting?.has(packetId) === true) return;
-    if (waiting?.isFull === true) return this.close("held-limit");
+    if (qos === 2 && this.#unreleased?.includes(packetId) === true) {
+      return this.#answerAtOnce(packetId, 2, ReasonCode.Success);
+    }
+    if (this.#isFull()) return this.close("held-limit");
     const ticket = waiting?.nextTicket ?? 0;
     const result = this.context.intake.take(this.slot, channel, publish.payload, ticket);
     if (result === IntakeResult.Full) return this.close("held-limit");
     // Nearly always: nothing waits, and this need not either.
     if (waiting === null && result === IntakeResult.Taken) {
-      return this.write(encodeTaken(this.level, packetId));
+      if (qos === 2) this.#remember(packetId);
+      return this.write(encodeTaken(this.level, packetId, qos));
     }
     const acks = (this.#acks ??= new AckQueue());
-    acks.hold(packetId);
+    acks.hold(packetId, qos);
     if (result === IntakeResult.Taken) acks.resolve(ticket, ReasonCode.Success);
     if (result === IntakeResult.Malformed) {
       acks.resolve(ticket, ReasonCode.PayloadFormatInvalid, this.context.intake.fault);
@@ -88,18 +112,35 @@ export class ConnectionIntake extends ConnectionDeliveries {
   #foreignPublish(publish: Publish): void {
     this.context.metrics.topicViolated("publish");
     if (this.countViolations(this.level === 4 ? MAX_TOPIC_VIOLATIONS : 1)) return;
-    if (publish.qos === 0) return;
+    if (publish.qos === 0 || this.#acks?.has(publish.packetId) === true) return;
+    if (this.#isFull()) return this.close("held-limit");
+    this.#answerAtOnce(publish.packetId, publish.qos, ReasonCode.NotAuthorized);
+  }
+
+  /** The answer is known, and waits for those before it only. */
+  #answerAtOnce(packetId: number, qos: 1 | 2, reasonCode: ReasonCode): void {
     const acks = (this.#acks ??= new AckQueue());
-    if (acks.has(publish.packetId)) return;
     if (acks.isFull) return this.close("held-limit");
-    acks.resolve(acks.hold(publish.packetId), ReasonCode.NotAuthorized);
+    acks.resolve(acks.hold(packetId, qos), reasonCode);
     this.#flushAcks();
+  }
+
+  /** Both kinds count against the Receive Maximum that CONNACK gave (§3.3.4 of MQTT 5.0). */
+  #isFull(): boolean {
+    const waitingCount = this.#acks?.length ?? 0;
+    return waitingCount + (this.#unreleased?.length ?? 0) >= MAX_HELD_MESSAGES;
+  }
+
+  #remember(packetId: number): void {
+    const unreleased = (this.#unreleased ??= []);
+    if (!unreleased.includes(packetId)) unreleased.push(packetId);
   }
 
   #flushAcks(): void {
     const acks = this.#acks;
     if (acks === null) return;
     for (let answer = acks.shift(); answer !== -1; answer = acks.shift()) {
+      if (awaitsRelease(answer)) this.#remember(answeredId(answer));
       this.write(encodeAnswer(this.level, answer, acks.takeReason(), this.#reasonBytesMax));
     }
     if (acks.length === 0) this.#acks = null;

@@ -78,6 +78,8 @@ export class MqttConnection extends ConnectionIntake implements DeviceLink {
         return this.publish(packet);
       case PacketType.Puback:
         return this.deliveryAcknowledged(packet.packetId);
+      case PacketType.Pubrel:
+        return this.release(packet.packetId);
       case PacketType.Subscribe:
         return this.#subscribe(packet);
       case PacketType.Unsubscribe:
@@ -87,7 +89,8 @@ export class MqttConnection extends ConnectionIntake implements DeviceLink {
       case PacketType.Disconnect:
         return this.close("closed");
       default:
-        // QoS 2 and extended authentication are not offered: nobody has reason to send these.
+        // Nothing is delivered at QoS 2, and no other authentication is offered: nobody has reason
+        // to send these.
         return this.violate(
           ReasonCode.ProtocolError,
           `${PACKET_NAMES[packet.type]} has no place in this connection`,

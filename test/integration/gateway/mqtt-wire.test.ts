@@ -23,8 +23,8 @@ const connect4 = (flags: string, rest: string): string =>
 
 const OPEN5 = connect5("02", ID);
 const OPEN4 = connect4("02", ID);
-/** Receive maximum 32, QoS 1, no retain, 64 KiB, neither subscription ids nor shared ones. */
-const WELCOME5 = "201300001021002024012500270001000029002a00";
+/** Receive maximum 32, no retain, 64 KiB, neither subscription ids nor shared ones. */
+const WELCOME5 = "201100000e2100202500270001000029002a00";
 const WELCOME4 = "20020000";
 const CONNACK_OF = (code: string): string => `200300${code}00`;
 const DISCONNECT_OF = (code: string): string => `e001${code}`;
@@ -48,7 +48,7 @@ const CONNECT_CASES: readonly Case[] = [
   [
     "a session that is to outlive its connection is told that it will not",
     connect5("00", ID, "051100000e10"),
-    "201800001521002024012500270001000029002a001100000000",
+    "20160000132100202500270001000029002a001100000000",
     "open",
   ],
   ["bytes that are no CONNECT get no answer", "c000", "", "closed"],
@@ -67,7 +67,7 @@ const CONNECT_CASES: readonly Case[] = [
   ["an identifier that is not UTF-8", connect5("02", ILL), CONNACK_OF("81"), "closed"],
   ["a will topic that is not UTF-8", connect4("06", `${ID}${ILL}000178`), "", "closed"],
   ["a user name that is not UTF-8", connect4("82", `${ID}${ILL}`), "", "closed"],
-  ["a will of QoS 2", connect5("16", `${ID}00000177000178`), CONNACK_OF("9b"), "closed"],
+  ["a will of QoS 2", connect5("16", `${ID}00000177000178`), WELCOME5, "open"],
   ["a will to be retained", connect5("26", `${ID}00000177000178`), CONNACK_OF("9a"), "closed"],
   ["no identifier, and the session before", connect4("00", "0000"), "20020002", "closed"],
   ["an identifier that is no device's", connect4("02", string("a/b")), "20020002", "closed"],
@@ -107,7 +107,26 @@ const PUBLISH_CASES: readonly Case[] = [
     "4002000740020007",
     "open",
   ],
-  ["QoS 2 is refused", packet("34", `${HEARTBEAT}000100${BEAT}`), DISCONNECT_OF("9b"), "closed"],
+  [
+    "QoS 2 is answered with PUBREC and PUBCOMP",
+    packet("34", `${HEARTBEAT}123400${BEAT}`) + "62021234",
+    "5002123470021234",
+    "open",
+  ],
+  [
+    "a repeat of QoS 2 is answered again",
+    packet("34", `${HEARTBEAT}000900${BEAT}`) + packet("3c", `${HEARTBEAT}000900${BEAT}`),
+    "5002000950020009",
+    "open",
+  ],
+  ["PUBREL of nothing is answered 0x92", "62020009", "7003000992", "open"],
+  ["a foreign topic at QoS 2 is refused", packet("34", `${FOREIGN}000100`), "5003000187", "open"],
+  [
+    "QoS 2 that is refused leaves its identifier free",
+    packet("34", `${FOREIGN}000100`) + "62020001",
+    "50030001877003000192",
+    "open",
+  ],
   ["QoS 3 is malformed", packet("36", `${HEARTBEAT}000100${BEAT}`), DISCONNECT_OF("81"), "closed"],
   ["retain is refused", packet("31", `${HEARTBEAT}00${BEAT}`), DISCONNECT_OF("9a"), "closed"],
   [
@@ -180,7 +199,8 @@ const OTHER_CASES: readonly Case[] = [
   ],
   ["PINGREQ is answered", "c000", "d000", "open"],
   ["an acknowledgement of nothing is passed over", "40020009", "", "open"],
-  ["PUBREL without QoS 2", "62020009", DISCONNECT_OF("82"), "closed"],
+  ["PUBREC without QoS 2", "50020009", DISCONNECT_OF("82"), "closed"],
+  ["PUBCOMP without QoS 2", "70020009", DISCONNECT_OF("82"), "closed"],
   ["AUTH without a method", "f000", DISCONNECT_OF("82"), "closed"],
   ["flags in DISCONNECT", "e100", DISCONNECT_OF("81"), "closed"],
   ["DISCONNECT is the end", "e000c000", "", "closed"],
@@ -189,7 +209,13 @@ const OTHER_CASES: readonly Case[] = [
 const LEVEL_4_CASES: readonly Case[] = [
   ["level 4: QoS 1 is answered", packet("32", `${HEARTBEAT}1234${BEAT}`), "40021234", "open"],
   ["level 4: a foreign topic closes", packet("32", `${FOREIGN}0001`), "", "closed"],
-  ["level 4: QoS 2 closes", packet("34", `${HEARTBEAT}0001${BEAT}`), "", "closed"],
+  [
+    "level 4: QoS 2 is answered",
+    packet("34", `${HEARTBEAT}1234${BEAT}`) + "62021234",
+    "5002123470021234",
+    "open",
+  ],
+  ["level 4: PUBREL of nothing is answered", "62020009", "70020009", "open"],
   ["level 4: retain is dropped from the message", packet("31", HEARTBEAT + BEAT), "", "open"],
   [
     "level 4: a foreign filter fails with 0x80",

@@ -84,6 +84,9 @@ describe("clients that others wrote", () => {
         qos: 1,
       });
       assert.deepEqual(fixture.center.saidOf("reports")[0]?.generations, [7]);
+      const installing = JSON.stringify(report(7, "installing", 2));
+      await client.publishAsync(`${PREFIX}/up/report`, installing, { qos: 2 });
+      assert.equal(fixture.center.saidOf("reports").length, 2, "at QoS 2, too, and once");
     });
   }
 
@@ -97,13 +100,14 @@ describe("clients that others wrote", () => {
     if (!(await haveTools(context, "mosquitto_pub"))) return;
     const fixture = await GatewayFixture.start(context);
     const message = JSON.stringify(report(7, "accepted"));
-    for (const version of ["311", "5"]) {
-      const own = ["-V", version, "-i", "pump-1", "-q", "1", "-t", `${PREFIX}/up/report`];
+    const versions = ["311", "5"].flatMap((version) => ["1", "2"].map((qos) => [version, qos]));
+    for (const [version = "", qos = ""] of versions) {
+      const own = ["-V", version, "-i", "pump-1", "-q", qos, "-t", `${PREFIX}/up/report`];
       const run = await mosquitto(fixture, "mosquitto_pub", [...own, "-m", message]);
       await run.ended;
       assert.equal(run.status, 0, run.output());
     }
-    assert.equal(fixture.center.saidOf("reports").length, 2);
+    assert.equal(fixture.center.saidOf("reports").length, versions.length);
     const foreign = ["-i", "pump-2", "-q", "1", "-t", "muster/v1/default/pump-2/up/report"];
     const refused = await mosquitto(fixture, "mosquitto_pub", [...foreign, "-m", message]);
     await refused.ended;

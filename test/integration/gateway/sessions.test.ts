@@ -14,7 +14,7 @@ describe("sessions of a gateway", () => {
     const device = await fixture.connectGranted("pump-1");
     assert.equal(device.connack?.reasonCode, ReasonCode.Success);
     assert.equal(device.connack?.properties?.receiveMaximum, 32);
-    assert.equal(device.connack?.properties?.maximumQos, 1);
+    assert.equal(device.connack?.properties?.maximumQos, undefined);
     const [hello] = fixture.center.saidOf("hello");
     assert.equal(hello?.gateway, "gw-1");
     assert.deepEqual(
