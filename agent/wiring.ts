@@ -47,8 +47,8 @@ import { connectTls } from "./trust/peer.ts";
 import { firstTrustState, TrustStateFile } from "./trust/trust-state.ts";
 import { openTufClient } from "./trust/tuf-client.ts";
 
-/** For the TCP connection and the handshake. */
-const CONNECT_TIMEOUT_MS = 15_000;
+/** For connection and handshake, before which a gateway in a storm has a line of 19 s. */
+const CONNECT_TIMEOUT_MS = 25_000;
 /** A server calls a device offline after three missed heartbeats. */
 const HEARTBEATS_A_KEEP_ALIVE = 3;
 

@@ -39,12 +39,12 @@ const runtimePackages = {
  * Flags for the runtime, by command. V8 would give a role 64 MB of young generation, keep all of it
  * and let the heap grow to some hundreds. A center's fleet lies in columns beside the heap, and on
  * it are messages that come and go: it does with little for a tenth more CPU
- * (docs/internals/a-million.md). A gateway's young generation is a third of what an idle connection
- * costs; what 8 MB cost in CPU is not known yet (docs/internals/gateway-speed.md).
+ * (docs/internals/a-million.md). A gateway's young generation would be a third of what an idle
+ * connection costs, and in a storm of new ones each collection of it a pause (docs/adr/0030).
  */
 const flagsByCommand = {
   center: ["--max-semi-space-size=4", "--heap-growing-percent=40"],
-  gateway: ["--max-semi-space-size=8"],
+  gateway: ["--max-semi-space-size=2"],
 };
 
 /**

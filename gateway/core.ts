@@ -8,6 +8,7 @@ import type { Clock } from "../ports/clock.ts";
 import type { Logger } from "../ports/logger.ts";
 import { DEFAULT_DECODER_LIMITS } from "../protocol/mqtt/decoder-limits.ts";
 import { MAX_HELLO_BYTES } from "../protocol/device/status.ts";
+import { Suspects } from "./admission/suspects.ts";
 import { ArtifactCache } from "./artifacts/artifact-cache.ts";
 import { ChunkCache } from "./artifacts/chunk-cache.ts";
 import { ChunkIndexes } from "./artifacts/chunk-indexes.ts";
@@ -156,6 +157,7 @@ function listenerContexts(
     ...shared,
     sources,
     slowConsumers: new SlowConsumers(shared),
+    suspects: new Suspects(shared),
     limits: { ...DEFAULT_DECODER_LIMITS, maxPacketBytes: PACKET_BYTES_MAX },
     terms: { silenceLimitMs, maxPacketBytes: PACKET_BYTES_MAX },
   };

@@ -24,6 +24,8 @@ export type ArtifactFetchOutcome = "stored" | "missing" | "untrusted" | "no_spac
 /** `damaged` is one that is then fetched again. */
 export type ChunkOutcome = "kept" | "fetched" | "damaged";
 
+export type ConnectionRefusal = "busy";
+
 export type CoapIgnored = "too large" | "malformed" | "no request" | "duplicate" | "replay";
 
 /** Read at scrape time. */
@@ -38,6 +40,8 @@ export interface GatewayGauges {
   readonly cacheBytes: () => number;
   readonly chunkCacheBytes: () => number;
   readonly eventLoopLagMs: () => number;
+  readonly waitingConnections: () => number;
+  readonly connectionRate: () => number;
 }
 
 interface BoundCounter {
@@ -49,6 +53,7 @@ export class GatewayMetrics {
   readonly #taken: Readonly<Record<UpChannel, readonly BoundCounter[]>>;
   readonly #closes: ReadonlyMap<CloseCause, BoundCounter>;
   readonly #connects: Counter;
+  readonly #connectionsRefused: Counter;
   readonly #tlsFailures: Counter;
   readonly #topicViolations: Counter;
   readonly #coapIgnored: Counter;
@@ -73,6 +78,11 @@ export class GatewayMetrics {
     const closes = this.#counter("closes_total", "Connections that ended, by cause.", "cause");
     this.#closes = new Map(CLOSE_CAUSES.map((cause) => [cause, closes.labels(cause)]));
     this.#connects = this.#counter("connects_total", "Answers to CONNECT, by reason.", "reason");
+    this.#connectionsRefused = this.#counter(
+      "connections_refused_total",
+      "Connections that were closed before their first byte, by reason.",
+      "reason",
+    );
     this.#tlsFailures = this.#counter("tls_failures_total", "TLS handshakes that failed.", "code");
     this.#topicViolations = this.#counter(
       "topic_violations_total",
@@ -116,6 +126,10 @@ export class GatewayMetrics {
   /** `reason` is the name of an MQTT reason code. */
   connectAnswered(reason: string): void {
     this.#connects.inc({ reason });
+  }
+
+  connectionRefused(reason: ConnectionRefusal): void {
+    this.#connectionsRefused.inc({ reason });
   }
 
   /** `code` is Node's or OpenSSL's error code: a closed set of theirs. */
@@ -181,6 +195,16 @@ export class GatewayMetrics {
       "How late the latest presence tick was.",
       () => gauges.eventLoopLagMs() / 1_000,
       "max",
+    );
+    this.#gauge(
+      "waiting_connections",
+      "Sockets that wait for their turn, their first byte unread.",
+      gauges.waitingConnections,
+    );
+    this.#gauge(
+      "connection_rate",
+      "Connections a second that begin while others wait.",
+      gauges.connectionRate,
     );
   }
 

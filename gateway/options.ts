@@ -65,6 +65,11 @@ export interface GatewayOptions {
    * descriptors, of which a device takes one, unless it speaks CoAP.
    */
   readonly maxConnections?: number;
+  /**
+   * New connections that begin in a second, at most; less while the event loop is busy. Default
+   * 1,000: at that rate devices that are connected wait less than twice as long as without.
+   */
+  readonly connectionRate?: number;
   /** Load balancers that speak the PROXY protocol, as addresses or CIDR blocks. Default none. */
   readonly proxies?: readonly string[];
   /** Artifact cache, bytes. Default 10 GiB. */
@@ -141,6 +146,7 @@ export function resolveOptions(
     detectionMs: 2_000,
     connectDeadlineMs: 10_000,
     maxConnections: 18_000,
+    connectionRate: 1_000,
     proxies: [],
     cacheBytes: 10 * 2 ** 30,
     chunkCacheBytes: 4 * 2 ** 30,
@@ -162,6 +168,7 @@ export function resolveOptions(
   checkRange(resolved, "connectDeadlineMs", 100, 600_000);
   checkRange(resolved, "worker", 0, MAX_WORKERS);
   checkRange(resolved, "maxConnections", 1, MAX_SLOTS);
+  checkRange(resolved, "connectionRate", 1, 100_000);
   checkRange(resolved, "cacheBytes", 1, Number.MAX_SAFE_INTEGER);
   checkRange(resolved, "chunkCacheBytes", 1, Number.MAX_SAFE_INTEGER);
   checkRate(resolved, "gatewayBytesPerSecond");

@@ -15,9 +15,11 @@ import {
 import { LINK_VERSION } from "../protocol/link/link-version.ts";
 import { startAdminServer, type AdminServer } from "../runtime/admin-server.ts";
 import { fileFailure } from "../runtime/file-failure.ts";
+import { LoopUse } from "../runtime/loop-use.ts";
 import { lockFile } from "../runtime/sqlite-lock.ts";
 import { systemClock } from "../runtime/system-clock.ts";
 import { systemRandom } from "../runtime/system-random.ts";
+import { ConnectionGate } from "./admission/connection-gate.ts";
 import { startArtifactServer, type ArtifactServer } from "./artifacts/artifact-server.ts";
 import { buildCore, type GatewayCore } from "./core.ts";
 import { systemDisk } from "./disk.ts";
@@ -59,6 +61,7 @@ interface Wiring {
   readonly identity: GatewayIdentity;
   readonly registry: Registry;
   readonly core: GatewayCore;
+  readonly gate: ConnectionGate;
   /** Why the gateway cannot do its work; empty when it can. */
   readonly readiness: () => readonly string[];
 }
@@ -87,11 +90,17 @@ export async function startGateway(given: GatewayOptions): Promise<RunningGatewa
   await core.chunks.open();
   await core.trust.open();
   const notReady = new Set(["the center has not welcomed this gateway yet"]);
-  const wiring = { options, identity, registry, core, readiness: () => [...notReady] };
+  const loopUse = new LoopUse();
+  const gate = new ConnectionGate({
+    clock,
+    mostRate: options.connectionRate,
+    loopUse: () => loopUse.sinceLast(),
+  });
+  const wiring = { options, identity, registry, core, gate, readiness: () => [...notReady] };
   const listeners = await openListeners(wiring);
   const uplink = wireUplink(wiring, listeners, () => notReady.clear());
   collectDefaultMetrics({ register: registry });
-  observeCore(core, uplink);
+  observeParts(wiring, uplink);
   core.presence.start(core.lifecycle);
   core.leases.start();
   const uplinkAbort = new AbortController();
@@ -139,8 +148,8 @@ type MqttPlace = Pick<MqttServerOptions, "port"> & Partial<MqttServerOptions>;
 
 /** All of them or none: when one cannot open, those before it close. */
 async function openListeners(wiring: Wiring): Promise<Listeners> {
-  const { core, identity, options, registry, readiness } = wiring;
-  const common = { ...options, ...core, identity };
+  const { core, gate, identity, options, registry, readiness } = wiring;
+  const common = { ...options, ...core, gate, identity };
   await using undo = new AsyncDisposableStack();
   const startMqtt = async (listener: MqttPlace): Promise<MqttServer> => {
     const server = await startMqttServer({ ...common, context: core.mqttContext, ...listener });
@@ -217,7 +226,7 @@ function wireUplink(wiring: Wiring, listeners: Listeners, ready: () => void): Up
   });
 }
 
-function observeCore(core: GatewayCore, uplink: Uplink): void {
+function observeParts({ core, gate }: Wiring, uplink: Uplink): void {
   core.metrics.observe({
     sessions: () => core.table.openCount,
     connections: () => core.table.takenCount,
@@ -229,5 +238,7 @@ function observeCore(core: GatewayCore, uplink: Uplink): void {
     cacheBytes: () => core.cache.totalBytes,
     chunkCacheBytes: () => core.chunks.totalBytes,
     eventLoopLagMs: () => core.presence.lagMs,
+    waitingConnections: () => gate.waitingCount,
+    connectionRate: () => gate.rate,
   });
 }

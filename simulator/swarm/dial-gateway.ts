@@ -22,7 +22,8 @@ export const FINAL_REFUSALS: ReadonlySet<number> = new Set([
   ReasonCode.PacketTooLarge,
 ]);
 
-const CONNECT_TIMEOUT_MS = 15_000;
+/** As our agent. */
+const CONNECT_TIMEOUT_MS = 25_000;
 /** A server calls a device offline after three missed heartbeats. */
 const HEARTBEATS_A_KEEP_ALIVE = 3;
 

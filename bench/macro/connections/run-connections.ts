@@ -61,13 +61,13 @@ export async function runConnections(options: ConnectionsOptions): Promise<Figur
   await everybody(`connect ${CONNECTS_AT_ONCE}`);
   const connectSeconds = (performance.now() - connectStartMs) / 1_000;
   const intervalMs = Number.parseInt(heartbeat, 10) * 1_000;
-  await everybody(`beat ${intervalMs} 1000`);
+  await everybody(`beat heartbeat ${intervalMs} 1000`);
   await known(installation, deviceCount);
   const knownSeconds = (performance.now() - connectStartMs) / 1_000;
 
   say(`all are online after ${knownSeconds.toFixed(0)} s; watched from now on`);
   const before = await factsOf(pids);
-  const steady = await everybody(`beat ${intervalMs} ${options.steadyMs}`);
+  const steady = await everybody(`beat heartbeat ${intervalMs} ${options.steadyMs}`);
   const after = await factsOf(pids);
   assert.equal(
     sum(steady, ({ closed }) => closed),
@@ -78,7 +78,7 @@ export async function runConnections(options: ConnectionsOptions): Promise<Figur
   await known(installation, deviceCount);
 
   say("a worker is killed");
-  const watched = everybody(`beat ${intervalMs} ${WATCHED_AFTER_KILL_MS}`);
+  const watched = everybody(`beat heartbeat ${intervalMs} ${WATCHED_AFTER_KILL_MS}`);
   await delay(systemClock, KILL_AFTER_MS, new AbortController().signal);
   process.kill(pids.workers.at(-1) ?? 0, "SIGKILL");
   const back = await watched;

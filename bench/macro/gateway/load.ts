@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The devices: `load/load.c`, one process, told line by line what to do. */
 import { spawn } from "node:child_process";
+import { constants, setPriority } from "node:os";
 import { createInterface } from "node:readline";
 import { MusterError } from "../../../domain/errors.ts";
 import { build, endProcess } from "./tools.ts";
@@ -14,6 +15,12 @@ export interface LoadAnswer {
   /** Publish to acknowledgement, of messages that were under way alone on their connection. */
   readonly p50Ms: number;
   readonly p99Ms: number;
+  readonly worstMs: number;
+  /** Messages of a `beat` that were due, and those of them that could not be sent. */
+  readonly due: number;
+  readonly skipped: number;
+  /** Lines of a `flood`, or malformed packets, that were sent. */
+  readonly flooded: number;
   /** Connections that were lost during `beat`, and until they were all, or 99 %, back; -1: not. */
   readonly closed: number;
   readonly back99Ms: number;
@@ -26,8 +33,10 @@ export interface LoadAnswer {
 
 export interface Load {
   readonly say: (command: string) => Promise<LoadAnswer>;
-  /** Its process stands still from now on: its connections stay open and say nothing. */
+  /** Its process stands still from now on: its connections stay open, say and read nothing. */
   readonly pause: () => void;
+  /** Ends a `beat` before its time. */
+  readonly finish: () => void;
   readonly stop: () => Promise<void>;
 }
 
@@ -37,6 +46,11 @@ export async function startLoad(options: {
   deviceCount: number;
   /** Number of the first device's id. Default 0. */
   firstDevice?: number;
+  /**
+   * Gives way to every other process: devices that make a storm have machines of their own, and
+   * must not take the processor from who measures what the storm does. Default false.
+   */
+  givesWay?: boolean;
 }): Promise<Load> {
   const program = await build("load/load.c");
   if (program === null) {
@@ -46,9 +60,10 @@ export async function startLoad(options: {
       detail: { hint: "install gcc and libc6-dev" },
     });
   }
-  const { port, deviceCount, firstDevice = 0 } = options;
+  const { port, deviceCount, firstDevice = 0, givesWay = false } = options;
   const words = ["127.0.0.1", String(port), String(deviceCount), String(firstDevice)];
   const child = spawn(program, words, { stdio: ["pipe", "pipe", "inherit"] });
+  if (givesWay && child.pid !== undefined) setPriority(child.pid, constants.priority.PRIORITY_LOW);
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   return {
     say: async (command) => {
@@ -58,6 +73,7 @@ export async function startLoad(options: {
       return parseAnswer(line.value);
     },
     pause: () => void child.kill("SIGSTOP"),
+    finish: () => void child.kill("SIGUSR1"),
     stop: () => endProcess(child),
   };
 }

@@ -20,7 +20,8 @@ const POLL_MS = 20;
 export const muster: ServerKind = {
   name: MUSTER,
   prepare: () => Promise.resolve(null),
-  start: startMuster,
+  // What a connection costs is measured, and not how they are spread over time.
+  start: (options) => startMuster(options, { "connection-rate": 100_000 }),
 };
 
 /** Ours, whose devices may come over mutual TLS, too. */
@@ -28,14 +29,21 @@ export interface MusterServer extends Server {
   readonly tlsPort: number;
 }
 
-export async function startMuster(options: ServerOptions): Promise<MusterServer> {
+/** Options of `muster gateway`, without their dashes. */
+type GatewayWords = { readonly [name: string]: string | number };
+
+/** `more`: what the operator of this gateway says beside what all of them say. */
+export async function startMuster(
+  options: ServerOptions,
+  more: GatewayWords = {},
+): Promise<MusterServer> {
   const { folder, deviceCount, profile } = options;
   const data = join(folder, "gw-1");
   const authority = await openBenchAuthority(folder);
   await mkdir(data, { recursive: true });
   await writeGatewayIdentity(authority, data);
   const center = await startCenter(folder);
-  const gateway = gatewayProcess(data, center, options);
+  const gateway = gatewayProcess(data, center, options, more);
   await gateway.start(new AbortController().signal);
   return {
     pid: Number(gateway.facts["pid"]),
@@ -61,6 +69,7 @@ function gatewayProcess(
   data: string,
   center: CenterProcess,
   { profile, program }: ServerOptions,
+  more: GatewayWords,
 ): RoleProcess {
   const words = {
     data,
@@ -71,6 +80,7 @@ function gatewayProcess(
     "artifacts-port": 0,
     "admin-port": 0,
     heartbeat: HEARTBEAT,
+    ...more,
   };
   const flags = `--cpu-prof --cpu-prof-dir=${profile}`;
   return new RoleProcess({

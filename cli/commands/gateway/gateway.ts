@@ -45,6 +45,7 @@ interface Options extends RoleOptions {
   /** Milliseconds. */
   readonly detection: number;
   readonly maxConnections: number;
+  readonly connectionRate: number;
   readonly proxy?: readonly string[];
   /** Bytes a second. */
   readonly bandwidth?: number;
@@ -78,6 +79,7 @@ export function declare(command: Command, shell: Shell): void {
     .option("--misses <count>", "missed heartbeats until offline", parseCount, 3)
     .addOption(durationOption("--detection <duration>", "time to find out", "2s"))
     .option("--max-connections <count>", "devices connected at once", parseCount, 18_000)
+    .option("--connection-rate <count>", "new connections a second, at most", parseCount, 1_000)
     .option("--proxy <network>", "a load balancer's, sends PROXY headers; more than once", collect)
     .option("--bandwidth <rate>", "cap of all artifacts sent, as 100MiB/s", parseRate)
     .option("--device-bandwidth <rate>", "cap of those to one device, as 1MiB/s", parseRate)
@@ -177,6 +179,7 @@ async function gatewayOptions(
     missesAllowed: options.misses,
     detectionMs: options.detection,
     maxConnections: options.maxConnections,
+    connectionRate: options.connectionRate,
     proxies: options.proxy ?? [],
     gatewayBytesPerSecond: options.bandwidth ?? null,
     deviceBytesPerSecond: options.deviceBandwidth ?? null,

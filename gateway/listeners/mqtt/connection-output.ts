@@ -10,6 +10,7 @@ import { encodeDisconnect } from "../../../protocol/mqtt/encoder.ts";
 import type { ProtocolLevel } from "../../../protocol/mqtt/packet-type.ts";
 import { type ReasonCode, reasonCodeName } from "../../../protocol/mqtt/reason-codes.ts";
 import type { CloseCause } from "../../sessions/device-link.ts";
+import { hostOf } from "../proxy/proxied-sources.ts";
 import { CLOSE_CODES } from "./close-codes.ts";
 import { connectionFacts } from "./connection-peer.ts";
 import type { ConnectionFacts, ConnectionPeer } from "./connection-peer.ts";
@@ -78,11 +79,10 @@ export class ConnectionOutput {
 
   /** The client broke a rule: say which, where the level lets us, and close. */
   protected violate(reasonCode: ReasonCode, fault: string, clause?: string): void {
-    this.context.logger.info("connection closed for a protocol fault", {
+    this.logFault("connection closed for a protocol fault", {
       reason: fault,
       reasonCode: reasonCodeName(reasonCode),
       ...(clause === undefined ? {} : { clause }),
-      ...this.who(),
     });
     this.#sayDisconnect(reasonCode);
     this.finish("protocol");
@@ -108,6 +108,7 @@ export class ConnectionOutput {
       this.transport.destroySoon();
     }
     if (this.isBlocked) this.context.slowConsumers.remove(this);
+    if (cause === "protocol") this.context.suspects.fault(this.#host());
     this.context.metrics.connectionClosed(cause);
     this.context.lifecycle.end(this.slot, cause);
   }
@@ -118,6 +119,17 @@ export class ConnectionOutput {
     const address = sources.addressOf(this.transport);
     const device = table.isOpen(this.slot) ? table.device(this.slot) : null;
     return connectionFacts(address, this.peer, device);
+  }
+
+  /** A storm of faults would be a storm of lines: those of suspects are for who looks for them. */
+  protected logFault(message: string, facts: { readonly [name: string]: string }): void {
+    const { logger, suspects } = this.context;
+    const level = suspects.has(this.#host()) ? "debug" : "info";
+    logger[level](message, { ...facts, ...this.who() });
+  }
+
+  #host(): string {
+    return hostOf(this.context.sources.addressOf(this.transport));
   }
 
   /** At level 4 a server has no DISCONNECT; before CONNECT there is nobody to tell. */

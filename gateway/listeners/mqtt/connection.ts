@@ -156,7 +156,7 @@ export class MqttConnection extends ConnectionIntake implements DeviceLink {
     const answer = malformedAnswer(this.#decoder.protocolLevel, reasonCode);
     if (answer !== null) this.write(answer);
     this.context.metrics.connectAnswered(reasonCodeName(reasonCode));
-    this.context.logger.info("connection refused", { reason, clause, ...this.who() });
+    this.logFault("connection refused", { reason, clause });
     this.finish("protocol");
   }
 

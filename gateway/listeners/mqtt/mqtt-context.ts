@@ -2,6 +2,7 @@
 /** What all connections of a listener share: one object, so each holds one reference. */
 import type { Logger } from "../../../ports/logger.ts";
 import type { DecoderLimits } from "../../../protocol/mqtt/decoder-limits.ts";
+import type { Suspects } from "../../admission/suspects.ts";
 import type { GatewayMetrics } from "../../metrics.ts";
 import type { DeviceIntake } from "../../pipeline/device-intake.ts";
 import type { Presence } from "../../presence/presence.ts";
@@ -22,4 +23,5 @@ export interface MqttContext {
   readonly limits: DecoderLimits;
   readonly terms: ConnectTerms;
   readonly sources: ProxiedSources;
+  readonly suspects: Suspects;
 }

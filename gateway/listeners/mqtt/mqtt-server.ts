@@ -15,13 +15,16 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer as createHttpsServer, type Server as HttpsServer } from "node:https";
 import { createServer, type Server, type Socket } from "node:net";
-import type { TLSSocket } from "node:tls";
+import { TLSSocket } from "node:tls";
 import type { Clock } from "../../../ports/clock.ts";
 import { isDirect, readDirectly } from "../../../runtime/direct-socket.ts";
 import { listen } from "../../../runtime/listen.ts";
+import type { ConnectionGate } from "../../admission/connection-gate.ts";
 import type { GatewayIdentity } from "../../identity.ts";
 import { readPeerCertificate } from "../../peer-certificate.ts";
 import { deviceTls } from "../../device-tls.ts";
+import { beforeConnection } from "../before-connection.ts";
+import { hostOf } from "../proxy/proxied-sources.ts";
 import { UNVERIFIED, type ConnectionPeer } from "./connection-peer.ts";
 import { MqttConnection } from "./connection.ts";
 import { DirectTransport } from "./direct-transport.ts";
@@ -55,6 +58,8 @@ export interface MqttServerOptions {
   readonly context: MqttContext;
   /** null: an insecure listener. */
   readonly identity: GatewayIdentity | null;
+  /** Of all listeners of this process. */
+  readonly gate: ConnectionGate;
   readonly clock: Clock;
   /** From the handshake to the headers of a request, ms; CONNECT's is in the context. */
   readonly connectDeadlineMs: number;
@@ -81,10 +86,12 @@ export async function startMqttServer(options: MqttServerOptions): Promise<MqttS
     identity === null ? insecureServer(context) : secureServer({ ...options, identity });
   server.maxConnections = options.maxConnections;
   context.sources.expectOn(server);
+  admitBy(options.gate, context, server);
   server.on("connection", (raw: RawSocket) => {
     raw.musterSockets = sockets;
     sockets.add(raw);
     raw.on("close", onRawClose);
+    raw.on("error", onError);
   });
   const what = identity === null ? "the insecure MQTT listener" : "the MQTTS listener";
   const port = await listen(server, {
@@ -111,7 +118,24 @@ export async function startMqttServer(options: MqttServerOptions): Promise<MqttS
  * MQTT's keep-alive finds a dead device sooner, but a device may name none. 300 s is what the host
  * is told for all other connections (`muster doctor`).
  */
-const CONNECTION = { noDelay: true, keepAlive: true, keepAliveInitialDelay: 300_000 };
+const KEEP_ALIVE = { keepAlive: true, keepAliveInitialDelay: 300_000 };
+/** Paused: while it waits for its turn, what it sends stays in the kernel. */
+const CONNECTION = { noDelay: true, pauseOnConnect: true, ...KEEP_ALIVE };
+
+function admitBy(gate: ConnectionGate, context: MqttContext, server: Server): void {
+  beforeConnection(server, (socket, begin) => {
+    gate.enter({
+      isSuspect: context.suspects.has(socket.remoteAddress ?? ""),
+      begin: () => {
+        if (!socket.destroyed) begin();
+      },
+      refuse: () => {
+        context.metrics.connectionRefused("busy");
+        socket.destroy();
+      },
+    });
+  });
+}
 
 function insecureServer(context: MqttContext): Server {
   const server = createServer(CONNECTION);
@@ -146,6 +170,7 @@ function secureServer(options: MqttServerOptions & { identity: GatewayIdentity }
   server.on("tlsClientError", (error: NodeJS.ErrnoException, raw) => {
     context.metrics.tlsFailed(error.code ?? "unknown");
     const address = context.sources.addressOf(raw);
+    context.suspects.fault(hostOf(address));
     context.logger.debug("TLS handshake failed", { error, address });
   });
   return server;
@@ -157,6 +182,7 @@ function takeHttp(server: HttpsServer): BeginHttp {
   server.removeAllListeners("secureConnection");
   return (socket) => {
     for (const begin of begins) begin.call(server, socket);
+    socket.resume();
   };
 }
 
@@ -170,10 +196,10 @@ function accept(context: MqttContext, socket: MqttSocket, peer: ConnectionPeer):
   const transport = direct ? new DirectTransport(socket) : socket;
   const connection = new MqttConnection({ context, transport, peer });
   socket.musterConnection = connection;
-  socket.on("error", onError);
+  if (socket instanceof TLSSocket) socket.on("error", onError);
   if (!connection.begin()) return;
   if (direct) readDirectly(socket, onData);
-  else socket.on("data", socket.musterBeginHttp === undefined ? onData : onFirstData);
+  else socket.on("data", socket.musterBeginHttp === undefined ? onData : onFirstData).resume();
   socket.on("timeout", onTimeout);
   socket.on("close", onClose);
 }

@@ -8,6 +8,7 @@
 import { BlockList, isIP, type Server, type Socket } from "node:net";
 import { MusterError } from "../../../domain/errors.ts";
 import type { Logger } from "../../../ports/logger.ts";
+import { beforeConnection } from "../before-connection.ts";
 import { parseProxyHeader } from "./proxy-header.ts";
 
 /** A balancer sends its header at once. */
@@ -35,12 +36,7 @@ export class ProxiedSources {
   expectOn(server: Server): void {
     const balancers = this.#balancers;
     if (balancers === null) return;
-    const begins = server.listeners("connection");
-    server.removeAllListeners("connection");
-    server.on("connection", (socket: Socket) => {
-      const begin = (): void => {
-        for (const each of begins) each.call(server, socket);
-      };
+    beforeConnection(server, (socket, begin) => {
       const { remoteAddress = "", remoteFamily } = socket;
       const family = remoteFamily === "IPv6" ? "ipv6" : "ipv4";
       if (balancers.check(remoteAddress, family)) this.#readHeader(socket, begin);
@@ -94,6 +90,12 @@ function keyOf({ remoteAddress = "unknown", remotePort = 0 }: Peer): string {
   return remoteAddress.includes(":")
     ? `[${remoteAddress}]:${remotePort}`
     : `${remoteAddress}:${remotePort}`;
+}
+
+/** Of what `addressOf` says: the address, as a socket has it. */
+export function hostOf(source: string): string {
+  const host = source.slice(0, source.lastIndexOf(":"));
+  return host.startsWith("[") ? host.slice(1, -1) : host;
 }
 
 function blockList(networks: readonly string[]): BlockList {

@@ -130,7 +130,7 @@ describe("MQTT over WebSocket", () => {
     const frames = await open(fixture);
     const { webSocket } = frames;
     for (const byte of CONNECT) webSocket.send(Buffer.from([byte]));
-    await waitUntil("it is welcome", () => frames.bytes.startsWith("2013"));
+    await waitUntil("it is welcome", () => frames.bytes.startsWith("20"));
     const welcomeCharacters = frames.bytes.length;
     webSocket.send(Buffer.concat([PINGREQ, PINGREQ, PINGREQ.subarray(0, 1)]));
     webSocket.send(PINGREQ.subarray(1));

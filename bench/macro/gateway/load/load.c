@@ -17,16 +17,25 @@
 //     await COUNT MS                  until COUNT messages came (each is acknowledged), or MS passed
 //     push COUNT BYTES                this device publishes COUNT messages, one to each device's
 //                                     down/command: a command as it goes through a broker
-//     beat INTERVAL_MS MS             one heartbeat a device each interval, QoS 1, spread over it; who
-//                                     loses its connection comes back after RETRY_MS at most, again
-//                                     and again, and is timed
+//     beat CHANNEL INTERVAL_MS MS     one message a device each interval, QoS 1, spread over it; who
+//                                     loses its connection comes back, trying as our agent does,
+//                                     and is timed
+//     flood CHANNEL INTERVAL_MS MS RATE
+//                                     as beat, and so many lines a second of up/log, QoS 0, over all
+//     storm CHANNEL INTERVAL_MS MS    as beat, but first all lose their connection, if they have
+//                                     one, and each tries again at once; until all are back
+//     malformed RATE MS               so many packets a second that break a rule, from peers each
+//                                     with an address of its own; every other one says CONNECT first
 //     disconnect                      closes all, without a word
+//
+// SIGUSR1 ends a beat before its time.
 //
 // Times are of CLOCK_MONOTONIC, which Node's process.hrtime reads too.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,16 +48,22 @@
 enum { CONNECT = 0x10, CONNACK = 2, PUBLISH = 0x30, PUBACK = 4, PUBACK_BYTE = 0x40 };
 enum { SUBSCRIBE = 0x82, SUBACK = 9, QOS1 = 2, KEEP_ALIVE_SECONDS = 1200 };
 enum { UNACKNOWLEDGED_MAX = 16 };  // half of what a gateway allows a device
-enum { RETRY_MS = 2000, CONNECTS_A_TURN = 64, BACK_MAX = 16 };
-enum { SOURCES = 50, PACKET_MAX = 16384, READ_MAX = 65536, EVENTS = 512, BUCKETS = 65536 };
+// As long as our agent waits: anything up to the cap, which grows with each failure in a row.
+static const int RETRY_CAPS_MS[] = {1000, 2000, 4000, 8000, 60000};
+enum { LAST_CAP = sizeof RETRY_CAPS_MS / sizeof *RETRY_CAPS_MS - 1, CONNECTS_A_TURN = 64, BACK_MAX = 16 };
+enum { LAST_ANSWERS_MS = 5000 };
+enum { REST_MAX = 1 << 20 };  // of one device, while its server does not read
+enum { SOURCES = 50, PACKET_MAX = 16384, READ_MAX = 65536, EVENTS = 512, BUCKETS = 1 << 19 };
 
 struct device {
   int fd;
   uint16_t packet_id;
-  uint16_t unacknowledged;
+  uint16_t unacknowledged, failures;
   uint32_t sequence;
   uint32_t tail_bytes;
   uint8_t *tail;  // the start of a packet whose rest has not come; usually none
+  uint8_t *rest;  // what the kernel has not taken; usually none
+  uint32_t rest_bytes;
   int64_t sent_ns;
   int64_t lost_ns, retry_ns;  // of a connection that was lost; 0 = it is open
   // The PUBLISH of the present flow, of which only packet id and sequence change: writing it anew
@@ -56,6 +71,8 @@ struct device {
   const char *packet_flow;
   uint8_t *packet;
   uint16_t packet_bytes, packet_id_at, sequence_at;
+  uint8_t *line;  // of a flood: always the same
+  uint16_t line_bytes;
 };
 
 static struct device *devices;
@@ -69,7 +86,10 @@ static const char *flow;           // the channel on which each PUBACK calls for
 static int64_t sent_count, send_limit, flow_end_ns;
 static int next_device, in_flight;
 static int beating, lost_count, back_count, closed_count;
-static struct device **lost;  // who has to come back
+static int64_t due_count, skipped_count, flooded_count;
+static struct device **lost, **back;  // who has to come back, and who tries just now
+static int is_malformed, is_storm;
+static volatile sig_atomic_t is_ended;
 static int64_t *back_ns;      // how long each took that is back
 
 static int64_t now_ns(void) {
@@ -83,29 +103,64 @@ static void fail(const char *what) {
   exit(1);
 }
 
-static void lose(struct device *device) {
-  close(device->fd);
+static void drop(struct device *device) {
+  if (device->fd >= 0) close(device->fd);
   device->fd = -1;
+  if (beating) in_flight -= device->unacknowledged;
   free(device->tail);
-  device->tail = NULL;
-  device->tail_bytes = device->unacknowledged = 0;
+  free(device->rest);
+  device->tail = device->rest = NULL;
+  device->tail_bytes = device->rest_bytes = device->unacknowledged = 0;
+}
+
+static void lose(struct device *device) {
+  drop(device);
   device->sent_ns = 0;
   if (device->lost_ns == 0) {
     device->lost_ns = now_ns();
     closed_count++;
   }
-  device->retry_ns = now_ns() + rand() % (RETRY_MS * 1000) * 1000LL;
+  int cap_ms = RETRY_CAPS_MS[device->failures < LAST_CAP ? device->failures++ : LAST_CAP];
+  device->retry_ns = now_ns() + rand() % (cap_ms * 1000LL) * 1000LL;
   lost[lost_count++] = device;
 }
 
-// A packet is far smaller than a socket's buffer: one that does not go out whole means that the
-// server has stopped reading.
+static void watch(struct device *device, int operation, uint32_t events) {
+  struct epoll_event event = {.events = events, .data.ptr = device};
+  epoll_ctl(epoll_fd, operation, device->fd, &event);
+}
+
+static void keep_rest(struct device *device, const uint8_t *bytes, size_t count) {
+  if (device->rest_bytes + count > REST_MAX) fail("the server takes nothing any more");
+  if (device->rest_bytes == 0) watch(device, EPOLL_CTL_MOD, EPOLLIN | EPOLLOUT);
+  device->rest = realloc(device->rest, device->rest_bytes + count);
+  memcpy(device->rest + device->rest_bytes, bytes, count);
+  device->rest_bytes += count;
+}
+
+// What the kernel does not take, because the connection is not there yet or the server does not
+// read, goes when it can.
 static void send_all(struct device *device, const uint8_t *bytes, size_t count) {
   if (device->fd < 0) return;
+  if (device->rest_bytes > 0) return keep_rest(device, bytes, count);
   ssize_t sent = send(device->fd, bytes, count, MSG_NOSIGNAL);
   if (sent == (ssize_t)count) return;
-  if (!beating) fail("the server takes nothing any more");
-  lose(device);
+  if (sent >= 0) keep_rest(device, bytes + sent, count - sent);
+  else if (errno == EAGAIN) keep_rest(device, bytes, count);
+  else if (is_malformed) drop(device);
+  else if (beating) lose(device);
+  else fail("the server closed a connection");
+}
+
+static void send_rest(struct device *device) {
+  ssize_t sent = send(device->fd, device->rest, device->rest_bytes, MSG_NOSIGNAL);
+  if (sent < 0) return;  // reading says why
+  device->rest_bytes -= sent;
+  memmove(device->rest, device->rest + sent, device->rest_bytes);
+  if (device->rest_bytes > 0) return;
+  free(device->rest);
+  device->rest = NULL;
+  watch(device, EPOLL_CTL_MOD, EPOLLIN);
 }
 
 static size_t put_string(uint8_t *at, const char *text) {
@@ -201,6 +256,27 @@ static void prepare_packet(struct device *device, const char *channel) {
   memcpy(device->packet, start, device->packet_bytes);
 }
 
+static void prepare_line(struct device *device) {
+  uint8_t buffer[PACKET_MAX], *body = buffer + 5;
+  char topic[96];
+  snprintf(topic, sizeof topic, "muster/v1/default/device-%05d/up/log", index_of(device));
+  size_t bytes = put_string(body, topic);
+  bytes += write_payload((char *)body + bytes, PACKET_MAX - bytes - 5, "log", device);
+  uint8_t *start = add_header(PUBLISH, body, bytes);
+  device->line_bytes = body + bytes - start;
+  device->line = memcpy(malloc(device->line_bytes), start, device->line_bytes);
+}
+
+static void send_line(struct device *device) {
+  if (device->lost_ns != 0 || device->rest_bytes > 0) {
+    skipped_count++;
+    return;
+  }
+  if (device->line == NULL) prepare_line(device);
+  flooded_count++;
+  send_all(device, device->line, device->line_bytes);
+}
+
 static void send_publish(struct device *device, const char *channel) {
   if (device->packet_flow != channel) prepare_packet(device, channel);
   if (++device->packet_id == 0) device->packet_id = 1;
@@ -227,6 +303,7 @@ static void send_next(void) {
 }
 
 static void take_connack(struct device *device) {
+  device->failures = 0;
   if (device->lost_ns == 0) return;
   if (back_count < device_count * BACK_MAX) back_ns[back_count++] = now_ns() - device->lost_ns;
   device->lost_ns = 0;
@@ -272,8 +349,8 @@ static void take_bytes(struct device *device, const uint8_t *at, size_t bytes) {
     if (packet_bytes == 0) break;
     int type = at[0] >> 4;
     answers[type]++;
-    if (type == CONNACK && at[3] != 0) fail("a CONNECT was refused");
-    if (type == CONNACK) take_connack(device);
+    if (type == CONNACK && at[3] != 0 && !beating) fail("a CONNECT was refused");
+    if (type == CONNACK && at[3] == 0) take_connack(device);
     if (type == PUBACK) take_puback(device);
     else if (type == PUBLISH >> 4) take_publish(device, at + header_bytes, at[0] & 15);
     at += packet_bytes;
@@ -299,32 +376,37 @@ static void read_device(struct device *device) {
   if (bytes == 0) errno = ECONNRESET;
   if (bytes > 0) take_bytes(device, buffer, kept + bytes);
   else if (bytes < 0 && errno == EAGAIN) return;
+  else if (is_malformed) drop(device);
   else if (beating) lose(device);
   else fail("the server closed a connection");
 }
 
-static void open_device(struct device *device) {
+static void open_device(struct device *device, uint32_t address_of) {
   struct sockaddr_in source = {.sin_family = AF_INET}, target = {.sin_family = AF_INET};
   int one = 1;
-  // 28,000 ports an address: many addresses of loopback.
-  source.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1 + index_of(device) % SOURCES);
+  source.sin_addr.s_addr = htonl(address_of);
   target.sin_port = htons(port);
   inet_pton(AF_INET, address, &target.sin_addr);
-  device->fd = socket(AF_INET, SOCK_STREAM, 0);
+  device->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
   if (device->fd < 0) fail("socket");
   setsockopt(device->fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof one);
   if (bind(device->fd, (struct sockaddr *)&source, sizeof source) < 0) fail("bind");
-  if (connect(device->fd, (struct sockaddr *)&target, sizeof target) < 0) fail("connect");
   setsockopt(device->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-  struct epoll_event event = {.events = EPOLLIN, .data.ptr = device};
-  epoll_ctl(epoll_fd, EPOLL_CTL_ADD, device->fd, &event);
+  int connected = connect(device->fd, (struct sockaddr *)&target, sizeof target);
+  if (connected < 0 && errno != EINPROGRESS) fail("connect");
+  watch(device, EPOLL_CTL_ADD, EPOLLIN);
 }
 
 // One look at all sockets, for at most `wait_ms`.
 static void turn(int wait_ms) {
   struct epoll_event events[EVENTS];
   int count = epoll_wait(epoll_fd, events, EVENTS, wait_ms);
-  for (int index = 0; index < count; index++) read_device(events[index].data.ptr);
+  for (int index = 0; index < count; index++) {
+    struct device *device = events[index].data.ptr;
+    if (device->fd < 0) continue;
+    if (events[index].events & EPOLLOUT && device->rest_bytes > 0) send_rest(device);
+    if (events[index].events & ~EPOLLOUT) read_device(device);
+  }
 }
 
 // Does `start` with each device, at most `window` without an answer of `type`.
@@ -338,16 +420,21 @@ static void with_each(void (*start)(struct device *), int type, int window) {
 }
 
 static void start_connection(struct device *device) {
-  open_device(device);
+  // 28,000 ports an address: many addresses of loopback.
+  open_device(device, INADDR_LOOPBACK + 1 + index_of(device) % SOURCES);
   send_connect(device);
 }
 
-static void run_flow(const char *channel, int64_t flight, int64_t limit, int64_t duration_ms) {
-  // The packets that devices keep are told by their channel's address.
+// The packets that devices keep are told by their channel's address: one for each name.
+static const char *known_channel(const char *channel) {
   static char channels[8][16];
   int known = 0;
   while (channels[known][0] != 0 && strcmp(channels[known], channel) != 0) known++;
-  flow = strcpy(channels[known], channel);
+  return strcpy(channels[known], channel);
+}
+
+static void run_flow(const char *channel, int64_t flight, int64_t limit, int64_t duration_ms) {
+  flow = known_channel(channel);
   send_limit = limit;
   flow_end_ns = duration_ms == 0 ? INT64_MAX : now_ns() + duration_ms * 1000000;
   while (in_flight < flight && sent_count < limit) send_next();
@@ -355,35 +442,75 @@ static void run_flow(const char *channel, int64_t flight, int64_t limit, int64_t
   flow = NULL;
 }
 
-static void bring_back(void) {
+static void bring_back(int count_max) {
   int kept = 0, opened = 0, count = lost_count;
   int64_t now = now_ns();
-  struct device *later[CONNECTS_A_TURN];
   for (int index = 0; index < count; index++) {
     struct device *device = lost[index];
-    if (opened < CONNECTS_A_TURN && device->retry_ns <= now) later[opened++] = device;
+    if (opened < count_max && device->retry_ns <= now) back[opened++] = device;
     else lost[kept++] = device;
   }
   lost_count = kept;
-  for (int index = 0; index < opened; index++) start_connection(later[index]);
+  for (int index = 0; index < opened; index++) start_connection(back[index]);
 }
 
-static void beat(int64_t interval_ms, int64_t duration_ms) {
-  int64_t start_ns = now_ns(), end_ns = start_ns + duration_ms * 1000000, done = 0;
-  beating = 1;
-  while (now_ns() < end_ns) {
-    int64_t due = (now_ns() - start_ns) / 1000 * device_count / (interval_ms * 1000);
-    for (; done < due; done++) {
-      struct device *device = &devices[done % device_count];
+// All are without a connection at one moment, and try at once.
+static void lose_all(void) {
+  for (int index = 0; index < device_count; index++) {
+    if (devices[index].lost_ns == 0) lose(&devices[index]);
+    devices[index].retry_ns = 0;
+  }
+  bring_back(device_count);
+}
+
+// Lines of a flood are `rate` a second; 0 = there is none.
+static void beat(const char *channel, int64_t interval_ms, int64_t duration_ms, int64_t rate) {
+  int64_t start_ns = now_ns(), end_ns = start_ns + duration_ms * 1000000, line = 0;
+  channel = known_channel(channel);
+  for (int64_t now = start_ns; now < end_ns && !is_ended; now = now_ns()) {
+    if (is_storm && back_count >= closed_count) break;
+    int64_t due = (now - start_ns) / 1000 * device_count / (interval_ms * 1000);
+    for (; due_count < due; due_count++) {
+      struct device *device = &devices[due_count % device_count];
       if (device->lost_ns == 0 && device->unacknowledged < UNACKNOWLEDGED_MAX) {
         in_flight++;
-        send_publish(device, "heartbeat");
-      }
+        send_publish(device, channel);
+      } else skipped_count++;
     }
-    bring_back();
-    turn(5);
+    for (int64_t due_lines = (now - start_ns) / 1000 * rate / 1000000; line < due_lines; line++)
+      send_line(&devices[line % device_count]);
+    bring_back(CONNECTS_A_TURN);
+    turn(rate > 0 ? 1 : 5);
   }
-  beating = 0;
+  // What is under way at the end is waited for: all that was sent is served, or was lost.
+  for (int64_t late_ns = now_ns() + LAST_ANSWERS_MS * 1000000LL; now_ns() < late_ns && in_flight > 0;)
+    turn(5);
+}
+
+static void send_malformed(struct device *device) {
+  // PUBLISH with QoS 3 [MQTT-3.3.1-4].
+  static const uint8_t malformed[] = {0x36, 7, 0, 3, 'a', '/', 'b', 0, 1};
+  int index = device - devices;
+  if (device->rest_bytes > 0) {
+    skipped_count++;
+    return;
+  }
+  if (device->fd < 0) {
+    open_device(device, INADDR_LOOPBACK + (1 << 16) + 1 + index % 250 + (index / 250 << 8));
+    if (index % 2 == 1) send_connect(device);
+  }
+  flooded_count++;
+  send_all(device, malformed, sizeof malformed);
+}
+
+static void send_malformed_packets(int64_t rate, int64_t duration_ms) {
+  int64_t start_ns = now_ns(), end_ns = start_ns + duration_ms * 1000000;
+  is_malformed = 1;
+  for (int64_t now = start_ns; now < end_ns; now = now_ns()) {
+    for (; due_count < (now - start_ns) / 1000 * rate / 1000000; due_count++)
+      send_malformed(&devices[due_count % device_count]);
+    turn(1);
+  }
 }
 
 static int by_size(const void *one, const void *other) {
@@ -436,6 +563,7 @@ static void run_command(char *line) {
   memset(answers, 0, sizeof answers);
   memset(latency, 0, sizeof latency);
   sent_count = in_flight = received = 0;
+  due_count = skipped_count = flooded_count = 0;
   first_ns = last_ns = 0;
   closed_count = lost_count;
   back_count = 0;
@@ -445,15 +573,24 @@ static void run_command(char *line) {
     sscanf(line, "%*s %15s %ld %ld", channel, &first, &second);
     int is_publish = name[0] == 'p';
     run_flow(channel, is_publish ? first : 256, is_publish ? INT64_MAX : first * device_count, second);
+  } else if (strcmp(name, "beat") == 0 || strcmp(name, "flood") == 0 || strcmp(name, "storm") == 0) {
+    long rate = 0;
+    sscanf(line, "%*s %15s %ld %ld %ld", channel, &first, &second, &rate);
+    beating = 1;
+    is_ended = 0;
+    is_storm = name[0] == 's';
+    if (is_storm) lose_all();
+    beat(channel, first, second, rate);
+    beating = 0;
   } else {
     sscanf(line, "%*s %ld %ld", &first, &second);
     if (strcmp(name, "connect") == 0) with_each(start_connection, CONNACK, first);
     else if (strcmp(name, "subscribe") == 0) with_each(send_subscribe, SUBACK, first);
-    else if (strcmp(name, "beat") == 0) beat(first, second);
+    else if (strcmp(name, "malformed") == 0) send_malformed_packets(first, second);
     else if (strcmp(name, "await") == 0) await_messages(first, second);
     else if (strcmp(name, "push") == 0) push_messages(first, second);
     else if (strcmp(name, "disconnect") == 0)
-      for (int index = 0; index < device_count; index++) close(devices[index].fd);
+      for (int index = 0; index < device_count; index++) drop(&devices[index]);
     else fail("unknown command");
   }
   int64_t end_ns = last_ns > 0 ? last_ns : now_ns();
@@ -463,11 +600,18 @@ static void run_command(char *line) {
                (after.ru_utime.tv_usec - before.ru_utime.tv_usec) / 1e6 +
                (after.ru_stime.tv_usec - before.ru_stime.tv_usec) / 1e6;
   printf("{\"seconds\":%.6f,\"cpuSeconds\":%.6f,\"acknowledged\":%d,\"received\":%d,"
-         "\"p50Ms\":%.2f,\"p99Ms\":%.2f,\"closed\":%d,\"back99Ms\":%.0f,\"backAllMs\":%.0f,"
+         "\"p50Ms\":%.2f,\"p99Ms\":%.2f,\"worstMs\":%.2f,"
+         "\"due\":%lld,\"skipped\":%lld,\"flooded\":%lld,\"closed\":%d,\"back99Ms\":%.0f,\"backAllMs\":%.0f,"
          "\"startNs\":%lld,\"firstNs\":%lld,\"lastNs\":%lld}\n",
          (end_ns - start_ns) / 1e9, cpu, answers[PUBACK], received, latency_ms(0.5),
-         latency_ms(0.99), closed_count, back_ms(99), back_ms(100), (long long)start_ns, (long long)first_ns, (long long)last_ns);
+         latency_ms(0.99), latency_ms(1), (long long)due_count, (long long)skipped_count,
+         (long long)flooded_count, closed_count, back_ms(99), back_ms(100), (long long)start_ns, (long long)first_ns, (long long)last_ns);
   fflush(stdout);
+}
+
+static void end_beat(int number) {
+  (void)number;
+  is_ended = 1;
 }
 
 int main(int argc, char **argv) {
@@ -476,12 +620,15 @@ int main(int argc, char **argv) {
   port = atoi(argv[2]);
   device_count = atoi(argv[3]);
   first_device = atoi(argv[4]);
+  signal(SIGUSR1, end_beat);
   struct rlimit files;
   getrlimit(RLIMIT_NOFILE, &files);
   files.rlim_cur = files.rlim_max;
   setrlimit(RLIMIT_NOFILE, &files);
   devices = calloc(device_count, sizeof *devices);
+  for (int index = 0; index < device_count; index++) devices[index].fd = -1;
   lost = calloc(device_count, sizeof *lost);
+  back = calloc(device_count, sizeof *back);
   // A device may lose its connection more than once a command.
   back_ns = calloc((size_t)device_count * BACK_MAX, sizeof *back_ns);
   epoll_fd = epoll_create1(0);

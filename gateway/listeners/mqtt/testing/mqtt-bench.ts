@@ -15,6 +15,7 @@ import {
 import type { ConnectFields, MalformedPacket, Packet } from "../../../../protocol/mqtt/packets.ts";
 import { encodeSubscribe } from "../../../../protocol/mqtt/subscribe-encoder.ts";
 import { VirtualClock } from "../../../../test/helpers/virtual-clock.ts";
+import { Suspects } from "../../../admission/suspects.ts";
 import { GatewayMetrics } from "../../../metrics.ts";
 import { IntakeResult } from "../../../pipeline/intake-result.ts";
 import { Presence } from "../../../presence/presence.ts";
@@ -69,6 +70,7 @@ export class MqttBench implements MqttTransport {
         logger: SILENT_LOGGER,
         metrics: new GatewayMetrics({ registry: new Registry() }),
         slowConsumers: new SlowConsumers({ clock }),
+        suspects: new Suspects({ clock }),
         limits: DEFAULT_DECODER_LIMITS,
         terms: { silenceLimitMs: 15_000, maxPacketBytes: 65_536 },
         sources: new ProxiedSources([], SILENT_LOGGER),
