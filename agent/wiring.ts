@@ -219,11 +219,12 @@ function wireLink(
 }
 
 function streamDialer(identity: IdentityKeeper, time: TimeKeeper): StreamDialer {
-  return ({ host, port, signal }) => {
+  return ({ host, port, protocol, signal }) => {
     const { certPem, keyPem, caPem } = identity.stored;
     return connectTls({
       host,
       port,
+      alpn: [protocol],
       certPem,
       keyPem,
       caPem,

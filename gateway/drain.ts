@@ -6,11 +6,11 @@
  * closed sessions.
  */
 import { delay } from "../ports/clock.ts";
-import type { ArtifactServer } from "./artifacts/artifact-server.ts";
 import type { AdminServer } from "../runtime/admin-server.ts";
 import type { GatewayCore } from "./core.ts";
 import type { CoapServer } from "./listeners/coap/coap-server.ts";
 import type { MqttServer } from "./listeners/mqtt/mqtt-server.ts";
+import type { ArtifactListeners } from "./open-artifacts.ts";
 import type { ResolvedGatewayOptions } from "./options.ts";
 import { sendAway } from "./send-away.ts";
 import type { Uplink } from "./uplink/uplink.ts";
@@ -23,7 +23,7 @@ export interface GatewayParts {
   readonly insecureMqtt: MqttServer | null;
   readonly coap: CoapServer | null;
   readonly insecureCoap: CoapServer | null;
-  readonly artifacts: ArtifactServer | null;
+  readonly artifacts: ArtifactListeners | null;
   readonly admin: AdminServer;
   readonly uplink: Uplink;
   /** Resolves when the uplink's loop has ended. */

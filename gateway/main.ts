@@ -11,6 +11,7 @@ import type { Logger } from "../ports/logger.ts";
 import { startAdminServer } from "../runtime/admin-server.ts";
 import { fileFailure } from "../runtime/file-failure.ts";
 import type { GatewayOptions } from "./options.ts";
+import { checkSocketPath } from "./artifacts/artifact-relay.ts";
 import { spawnWorker } from "./workers/spawn-worker.ts";
 import { WorkerPool } from "./workers/worker-pool.ts";
 import type { WorkerPorts } from "./workers/worker-process.ts";
@@ -47,6 +48,8 @@ export interface GatewayParent {
 /** Throws `unavailable` when a worker cannot start, and what opening the admin port throws. */
 export async function startGatewayWorkers(options: GatewayParentOptions): Promise<GatewayParent> {
   const { gateway, command, args, clock, logger } = options;
+  const artifactsSocket = join(gateway.dataDirectory, "artifacts.sock");
+  checkSocketPath(artifactsSocket);
   const folders = Array.from({ length: options.workers }, (_, index) =>
     index === 0 ? gateway.dataDirectory : join(gateway.dataDirectory, `worker-${index + 1}`),
   );
@@ -55,7 +58,8 @@ export async function startGatewayWorkers(options: GatewayParentOptions): Promis
     count: options.workers,
     launch: (worker, ports) => {
       const dataDirectory = folders[worker - 1] as string;
-      const own = { ...gateway, ...ports, worker, dataDirectory, adminPort: 0, ...options.told };
+      const place = { worker, dataDirectory, artifactsSocket, adminPort: 0 };
+      const own = { ...gateway, ...ports, ...place, ...options.told };
       return spawnWorker({ command, args, start: own, clock });
     },
     clock,

@@ -66,6 +66,7 @@ export class GatewayMetrics {
   readonly #artifactFetches: Counter;
   readonly #chunks: Counter;
   readonly #capped: Counter;
+  readonly #enrolments: Counter;
 
   constructor(options: { registry: Registry }) {
     this.#registry = options.registry;
@@ -112,6 +113,11 @@ export class GatewayMetrics {
       "capped_bytes_total",
       "Bytes sent under a cap of their rollout, by where it is counted.",
       "place",
+    );
+    this.#enrolments = this.#counter(
+      "enrolment_connections_total",
+      "Connections for the center's enrolment listener, by outcome.",
+      "outcome",
     );
   }
 
@@ -177,6 +183,10 @@ export class GatewayMetrics {
 
   capPaid(place: CapPlace, byteCount: number): void {
     this.#capped.inc({ place }, byteCount);
+  }
+
+  enrolmentCarried(outcome: "carried" | "busy" | "unreachable"): void {
+    this.#enrolments.inc({ outcome });
   }
 
   /** Once, when everything that is measured exists. */

@@ -7,6 +7,7 @@ import { checkName } from "../domain/identity.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Logger } from "../ports/logger.ts";
 import type { Random } from "../ports/random.ts";
+import { readEnrolmentUrl } from "../protocol/device/enrolment-url.ts";
 import { MAX_WORKERS } from "../protocol/link/gateway-worker.ts";
 import { MAX_SLOTS } from "./sessions/session-table.ts";
 import type { Sibling } from "../protocol/gen/muster/v1/gateway_pb.ts";
@@ -40,8 +41,18 @@ export interface GatewayOptions {
   readonly insecureCoapPort?: number | null;
   /** Address of that listener alone. Default "127.0.0.1". */
   readonly insecureCoapHost?: string;
-  /** Default 7444; 0 takes a free one. */
-  readonly artifactsPort?: number;
+  /**
+   * Default 7444; 0 takes a free one. null, or the same number as `mqttsPort`: artifacts are on
+   * that port alone, and devices are told so.
+   */
+  readonly artifactsPort?: number | null;
+  /** Unix socket by which several workers reach the artifacts of the first. Default null: none. */
+  readonly artifactsSocket?: string | null;
+  /**
+   * `https://HOST:7443` of the center, to which `mqttsPort` passes on devices that want to enrol.
+   * Default null: it does not.
+   */
+  readonly enrolmentUrl?: string | null;
   /**
    * From 1: one of several processes of this gateway, which share the ports of the MQTT listeners.
    * Artifacts and CoAP are worker 1's alone; the others announce its port. Default 0: the gateway
@@ -138,6 +149,8 @@ export function resolveOptions(
     insecureCoapPort: null,
     insecureCoapHost: "127.0.0.1",
     artifactsPort: 7444,
+    artifactsSocket: null,
+    enrolmentUrl: null,
     worker: 0,
     adminHost: "127.0.0.1",
     adminPort: 9465,
@@ -162,6 +175,7 @@ export function resolveOptions(
       detail: { field: "centerAddress", hint: "give it as HOST:50051, a name in its certificate" },
     });
   }
+  if (resolved.enrolmentUrl !== null) readEnrolmentUrl(resolved.enrolmentUrl);
   checkRange(resolved, "heartbeatIntervalMs", 100, 3_600_000);
   checkRange(resolved, "missesAllowed", 1, 100);
   checkRange(resolved, "detectionMs", 0, 600_000);

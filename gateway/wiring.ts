@@ -12,6 +12,7 @@ import {
   GatewayServiceSchema,
   type GatewayHello,
 } from "../protocol/gen/muster/v1/gateway_pb.ts";
+import { readEnrolmentUrl } from "../protocol/device/enrolment-url.ts";
 import { LINK_VERSION } from "../protocol/link/link-version.ts";
 import { startAdminServer, type AdminServer } from "../runtime/admin-server.ts";
 import { fileFailure } from "../runtime/file-failure.ts";
@@ -20,7 +21,6 @@ import { lockFile } from "../runtime/sqlite-lock.ts";
 import { systemClock } from "../runtime/system-clock.ts";
 import { systemRandom } from "../runtime/system-random.ts";
 import { ConnectionGate } from "./admission/connection-gate.ts";
-import { startArtifactServer, type ArtifactServer } from "./artifacts/artifact-server.ts";
 import { buildCore, type GatewayCore } from "./core.ts";
 import { systemDisk } from "./disk.ts";
 import { drainGateway } from "./drain.ts";
@@ -32,6 +32,9 @@ import {
   type MqttServer,
   type MqttServerOptions,
 } from "./listeners/mqtt/mqtt-server.ts";
+import { EnrolmentTunnel } from "./listeners/tls/enrolment-tunnel.ts";
+import { artifactRequests, openArtifacts, sharesPort } from "./open-artifacts.ts";
+import type { ArtifactListeners } from "./open-artifacts.ts";
 import { openCoap, openInsecureCoap } from "./open-coap.ts";
 import {
   resolveOptions,
@@ -51,7 +54,7 @@ interface Listeners {
   /** null: there is none. */
   readonly insecureCoap: CoapServer | null;
   /** null: another worker's. */
-  readonly artifacts: ArtifactServer | null;
+  readonly artifacts: ArtifactListeners | null;
   readonly admin: AdminServer;
 }
 
@@ -123,7 +126,7 @@ export async function startGateway(given: GatewayOptions): Promise<RunningGatewa
     insecureMqttPort: listeners.insecureMqtt?.port ?? null,
     coapPort: listeners.coap?.port ?? null,
     insecureCoapPort: listeners.insecureCoap?.port ?? null,
-    artifactsPort: listeners.artifacts?.port ?? options.artifactsPort,
+    artifactsPort: artifactsPortOf(listeners, options),
     adminPort: listeners.admin.port,
     registry,
     notReady: wiring.readiness,
@@ -149,7 +152,9 @@ type MqttPlace = Pick<MqttServerOptions, "port"> & Partial<MqttServerOptions>;
 /** All of them or none: when one cannot open, those before it close. */
 async function openListeners(wiring: Wiring): Promise<Listeners> {
   const { core, gate, identity, options, registry, readiness } = wiring;
-  const common = { ...options, ...core, gate, identity };
+  const answer = artifactRequests(core, options);
+  const tunnel = enrolmentTunnel(core, options);
+  const common = { ...options, ...core, gate, identity, answer, tunnel };
   await using undo = new AsyncDisposableStack();
   const startMqtt = async (listener: MqttPlace): Promise<MqttServer> => {
     const server = await startMqttServer({ ...common, context: core.mqttContext, ...listener });
@@ -171,14 +176,29 @@ async function openListeners(wiring: Wiring): Promise<Listeners> {
   undo.defer(() => coap?.close());
   const insecureCoap = isFirst ? await openInsecureCoap(core, options) : null;
   undo.defer(() => insecureCoap?.close());
-  const { sources } = core.mqttContext;
-  const forArtifacts = { ...common, sources, port: options.artifactsPort };
-  const artifacts = isFirst ? await startArtifactServer(forArtifacts) : null;
+  const artifacts = await openArtifacts(core, options, { identity, answer });
   undo.defer(() => artifacts?.close());
   const { adminHost, adminPort } = options;
   const admin = await startAdminServer({ host: adminHost, port: adminPort, registry, readiness });
   undo.move();
   return { mqtt, insecureMqtt, coap, insecureCoap, artifacts, admin };
+}
+
+function enrolmentTunnel(
+  core: GatewayCore,
+  options: ResolvedGatewayOptions,
+): EnrolmentTunnel | null {
+  const { enrolmentUrl } = options;
+  if (enrolmentUrl === null) return null;
+  const { sources } = core.mqttContext;
+  const center = readEnrolmentUrl(enrolmentUrl);
+  return new EnrolmentTunnel({ ...options, metrics: core.metrics, sources, center });
+}
+
+/** Where devices find artifacts, whichever worker answers there. */
+function artifactsPortOf({ mqtt, artifacts }: Listeners, options: ResolvedGatewayOptions): number {
+  if (sharesPort(options)) return mqtt.port;
+  return artifacts?.port ?? options.artifactsPort ?? mqtt.port;
 }
 
 function wireUplink(wiring: Wiring, listeners: Listeners, ready: () => void): Uplink {
@@ -189,7 +209,7 @@ function wireUplink(wiring: Wiring, listeners: Listeners, ready: () => void): Up
   const startedAtMs = BigInt(Math.round(clock.wallMs()));
   const services = Object.entries({
     mqtts: listeners.mqtt.port,
-    artifacts: listeners.artifacts?.port ?? options.artifactsPort,
+    artifacts: artifactsPortOf(listeners, options),
     admin: listeners.admin.port,
     ...(insecureMqtt === null ? {} : { "insecure-mqtt": insecureMqtt.port }),
     ...(coap === null ? {} : { coap: coap.port }),

@@ -16,6 +16,7 @@ import { gatewayName } from "../link/gateway-address.ts";
 import type { GatewayAddress } from "../link/gateway-address.ts";
 import type { BlobAnswer, BlobSource } from "./blob-source.ts";
 
+const PROTOCOL = "http/1.1";
 /** Without a byte for this long the request counts as dead. */
 const SILENCE_MS = 30_000;
 
@@ -28,6 +29,7 @@ export function httpsBlobSource(options: { openStream: StreamDialer }): BlobSour
       const stream = await options.openStream({
         host: gateway.host,
         port: gateway.artifactsPort,
+        protocol: PROTOCOL,
         signal,
       });
       try {
@@ -59,7 +61,8 @@ class StreamAgent extends Agent {
     const { host, port, signal = new AbortController().signal } = options;
     let stream: Duplex;
     try {
-      stream = await this.#openStream({ host: host ?? "", port: Number(port), signal });
+      const place = { host: host ?? "", port: Number(port) };
+      stream = await this.#openStream({ ...place, protocol: PROTOCOL, signal });
     } catch (error) {
       return callback(error as Error);
     }

@@ -14,13 +14,31 @@ describe("a gateway's address", () => {
     });
   });
 
+  it("may have one port for both", () => {
+    const address = parseGatewayAddress("gateway-1.example.org:443", "--gateway");
+    assert.deepEqual(address, {
+      host: "gateway-1.example.org",
+      mqttsPort: 443,
+      artifactsPort: 443,
+    });
+  });
+
   it("may be an IPv6 address in brackets", () => {
     const address = parseGatewayAddress("[2001:db8::1]:8883:7444", "--gateway");
     assert.equal(address.host, "2001:db8::1");
     assert.equal(gatewayName(address), "[2001:db8::1]:8883");
   });
 
-  for (const text of ["", "host", "host:1", "host:1:2:3", "host:0:1", "host:1:65536", "a b:1:2"]) {
+  for (const text of [
+    "",
+    "host",
+    "host:",
+    "host:1:",
+    "host:1:2:3",
+    "host:0:1",
+    "host:1:65536",
+    "a b:1:2",
+  ]) {
     it(`is refused when it is ${JSON.stringify(text)}`, () => {
       assert.throws(
         () => parseGatewayAddress(text, "--gateway"),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Where a gateway is reached: its MQTT and its artifacts port. */
+/** Where a gateway is reached: its MQTT and its artifacts port, which may be one. */
 import { MusterError } from "../../domain/errors.ts";
 
 export interface GatewayAddress {
@@ -15,20 +15,25 @@ export function gatewayName(gateway: GatewayAddress): string {
 }
 
 /**
- * Reads `host:mqttsPort:artifactsPort` (an IPv6 address in brackets); throws `invalid_argument`.
+ * Reads `host:mqttsPort:artifactsPort`, or `host:port` where they are one (an IPv6 address in
+ * brackets); throws `invalid_argument`.
  */
 export function parseGatewayAddress(text: string, field: string): GatewayAddress {
-  const match = /^(?:\[([0-9A-Fa-f:.%]+)\]|([^:[\]\s]+)):(\d{1,5}):(\d{1,5})$/.exec(text);
+  const match = /^(?:\[([0-9A-Fa-f:.%]+)\]|([^:[\]\s]+)):(\d{1,5})(?::(\d{1,5}))?$/.exec(text);
   const host = match?.[1] ?? match?.[2];
   const mqttsPort = Number(match?.[3]);
-  const artifactsPort = Number(match?.[4]);
+  const artifactsPort = Number(match?.[4] ?? match?.[3]);
   if (host !== undefined && isPort(mqttsPort) && isPort(artifactsPort)) {
     return { host, mqttsPort, artifactsPort };
   }
+  const given = JSON.stringify(text.slice(0, 300));
   throw new MusterError({
     code: "invalid_argument",
-    message: `gateway ${JSON.stringify(text.slice(0, 300))} is not host:mqttsPort:artifactsPort`,
-    detail: { field, hint: "for example gateway-1.example.org:8883:7444" },
+    message: `gateway ${given} is neither host:port nor host:mqttsPort:artifactsPort`,
+    detail: {
+      field,
+      hint: "for example gateway-1.example.org:443, or gateway-1.example.org:8883:7444",
+    },
   });
 }
 

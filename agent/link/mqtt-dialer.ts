@@ -25,10 +25,11 @@ const FINAL_CODES: ReadonlySet<number> = new Set([
   ReasonCode.PacketTooLarge,
 ]);
 
-/** An open, verified TLS stream to a gateway's port. */
+/** An open, verified TLS stream to a gateway's port; one port may serve both protocols. */
 export type StreamDialer = (options: {
   host: string;
   port: number;
+  protocol: "mqtt" | "http/1.1";
   signal: AbortSignal;
 }) => Promise<Duplex>;
 
@@ -45,7 +46,12 @@ export function mqttDialer(options: {
   );
   return {
     dial: async ({ gateway, onMessage, signal }) => {
-      const transport = await openStream({ host: gateway.host, port: gateway.mqttsPort, signal });
+      const transport = await openStream({
+        host: gateway.host,
+        port: gateway.mqttsPort,
+        protocol: "mqtt",
+        signal,
+      });
       const session = new MqttClientSession({
         transport,
         clock,

@@ -6,8 +6,9 @@
 import { createPublicKey, hash, X509Certificate } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
 import { MusterError } from "../../domain/errors.ts";
-import { gatewayDirectorySchema } from "../../protocol/device/enrolment.ts";
+import { ENROLMENT_PROTOCOL, gatewayDirectorySchema } from "../../protocol/device/enrolment.ts";
 import type { GatewayDirectory, OfferKeys } from "../../protocol/device/enrolment.ts";
+import { readEnrolmentUrl } from "../../protocol/device/enrolment-url.ts";
 import {
   certificateIdentity,
   certificateProblem,
@@ -46,7 +47,8 @@ export async function connectUntrusted(
     host,
     port,
     what: "the center",
-    alpn: ["http/1.1"],
+    // A gateway passes the connection on by the first of them, the center speaks the second.
+    alpn: [ENROLMENT_PROTOCOL, "http/1.1"],
     ...(certPem === undefined || keyPem === undefined ? {} : { certPem, keyPem }),
     timeoutMs,
     signal,
@@ -190,19 +192,6 @@ function readPkcs7(body: Buffer): readonly X509Certificate[] {
   } catch (cause) {
     throw untrusted("the center's answer is not a PKCS#7 of certificates", cause);
   }
-}
-
-function readEnrolmentUrl(text: string): { host: string; port: number } {
-  const url = URL.canParse(text) ? new URL(text) : null;
-  if (url?.protocol === "https:" && url.username === "" && url.pathname === "/") {
-    const host = url.hostname.replaceAll(/^\[|\]$/g, "");
-    return { host, port: url.port === "" ? 443 : Number(url.port) };
-  }
-  throw new MusterError({
-    code: "invalid_argument",
-    message: `${JSON.stringify(text.slice(0, 300))} is not the address of an enrolment listener`,
-    detail: { field: "enrolmentUrl", hint: "give it as https://HOST:7443" },
-  });
 }
 
 function parseJson(body: Buffer): unknown {

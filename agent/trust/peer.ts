@@ -213,6 +213,8 @@ const UNREACHABLE: { readonly [code: string]: string } = {
   EHOSTUNREACH: "no route leads there",
   ENETUNREACH: "no route leads there",
   ETIMEDOUT: "no route leads there",
+  // Of a gateway that passes the connection on.
+  ERR_SSL_TLSV1_ALERT_INTERNAL_ERROR: "it cannot reach the center, or too many devices enrol",
   ERR_SSL_WRONG_VERSION_NUMBER: "what answers there does not speak TLS",
 };
 

@@ -36,6 +36,8 @@ export interface AgentFacts {
   readonly commands?: "off" | "built-in" | "any";
   /** Of its heartbeats. Default: the agent's. */
   readonly codec?: CodecName;
+  /** Further options of its agent, in place of ours, as `{ "enrolment-url": "https://…" }`. */
+  readonly flags?: { readonly [name: string]: string | number };
 }
 
 type Environment = { readonly [name: string]: string | undefined };
@@ -132,6 +134,8 @@ export class LocalInstallation implements AsyncDisposable {
       heartbeat: this.options.heartbeat,
       "admin-port": 0,
       "enrolment-url": this.enrolmentUrl,
+      "mqtts-port": before?.port("mqttsPort") ?? 0,
+      "artifacts-port": before?.port("artifactsPort") ?? 0,
       ...this.gatewayFlags(before),
     });
     if (before === undefined) {
@@ -143,10 +147,7 @@ export class LocalInstallation implements AsyncDisposable {
       });
       const tokenFile = this.at(`${id}.token`);
       await writeFile(tokenFile, token, { mode: 0o600 });
-      args.push("--enrol-token-file", tokenFile, "--mqtts-port", "0", "--artifacts-port", "0");
-    } else {
-      args.push("--mqtts-port", String(before.port("mqttsPort")));
-      args.push("--artifacts-port", String(before.port("artifactsPort")));
+      args.push("--enrol-token-file", tokenFile);
     }
     const gateway = this.role(`gateway ${id}`, id, args, environment, before?.facts);
     this.gateways.set(id, gateway);
@@ -176,6 +177,7 @@ export class LocalInstallation implements AsyncDisposable {
       "admin-port": 0,
       "evidence-interval": "5s",
       "backoff-ceiling": "4s",
+      ...facts.flags,
     });
     for (const [name, value] of Object.entries(facts.inventory)) {
       args.push("--inventory", `${name}=${value}`);

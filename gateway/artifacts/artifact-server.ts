@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * The artifact listener: HTTPS with the devices' certificates.
+ * Artifacts for devices, over HTTPS with their certificates: on a listener of their own, and on the
+ * devices' TLS port beside MQTT.
  *
  * | request | answer |
  * | --- | --- |
@@ -15,11 +16,15 @@
  * Limits: 2,000 connections, 10 s for headers, 60 s without progress, 8 KiB of headers.
  */
 import { createReadStream } from "node:fs";
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import { createServer } from "node:https";
-import { TLSSocket } from "node:tls";
 import { pipeline } from "node:stream/promises";
-import { errorCodeFacts, isMusterError, MusterError, type ErrorCode } from "../../domain/errors.ts";
+import {
+  errorCodeFacts,
+  isMusterError,
+  type ErrorCode,
+  type MusterError,
+} from "../../domain/errors.ts";
 import { SHA256_PATTERN } from "../../ports/artifact-store.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Logger } from "../../ports/logger.ts";
@@ -29,11 +34,11 @@ import { deviceTls } from "../device-tls.ts";
 import type { GatewayIdentity } from "../identity.ts";
 import type { ProxiedSources } from "../listeners/proxy/proxied-sources.ts";
 import type { GatewayMetrics } from "../metrics.ts";
-import { readPeerCertificate } from "../peer-certificate.ts";
 import type { SessionTable } from "../sessions/session-table.ts";
 import type { ArtifactCache } from "./artifact-cache.ts";
 import { parseByteRange } from "./byte-range.ts";
 import type { ChunkAddress, ChunkCache } from "./chunk-cache.ts";
+import { RETRY_AFTER_SECONDS, sayText } from "./artifact-answer.ts";
 import type { Pacer, Taker } from "./pacer.ts";
 import type { RolloutCaps } from "./rollout-caps.ts";
 import type { TrustCache } from "./trust-cache.ts";
@@ -44,7 +49,6 @@ const IDLE_TIMEOUT_MS = 60_000;
 const HEADER_BYTES_MAX = 8_192;
 /** How long a device waits for a blob that is being fetched. */
 const FETCH_WAIT_MS = 20_000;
-const RETRY_AFTER_SECONDS = 5;
 
 /** As a chunk store lays its files out, below the blob and its index. */
 const CHUNK_PATTERN: RegExp = new RegExp(
@@ -60,17 +64,22 @@ const FAILURE_STATUS: { readonly [code in ErrorCode]?: number } = {
   resource_exhausted: 503, // Bandwidth is taken: come again.
 };
 
-export interface ArtifactServerOptions {
+export interface ArtifactOptions {
   readonly cache: ArtifactCache;
   readonly chunks: ChunkCache;
   readonly pacer: Pacer;
   readonly caps: RolloutCaps;
   readonly table: SessionTable;
   readonly trust: TrustCache;
-  readonly identity: GatewayIdentity;
   readonly clock: Clock;
   readonly metrics: GatewayMetrics;
   readonly logger: Logger;
+}
+
+export interface ArtifactServerOptions {
+  readonly identity: GatewayIdentity;
+  readonly answer: RequestListener;
+  readonly metrics: GatewayMetrics;
   readonly sources: ProxiedSources;
   readonly host: string;
   /** 0 takes a free one. */
@@ -85,9 +94,7 @@ export interface ArtifactServer {
 
 export async function startArtifactServer(options: ArtifactServerOptions): Promise<ArtifactServer> {
   const tls = { ...deviceTls(options.identity), maxHeaderSize: HEADER_BYTES_MAX };
-  const server = createServer(tls, (request, response) => {
-    void answer(options, request, response);
-  });
+  const server = createServer(tls, options.answer);
   server.maxConnections = CONNECTIONS_MAX;
   options.sources.expectOn(server);
   server.headersTimeout = HEADERS_TIMEOUT_MS;
@@ -108,8 +115,20 @@ export async function startArtifactServer(options: ArtifactServerOptions): Promi
   };
 }
 
+/** `deviceOf`: whom a request is from, as `tenant/device`; throws what is to be refused. */
+export function artifactAnswers(
+  options: ArtifactOptions,
+  deviceOf: (request: IncomingMessage) => string,
+): RequestListener {
+  return (request, response) => void answer({ ...options, deviceOf }, request, response);
+}
+
+type AnswerOptions = ArtifactOptions & {
+  readonly deviceOf: (request: IncomingMessage) => string;
+};
+
 async function answer(
-  options: ArtifactServerOptions,
+  options: AnswerOptions,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
@@ -126,11 +145,11 @@ async function answer(
 }
 
 async function route(
-  options: ArtifactServerOptions,
+  options: AnswerOptions,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
-  const device = checkPeer(request, options.clock.wallMs());
+  const device = options.deviceOf(request);
   const taker = takerOf(options, request, device);
   if (request.method !== "GET" && request.method !== "HEAD") {
     response.setHeader("allow", "GET, HEAD");
@@ -155,18 +174,6 @@ async function route(
   sayText(response, 404, "nothing is here: see /artifacts/sha256/{digest} and /tuf/{name}");
 }
 
-/** `tenant/device` of the certificate. */
-function checkPeer(request: IncomingMessage, wallMs: number): string {
-  const { socket } = request;
-  const certificate = socket instanceof TLSSocket ? socket.getPeerX509Certificate() : undefined;
-  const peer = readPeerCertificate(certificate, wallMs);
-  if ("fault" in peer) throw new MusterError({ code: "permission_denied", message: peer.fault });
-  const { identity } = peer;
-  if (identity.role === "device") return `${identity.tenant}/${identity.device}`;
-  const message = "artifacts are for devices; this certificate names a gateway";
-  throw new MusterError({ code: "permission_denied", message });
-}
-
 /** One request of a device. */
 interface Exchange {
   readonly request: IncomingMessage;
@@ -176,7 +183,7 @@ interface Exchange {
 
 /** Where the device stands, and the caps of the rollout that it says it fetches for. */
 function takerOf(
-  { table, caps }: Pick<ArtifactServerOptions, "table" | "caps">,
+  { table, caps }: Pick<ArtifactOptions, "table" | "caps">,
   request: IncomingMessage,
   device: string,
 ): Taker {
@@ -194,7 +201,7 @@ function goneSignal(response: ServerResponse): AbortSignal {
 
 /** What `get` finds within the time that a device may wait for it. */
 async function inTime<Value>(
-  options: ArtifactServerOptions,
+  options: AnswerOptions,
   response: ServerResponse,
   get: (bound: { signal: AbortSignal }) => Promise<Value>,
 ): Promise<Value> {
@@ -205,7 +212,7 @@ async function inTime<Value>(
 }
 
 async function sendChunk(
-  options: ArtifactServerOptions,
+  options: AnswerOptions,
   { request, response, taker }: Exchange,
   address: ChunkAddress,
 ): Promise<void> {
@@ -219,7 +226,7 @@ async function sendChunk(
 }
 
 async function sendBlob(
-  options: ArtifactServerOptions,
+  options: AnswerOptions,
   { request, response, taker }: Exchange,
   sha256: string,
 ): Promise<void> {
@@ -250,7 +257,7 @@ async function sendBlob(
 }
 
 function sendTrust(
-  options: ArtifactServerOptions,
+  options: AnswerOptions,
   request: IncomingMessage,
   response: ServerResponse,
   name = "",
@@ -265,11 +272,6 @@ function sendTrust(
 
 function refuse(response: ServerResponse, error: MusterError): void {
   const status = FAILURE_STATUS[error.code] ?? errorCodeFacts(error.code).http;
-  if (status === 503 || status === 507) response.setHeader("retry-after", RETRY_AFTER_SECONDS);
-  sayText(response, status, error.message);
-}
-
-function sayText(response: ServerResponse, status: number, text: string): void {
-  response.removeHeader("content-length");
-  response.writeHead(status, { "content-type": "text/plain; charset=utf-8" }).end(`${text}\n`);
+  const isPassing = status === 503 || status === 507;
+  sayText(response, status, error.message, isPassing ? RETRY_AFTER_SECONDS : undefined);
 }

@@ -18,6 +18,13 @@
  */
 import { z } from "zod";
 
+/**
+ * Application protocol (ALPN) by which a device says at a gateway's port that it wants the center's
+ * enrolment listener. The gateway passes the connection on unopened; the center itself speaks the
+ * other protocol that the device offers, `http/1.1`.
+ */
+export const ENROLMENT_PROTOCOL = "muster-enrolment";
+
 export interface EnrolmentTokenClaims {
   readonly v: 1;
   /** `device` or `gateway`. */

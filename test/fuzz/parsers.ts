@@ -4,6 +4,7 @@
  * a way to make damaged inputs. What a parser accepts is written and read again where there is a
  * writer.
  */
+import { offeredProtocols } from "../../gateway/listeners/tls/client-hello.ts";
 import { parseProxyHeader } from "../../gateway/listeners/proxy/proxy-header.ts";
 import { DeviceMessages } from "../../gateway/pipeline/device-messages.ts";
 import { decodeMessage } from "../../protocol/coap/decoder.ts";
@@ -144,6 +145,23 @@ const PROXY_HEADERS = [
   Buffer.from(`${V2}21410000`, "hex"),
 ];
 
+/** A record of TLS with a ClientHello that has these extensions, in hex. */
+function clientHello(extensions: string): Buffer {
+  const sized = (hex: string, bytes: number): string =>
+    (hex.length / 2).toString(16).padStart(bytes * 2, "0") + hex;
+  const fields = `0303${"5a".repeat(32)}${sized("11", 1)}${sized("1301", 2)}${sized("00", 1)}`;
+  const handshake = `01${sized(fields + sized(extensions, 2), 3)}`;
+  return Buffer.from(`160301${sized(handshake, 2)}`, "hex");
+}
+
+const CLIENT_HELLOS = [
+  // Server name, ALPN h2 and http/1.1, one more; then one with ALPN alone, and one with nothing.
+  clientHello("0000000e000c0000096c6f63616c686f73740010000e000c02683208687474702f312e31ff01000100"),
+  clientHello("001000070005046d717474"),
+  clientHello(""),
+  Buffer.from("1503030002022a", "hex"),
+];
+
 const OSCORE_OPTIONS = ["", "09050165", "1905020263746b6964", "1102", "0a0102", "1907020163"].map(
   (hex) => Buffer.from(hex, "hex"),
 );
@@ -222,6 +240,11 @@ export const PARSERS: readonly FuzzedParser[] = [
     name: "proxy-header",
     files: ["gateway/listeners/proxy/proxy-header.ts"],
     feed: (draw) => void parseProxyHeader(mutateAnywhere(pick(PROXY_HEADERS, draw), draw)),
+  },
+  {
+    name: "client-hello",
+    files: ["gateway/listeners/tls/client-hello.ts"],
+    feed: (draw) => void offeredProtocols(mutateAnywhere(pick(CLIENT_HELLOS, draw), draw)),
   },
   {
     name: "coap",

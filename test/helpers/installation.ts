@@ -71,7 +71,8 @@ export async function startInstallation(
   const operator = openOperator({ session, keyFile: targetsKeyFile, folder: folder.path });
   const areOnline = async (): Promise<boolean> => {
     const listed = await session.client.listGateways({});
-    return listed.gateways.filter(({ online }) => online).length === gateways.length;
+    // Each worker of one is listed by itself.
+    return listed.gateways.filter(({ online }) => online).length >= gateways.length;
   };
   await until("every gateway is online", areOnline, { timeoutMs: ONLINE_TIMEOUT_MS, signal });
   const kept = stack.move();

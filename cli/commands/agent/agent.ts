@@ -44,8 +44,8 @@ export function declare(command: Command, shell: Shell): void {
     .option("--enrolment-url <url>", "https://HOST:7443 of the center")
     .option("--enrol-token-file <file>", "one-time token, at the first start")
     .option(
-      "--gateway <host:mqttsPort:artifactsPort>",
-      "connect here instead of asking the center; more than once",
+      "--gateway <address>",
+      "host:port or host:mqttsPort:artifactsPort, not asking the center; more than once",
       collect,
     )
     .option("--inventory <name=value>", "a fact for selectors and releases", collectPairs)

@@ -36,7 +36,8 @@ interface Options extends RoleOptions {
   readonly coapPort?: number;
   readonly insecureCoapPort?: number;
   readonly insecureCoapHost: string;
-  readonly artifactsPort: number;
+  /** `mqtts`: on the port of MQTT. */
+  readonly artifactsPort: number | "mqtts";
   readonly adminHost: string;
   readonly adminPort: number;
   /** Milliseconds. */
@@ -59,10 +60,10 @@ export function declare(command: Command, shell: Shell): void {
     .option("--data <folder>", "its data folder, made if missing")
     .option("--center <host:port>", "the center's gRPC address, a name in its certificate")
     .option("--ip <address>", "address that devices connect to", "127.0.0.1")
-    .option("--enrolment-url <url>", "https://HOST:7443, at the first start")
+    .option("--enrolment-url <url>", "https://HOST:7443; devices may enrol through --mqtts-port")
     .option("--enrol-token-file <file>", "one-time token, at the first start")
     .option("--host <address>", "address of the device listeners", "0.0.0.0")
-    .option("--mqtts-port <port>", "MQTT over TLS; 0 takes a free one", parsePort, 8_883)
+    .option("--mqtts-port <port>", "devices over TLS; 0 takes a free one", parsePort, 8_883)
     .option("--insecure-mqtt-port <port>", "MQTT without TLS; devices are who they say", parsePort)
     .option("--insecure-mqtt-host <address>", "address of that listener", "127.0.0.1")
     .option("--coap-port <port>", "CoAP under OSCORE, usually 5683; 0 takes a free one", parsePort)
@@ -72,7 +73,12 @@ export function declare(command: Command, shell: Shell): void {
       parsePort,
     )
     .option("--insecure-coap-host <address>", "address of that listener", "127.0.0.1")
-    .option("--artifacts-port <port>", "artifacts; 0 takes a free one", parsePort, 7_444)
+    .option(
+      "--artifacts-port <port>",
+      "artifacts; 0 takes a free one, mqtts is that port",
+      parseArtifactsPort,
+      7_444,
+    )
     .option("--admin-host <address>", "address of metrics and health", "127.0.0.1")
     .option("--admin-port <port>", "metrics and health; 0 takes a free one", parsePort, 9_465)
     .addOption(durationOption("--heartbeat <duration>", "how often devices send a heartbeat", "5s"))
@@ -105,6 +111,10 @@ export function declare(command: Command, shell: Shell): void {
     const start = workers === undefined ? startHere : startWorkers;
     await runRole({ shell, readyFile, start: (signal) => start(shell, command.opts(), signal) });
   });
+}
+
+function parseArtifactsPort(text: string): number | "mqtts" {
+  return text === "mqtts" ? text : parsePort(text);
 }
 
 interface Started {
@@ -172,7 +182,8 @@ async function gatewayOptions(
     coapPort: options.coapPort ?? null,
     insecureCoapPort: options.insecureCoapPort ?? null,
     insecureCoapHost: options.insecureCoapHost,
-    artifactsPort: options.artifactsPort,
+    artifactsPort: options.artifactsPort === "mqtts" ? null : options.artifactsPort,
+    enrolmentUrl: options.enrolmentUrl ?? null,
     adminHost: options.adminHost,
     adminPort: options.adminPort,
     heartbeatIntervalMs: options.heartbeat,

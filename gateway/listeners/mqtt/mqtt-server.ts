@@ -5,14 +5,16 @@
  * handlers are shared by all sockets and find their connection on `this`: a closure set per socket
  * costs 45 % more memory after traffic (docs/adr/0009).
  *
- * Over TLS it is also an HTTP server, for MQTT over WebSocket. ALPN says which (`mqtt`,
- * `http/1.1`); of a client without ALPN, its first byte: no CONNECT begins with a letter.
+ * Over TLS it is also an HTTP server, for MQTT over WebSocket and for artifacts, and passes on what
+ * is for the center's enrolment listener, so that a device needs one port. ALPN says which (`mqtt`,
+ * `http/1.1`, `muster-enrolment`); of a client without ALPN, its first byte: no CONNECT begins with
+ * a letter.
  *
  * Limits before anybody is known: 10 s for the TLS handshake, 10 s for CONNECT or for the headers
  * of a request, 4 KiB for CONNECT, 8 KiB for headers, and as many sockets as there are session
  * slots.
  */
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { RequestListener } from "node:http";
 import { createServer as createHttpsServer, type Server as HttpsServer } from "node:https";
 import { createServer, type Server, type Socket } from "node:net";
 import { TLSSocket } from "node:tls";
@@ -28,8 +30,9 @@ import { hostOf } from "../proxy/proxied-sources.ts";
 import { UNVERIFIED, type ConnectionPeer } from "./connection-peer.ts";
 import { MqttConnection } from "./connection.ts";
 import { DirectTransport } from "./direct-transport.ts";
+import type { EnrolmentTunnel } from "../tls/enrolment-tunnel.ts";
 import type { MqttContext } from "./mqtt-context.ts";
-import { acceptWebSockets, WEB_SOCKET_PATH } from "./websocket-listener.ts";
+import { acceptWebSockets } from "./websocket-listener.ts";
 
 /** How long the last DISCONNECT of a shutdown may take to leave, ms. */
 const LAST_WORD_MS = 500;
@@ -38,8 +41,8 @@ const REQUEST_CHECK_MS = 5_000;
 /** Between two requests, and without progress of one. */
 const IDLE_TIMEOUT_MS = 60_000;
 const HEADER_BYTES_MAX = 8_192;
-/** "G", of GET: the one method that leads anywhere here. An MQTT client begins with 0x10. */
-const FIRST_BYTE_OF_HTTP = 0x47;
+/** Of GET and HEAD. An MQTT client begins with 0x10. */
+const FIRST_BYTES_OF_HTTP: readonly (number | undefined)[] = [0x47, 0x48];
 
 type BeginHttp = (socket: TLSSocket) => void;
 
@@ -60,6 +63,10 @@ export interface MqttServerOptions {
   readonly identity: GatewayIdentity | null;
   /** Of all listeners of this process. */
   readonly gate: ConnectionGate;
+  /** Answers requests that are not for MQTT. */
+  readonly answer: RequestListener;
+  /** null: what is for the center's enrolment listener is refused in the handshake. */
+  readonly tunnel: EnrolmentTunnel | null;
   readonly clock: Clock;
   /** From the handshake to the headers of a request, ms; CONNECT's is in the context. */
   readonly connectDeadlineMs: number;
@@ -85,6 +92,7 @@ export async function startMqttServer(options: MqttServerOptions): Promise<MqttS
   const server =
     identity === null ? insecureServer(context) : secureServer({ ...options, identity });
   server.maxConnections = options.maxConnections;
+  if (identity !== null) options.tunnel?.expectOn(server);
   context.sources.expectOn(server);
   admitBy(options.gate, context, server);
   server.on("connection", (raw: RawSocket) => {
@@ -165,7 +173,7 @@ function secureServer(options: MqttServerOptions & { identity: GatewayIdentity }
     if (socket.alpnProtocol === false) socket.musterBeginHttp = beginHttp;
     accept(context, socket, peerOf(socket));
   });
-  server.on("request", answerRequest);
+  server.on("request", options.answer);
   acceptWebSockets(server, context, peerOf);
   server.on("tlsClientError", (error: NodeJS.ErrnoException, raw) => {
     context.metrics.tlsFailed(error.code ?? "unknown");
@@ -184,11 +192,6 @@ function takeHttp(server: HttpsServer): BeginHttp {
     for (const begin of begins) begin.call(server, socket);
     socket.resume();
   };
-}
-
-function answerRequest(_request: IncomingMessage, response: ServerResponse): void {
-  response.writeHead(404, { "content-type": "text/plain; charset=utf-8" });
-  response.end(`nothing is here: MQTT over WebSocket is at ${WEB_SOCKET_PATH}\n`);
 }
 
 function accept(context: MqttContext, socket: MqttSocket, peer: ConnectionPeer): void {
@@ -212,7 +215,7 @@ function onFirstData(this: MqttSocket, chunk: Buffer): void {
   const beginHttp = this.musterBeginHttp;
   this.musterBeginHttp = undefined;
   this.off("data", onFirstData);
-  if (beginHttp === undefined || chunk[0] !== FIRST_BYTE_OF_HTTP) {
+  if (beginHttp === undefined || !FIRST_BYTES_OF_HTTP.includes(chunk[0])) {
     this.on("data", onData);
     return onData.call(this, chunk);
   }

@@ -15,7 +15,7 @@ export function get(
   fixture: GatewayFixture,
   identity: KeyAndCertificate,
   path: string,
-  options: { method?: string; headers?: Record<string, string> } = {},
+  options: { method?: string; headers?: Record<string, string>; port?: number } = {},
 ): Promise<Answer> {
   const { key, cert, ca } = identity;
   const port = fixture.gateway.artifactsPort;
