@@ -56,6 +56,13 @@ export const HOST_SETTINGS: readonly HostSetting[] = [
     why: "as many connections may be half open meanwhile",
   },
   {
+    key: "net.core.rmem_max",
+    wanted: "8388608",
+    does: atLeast(8_388_608),
+    why: "a second of the datagrams of a million devices over CoAP waits instead of being lost",
+    mayBeAbsent: true,
+  },
+  {
     key: "net.ipv4.ip_local_port_range",
     wanted: "10000 65535",
     does: ([from, to]) => from !== undefined && to !== undefined && to - from >= 50_000,

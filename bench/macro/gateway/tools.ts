@@ -43,7 +43,7 @@ export function benchFile(name: string): string {
 
 /** The program built from a source file beside this one; null when there is no compiler. */
 export async function build(
-  source: "load/load.c" | "peers/threads.c" | "peers/goroutines.go",
+  source: "load/load.c" | "../coap/load.c" | "peers/threads.c" | "peers/goroutines.go",
 ): Promise<string | null> {
   const isGo = source.endsWith(".go");
   const compiler = await (isGo
@@ -60,10 +60,16 @@ export async function build(
   if (await isThere(program)) return program;
   await mkdir(dirname(program), { recursive: true });
   const fresh = `${program}.${process.pid}`;
-  const words = isGo ? ["build", "-o", fresh, file] : ["-O2", "-pthread", "-o", fresh, file];
+  const words = isGo
+    ? ["build", "-o", fresh, file]
+    : ["-O2", "-pthread", "-o", fresh, file, ...librariesOf(source)];
   await run(compiler, words);
   await rename(fresh, program);
   return program;
+}
+
+function librariesOf(source: string): readonly string[] {
+  return source === "../coap/load.c" ? ["-lcrypto"] : [];
 }
 
 /**

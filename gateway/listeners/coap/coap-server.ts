@@ -22,9 +22,17 @@ export interface CoapServer {
   close(): Promise<void>;
 }
 
+/**
+ * What may lie unread in the socket, bytes: about a second of the heartbeats of a million devices,
+ * longer than any pause of this process should be. What does not fit is lost, and comes again after
+ * 2 s. The kernel gives no more than `net.core.rmem_max`, and says nothing.
+ */
+export const RECEIVE_BUFFER_BYTES: number = 8 * 2 ** 20;
+
 export async function startCoapServer(options: CoapServerOptions): Promise<CoapServer> {
   const socket = createSocket({
     type: isIPv6(options.host) ? "udp6" : "udp4",
+    recvBufferSize: RECEIVE_BUFFER_BYTES,
     // An address needs no looking up; Node would put each datagram into the resolver's queue.
     lookup: (host, options, done) => {
       const family = isIP(host);

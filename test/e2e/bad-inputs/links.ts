@@ -186,16 +186,16 @@ log says the rest. A 3.1.1 client has no reason codes: its connection is closed.
       }),
     }),
     device({
-      id: "mqtt-qos",
-      title: "A QoS that is not offered",
-      given: `PUBLISH with QoS 2 to \`${SPARE_UP}/report\``,
+      id: "mqtt-retain",
+      title: "A message is to be retained",
+      given: `PUBLISH with RETAIN to \`${SPARE_UP}/report\``,
       clientId: SPARE,
       afterwards: encodePublish(5, {
         topic: `${SPARE_UP}/report`,
         payload: Buffer.from("{}"),
-        qos: 2,
+        qos: 1,
         packetId: 1,
-        retain: false,
+        retain: true,
         dup: false,
       }),
       isLogged: true,
@@ -228,9 +228,9 @@ log says the rest. A 3.1.1 client has no reason codes: its connection is closed.
     device({
       id: "mqtt-not-mqtt",
       title: "It does not speak MQTT",
-      given: "`GET / HTTP/1.1` to the port of MQTT",
+      given: "`SSH-2.0-client` to the port of MQTT",
       clientId: SPARE,
-      insteadOfConnect: Buffer.from("GET / HTTP/1.1\r\nhost: localhost\r\n\r\n"),
+      insteadOfConnect: Buffer.from("SSH-2.0-client\r\n"),
       isLogged: true,
     }),
     device({

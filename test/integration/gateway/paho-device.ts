@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * A device in Python, by paho: `.ci/run` makes the environment that `paho-python` runs in. What it
+ * is told and answers stands at the head of `paho-device.py`.
+ */
+import assert from "node:assert/strict";
+import { writeFile } from "node:fs/promises";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { startTool, type StartedTool } from "../../helpers/tools.ts";
+import type { GatewayFixture } from "./gateway-fixture.ts";
+
+export const PAHO = "paho-python";
+
+const SCRIPT = fileURLToPath(new URL("paho-device.py", import.meta.url));
+const TIMEOUT_MS = 60_000;
+
+export interface PahoOptions {
+  readonly level: 4 | 5;
+  /** How long the session is to outlive its connection, s; 0: each connection starts anew. */
+  readonly expirySeconds?: number;
+}
+
+export class PahoDevice implements AsyncDisposable {
+  readonly #tool: StartedTool;
+  readonly #answers: AsyncIterator<string>;
+
+  private constructor(tool: StartedTool) {
+    this.#tool = tool;
+    assert.ok(tool.child.stdout !== null);
+    this.#answers = createInterface({ input: tool.child.stdout })[Symbol.asyncIterator]();
+  }
+
+  static async start(
+    fixture: GatewayFixture,
+    device: string,
+    options: PahoOptions,
+  ): Promise<PahoDevice> {
+    const { ca, cert, key } = await fixture.enrol(device);
+    const files: string[] = [];
+    for (const [name, text] of Object.entries({ ca, cert, key })) {
+      const file = fixture.folder.join(`paho-${name}.pem`);
+      await writeFile(file, text);
+      files.push(file);
+    }
+    const where = ["127.0.0.1", String(fixture.gateway.mqttsPort), ...files, device];
+    const words = [SCRIPT, ...where, String(options.level), String(options.expirySeconds ?? 0)];
+    const cwd = fixture.folder.path;
+    return new PahoDevice(startTool(PAHO, words, { cwd, timeoutMs: TIMEOUT_MS, isTalking: true }));
+  }
+
+  /** Does one thing, and reads the answer to it. */
+  async ask(command: { readonly do: string; readonly [field: string]: unknown }): Promise<unknown> {
+    this.#tool.child.stdin?.write(`${JSON.stringify(command)}\n`);
+    const line = await this.#answers.next();
+    if (line.done === true) {
+      const { stderr } = await this.#tool.ended;
+      throw new Error(`the device has ended: ${stderr}`);
+    }
+    return JSON.parse(line.value) as unknown;
+  }
+
+  /** Ends the process as a crash does. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#tool[Symbol.asyncDispose]();
+  }
+}
