@@ -32,6 +32,7 @@ import { ReportBuffer } from "./pipeline/report-buffer.ts";
 import { StatusTracker } from "./pipeline/status-tracker.ts";
 import { Presence } from "./presence/presence.ts";
 import { TimingWheel } from "./presence/timing-wheel.ts";
+import { KeptSessions } from "./sessions/kept-sessions.ts";
 import { SessionLifecycle } from "./sessions/session-lifecycle.ts";
 import { SessionTable } from "./sessions/session-table.ts";
 import type { CenterConnection, ConnectCenter } from "./uplink/center-client.ts";
@@ -60,6 +61,7 @@ export interface GatewayCore {
   readonly table: SessionTable;
   readonly presence: Presence;
   readonly lifecycle: SessionLifecycle;
+  readonly kept: KeptSessions;
   readonly reports: ReportBuffer;
   readonly leaseTable: LeaseTable;
   readonly leases: LeaseService;
@@ -96,7 +98,7 @@ export function buildCore(given: GatewayCoreOptions): GatewayCore {
     metrics: new GatewayMetrics({ registry }),
     wake: (): void => wakening.wake(),
   };
-  const { presence, lifecycle, silenceLimitMs } = buildSessions(options, table);
+  const { presence, lifecycle, kept, silenceLimitMs } = buildSessions(options, table);
   const status = new StatusTracker(shared);
   const hellos = new HelloTracker({ ...shared, status });
   const reports = new ReportBuffer(shared);
@@ -105,7 +107,8 @@ export function buildCore(given: GatewayCoreOptions): GatewayCore {
   const leaseTable = new LeaseTable();
   const journal = new LeaseJournal({ ...shared, bootId, table: leaseTable });
   const dispatcher = new OfferDispatcher({ ...shared, leases: leaseTable });
-  const forLeases = { lifecycle, journal, dispatcher, outbox, detectionMs: options.detectionMs };
+  const { detectionMs } = options;
+  const forLeases = { lifecycle, kept, journal, dispatcher, outbox, detectionMs };
   const leases = new LeaseService({ ...shared, ...forLeases, leases: leaseTable });
   lifecycle.observe([announcer, status, hellos, reports, leases]);
 
@@ -121,7 +124,7 @@ export function buildCore(given: GatewayCoreOptions): GatewayCore {
     }),
   });
   const heard = { lifecycle, announcer, reports, leases, trust, siblings, caps: new RolloutCaps() };
-  const sessions = { presence, lifecycle, reports };
+  const sessions = { presence, lifecycle, kept, reports };
   const intake = new DeviceIntake({ ...shared, status, hellos, reports, reportListener: leases });
   return {
     ...shared,
@@ -140,7 +143,7 @@ export function buildCore(given: GatewayCoreOptions): GatewayCore {
     wakening,
     ...listenerContexts(
       { ...shared, ...sessions, intake, random: options.random },
-      { silenceLimitMs, sources: new ProxiedSources(options.proxies, logger) },
+      { ...options, silenceLimitMs, sources: new ProxiedSources(options.proxies, logger) },
     ),
     messages: new CenterMessages({ ...shared, ...heard }),
     // A stop before what it stops; sessions before what is said of them.
@@ -149,17 +152,21 @@ export function buildCore(given: GatewayCoreOptions): GatewayCore {
 }
 
 function listenerContexts(
-  shared: CoapContext,
-  options: { readonly silenceLimitMs: number; readonly sources: ProxiedSources },
+  shared: CoapContext & Pick<MqttContext, "kept">,
+  options: {
+    readonly silenceLimitMs: number;
+    readonly sessionExpiryMaxSeconds: number;
+    readonly sources: ProxiedSources;
+  },
 ): { mqttContext: MqttContext; coapContext: CoapContext } {
-  const { silenceLimitMs, sources } = options;
+  const { silenceLimitMs, sessionExpiryMaxSeconds, sources } = options;
   const mqttContext = {
     ...shared,
     sources,
     slowConsumers: new SlowConsumers(shared),
     suspects: new Suspects(shared),
     limits: { ...DEFAULT_DECODER_LIMITS, maxPacketBytes: PACKET_BYTES_MAX },
-    terms: { silenceLimitMs, maxPacketBytes: PACKET_BYTES_MAX },
+    terms: { silenceLimitMs, sessionExpiryMaxSeconds, maxPacketBytes: PACKET_BYTES_MAX },
   };
   return { mqttContext, coapContext: shared };
 }
@@ -167,7 +174,12 @@ function listenerContexts(
 function buildSessions(
   options: ResolvedGatewayOptions,
   table: SessionTable,
-): { presence: Presence; lifecycle: SessionLifecycle; silenceLimitMs: number } {
+): {
+  presence: Presence;
+  lifecycle: SessionLifecycle;
+  kept: KeptSessions;
+  silenceLimitMs: number;
+} {
   const silenceLimitMs = options.heartbeatIntervalMs * options.missesAllowed;
   const { clock, detectionMs, connectDeadlineMs } = options;
   const wheel = new TimingWheel({
@@ -176,7 +188,9 @@ function buildSessions(
   });
   const presence = new Presence({ clock, table, wheel, detectionMs });
   const lifecycle = new SessionLifecycle({ table, presence, connectDeadlineMs, silenceLimitMs });
-  return { presence, lifecycle, silenceLimitMs };
+  // A device that is away is as many as one that is here: whoever has places for these, has them.
+  const kept = new KeptSessions({ clock, maxSessions: options.maxConnections });
+  return { presence, lifecycle, kept, silenceLimitMs };
 }
 
 interface CachePorts {

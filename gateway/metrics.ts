@@ -34,6 +34,7 @@ export interface GatewayGauges {
   readonly connections: () => number;
   readonly heldReports: () => number;
   readonly heldReportBytes: () => number;
+  readonly keptSessions: () => number;
   readonly leases: () => number;
   readonly leaseEntries: () => number;
   readonly uplinkConnected: () => number;
@@ -195,6 +196,7 @@ export class GatewayMetrics {
     this.#gauge("connections", "Sockets, those before CONNECT included.", gauges.connections);
     this.#gauge("held_reports", "Reports the center has not confirmed.", gauges.heldReports);
     this.#gauge("held_report_bytes", "Memory of those reports.", gauges.heldReportBytes);
+    this.#gauge("kept_sessions", "MQTT sessions without a connection.", gauges.keptSessions);
     this.#gauge("plan_leases", "Plan leases held.", gauges.leases);
     this.#gauge("plan_lease_entries", "Open entries of those leases.", gauges.leaseEntries);
     this.#gauge("uplink_connected", "1 while the center answers.", gauges.uplinkConnected, "min");

@@ -81,6 +81,11 @@ export interface GatewayOptions {
    * 1,000: at that rate devices that are connected wait less than twice as long as without.
    */
   readonly connectionRate?: number;
+  /**
+   * Longest time that an MQTT session is kept for a device that lost its connection, s; 0: none is.
+   * Default 3,600: what a device missed for longer, the center offers anew.
+   */
+  readonly sessionExpiryMaxSeconds?: number;
   /** Load balancers that speak the PROXY protocol, as addresses or CIDR blocks. Default none. */
   readonly proxies?: readonly string[];
   /** Artifact cache, bytes. Default 10 GiB. */
@@ -160,6 +165,7 @@ export function resolveOptions(
     connectDeadlineMs: 10_000,
     maxConnections: 18_000,
     connectionRate: 1_000,
+    sessionExpiryMaxSeconds: 3_600,
     proxies: [],
     cacheBytes: 10 * 2 ** 30,
     chunkCacheBytes: 4 * 2 ** 30,
@@ -183,6 +189,7 @@ export function resolveOptions(
   checkRange(resolved, "worker", 0, MAX_WORKERS);
   checkRange(resolved, "maxConnections", 1, MAX_SLOTS);
   checkRange(resolved, "connectionRate", 1, 100_000);
+  checkRange(resolved, "sessionExpiryMaxSeconds", 0, 604_800);
   checkRange(resolved, "cacheBytes", 1, Number.MAX_SAFE_INTEGER);
   checkRange(resolved, "chunkCacheBytes", 1, Number.MAX_SAFE_INTEGER);
   checkRate(resolved, "gatewayBytesPerSecond");

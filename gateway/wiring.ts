@@ -252,6 +252,7 @@ function observeParts({ core, gate }: Wiring, uplink: Uplink): void {
     connections: () => core.table.takenCount,
     heldReports: () => core.reports.heldCount,
     heldReportBytes: () => core.reports.heldBytes,
+    keptSessions: () => core.kept.count,
     leases: () => core.leaseTable.leaseCount,
     leaseEntries: () => core.leaseTable.openCount,
     uplinkConnected: () => (uplink.isLinked ? 1 : 0),

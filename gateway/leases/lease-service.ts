@@ -10,7 +10,8 @@
  * - entry closed → on disk → given back. (Else a crash could offer what another gateway has.)
  *
  * A lease lists devices that were connected when the center wrote it; whoever is not any more goes
- * back at once, and so does an entry whose session ends before the device answered.
+ * back at once, and so does an entry whose session ends before the device answered. Only where the
+ * session is held for the device to come back (`KeptSessions`) do they wait for as long.
  */
 import { create } from "@bufbuild/protobuf";
 import type { CancelTimer, Clock } from "../../ports/clock.ts";
@@ -27,6 +28,7 @@ import { offerLeaves, offerMessages } from "../../protocol/device/offer-batch.ts
 import { faultPoint } from "../../runtime/faults.ts";
 import type { GatewayMetrics } from "../metrics.ts";
 import type { ReportListener } from "../pipeline/device-intake.ts";
+import type { KeptSessions } from "../sessions/kept-sessions.ts";
 import type { SessionLifecycle, SessionObserver } from "../sessions/session-lifecycle.ts";
 import type { SessionTable } from "../sessions/session-table.ts";
 import type { ControlOutbox } from "../uplink/control-outbox.ts";
@@ -34,6 +36,7 @@ import { Lease, type LeaseContent, type ReturnedEntries } from "./lease.ts";
 import { LEASE_ID_PATTERN, type LeaseJournal } from "./lease-journal.ts";
 import { MAX_LEASE_ENTRIES, type LeaseTable } from "./lease-table.ts";
 import type { OfferDispatcher } from "./offer-dispatcher.ts";
+import { recipients } from "./offline-queue.ts";
 import type { StopTally } from "./stop-tallies.ts";
 
 const LOOKS_A_DETECTION = 4;
@@ -45,6 +48,7 @@ type StopFacts = Pick<StopTally, "rollout" | "stopEpoch"> & Partial<StopTally>;
 export interface LeaseServiceOptions {
   readonly table: SessionTable;
   readonly lifecycle: SessionLifecycle;
+  readonly kept: KeptSessions;
   readonly leases: LeaseTable;
   readonly journal: LeaseJournal;
   readonly dispatcher: OfferDispatcher;
@@ -59,6 +63,7 @@ export interface LeaseServiceOptions {
 export class LeaseService implements SessionObserver, ReportListener {
   readonly #table: SessionTable;
   readonly #lifecycle: SessionLifecycle;
+  readonly #kept: KeptSessions;
   readonly #leases: LeaseTable;
   readonly #journal: LeaseJournal;
   readonly #dispatcher: OfferDispatcher;
@@ -76,6 +81,7 @@ export class LeaseService implements SessionObserver, ReportListener {
   constructor(options: LeaseServiceOptions) {
     this.#table = options.table;
     this.#lifecycle = options.lifecycle;
+    this.#kept = options.kept;
     this.#leases = options.leases;
     this.#journal = options.journal;
     this.#dispatcher = options.dispatcher;
@@ -88,6 +94,7 @@ export class LeaseService implements SessionObserver, ReportListener {
 
   start(): void {
     this.#restoredUntilMs = this.#clock.monotonicMs() + RESTORED_WAIT_MS;
+    this.#kept.observe((device) => this.#holdEnded(device));
     this.#arm();
   }
 
@@ -100,7 +107,8 @@ export class LeaseService implements SessionObserver, ReportListener {
   async take(message: PlanLease): Promise<void> {
     const expiresAtMs = this.#clock.monotonicMs() + message.timeToLiveMs;
     faultPoint("gateway.lease.received");
-    const content = readLease(message, this.#table);
+    const places = { table: this.#table, kept: this.#kept, leases: this.#leases };
+    const content = readLease(message, (ordinals, offers) => recipients(places, ordinals, offers));
     if (content === null) {
       this.#logger.error("plan lease is malformed", { leaseId: message.leaseId });
       return;
@@ -125,8 +133,8 @@ export class LeaseService implements SessionObserver, ReportListener {
     faultPoint("gateway.lease.persisted");
     for (const device of kept.devices) {
       // Whoever went while the lease was written is not told of by its session's end.
-      if (this.#table.slotOfDevice(device) !== -1) this.#dispatch(device);
-      else this.#giveBack(this.#leases.returnDevice(device));
+      if (this.#isHere(device)) this.#dispatch(device);
+      else if (!this.#kept.isHeld(device)) this.#giveBack(this.#leases.returnDevice(device));
     }
   }
 
@@ -145,7 +153,10 @@ export class LeaseService implements SessionObserver, ReportListener {
     await this.#save();
     faultPoint("gateway.stop.persisted");
     for (const { lease, index } of withdrawing) {
-      this.#dispatch(lease.content.devices[index] as string);
+      const device = lease.content.devices[index] as string;
+      if (this.#isHere(device)) this.#dispatch(device);
+      // Whoever is away cannot be told: the center has to know now, not when it is back.
+      else this.#giveBack(this.#leases.returnStopped(device));
     }
     this.#giveBack(returned);
     await this.#flushing;
@@ -192,8 +203,20 @@ export class LeaseService implements SessionObserver, ReportListener {
   }
 
   sessionClosed(slot: number): void {
-    this.#giveBack(this.#leases.returnDevice(this.#table.device(slot)));
+    const device = this.#table.device(slot);
+    const isHeld = this.#kept.isHeld(device);
+    this.#giveBack(isHeld ? this.#leases.returnStopped(device) : this.#leases.returnDevice(device));
     this.#tellStops("complete");
+  }
+
+  /** The device did not come back in time, or came back as somebody new. */
+  #holdEnded(device: string): void {
+    if (!this.#isHere(device)) this.#giveBack(this.#leases.returnDevice(device));
+    this.#tellStops("complete");
+  }
+
+  #isHere(device: string): boolean {
+    return this.#table.slotOfDevice(device) !== -1;
   }
 
   reportTaken(slot: number, rollout: number, generation: number): void {
@@ -215,8 +238,8 @@ export class LeaseService implements SessionObserver, ReportListener {
     this.#tellStops("all");
     if (nowMs < this.#restoredUntilMs) return;
     this.#restoredUntilMs = Infinity;
-    const isAbsent = (device: string): boolean => this.#table.slotOfDevice(device) === -1;
-    for (const device of this.#leases.restoredDevices().filter(isAbsent)) {
+    for (const device of this.#leases.restoredDevices()) {
+      if (this.#isHere(device) || this.#kept.isHeld(device)) continue;
       this.#giveBack(this.#leases.returnDevice(device));
     }
   }
@@ -273,8 +296,11 @@ export class LeaseService implements SessionObserver, ReportListener {
   }
 }
 
-/** The lease as columns with the devices' names ("" = not connected); null when it is malformed. */
-function readLease(message: PlanLease, table: SessionTable): LeaseContent | null {
+/** The lease as columns with the devices' names ("" = not here); null when it is malformed. */
+function readLease(
+  message: PlanLease,
+  recipientsOf: (ordinals: readonly number[], offers: readonly Uint8Array[]) => string[],
+): LeaseContent | null {
   const { positions, ordinals, generations } = message;
   const count = ordinals.length;
   if (count > MAX_LEASE_ENTRIES || positions.length !== count) return null;
@@ -285,10 +311,7 @@ function readLease(message: PlanLease, table: SessionTable): LeaseContent | null
     offers.length === count &&
     offers.every((offer) => offer.length <= MAX_OFFER_BYTES);
   if (!isWhole) return null;
-  const devices = ordinals.map((ordinal) => {
-    const slot = table.slotOfOrdinal(ordinal);
-    return slot === -1 ? "" : table.device(slot);
-  });
+  const devices = recipientsOf(ordinals, offers);
   const { leaseId: id, rollout } = message;
   const stopEpoch = Number(message.stopEpoch);
   return { id, rollout, stopEpoch, positions, ordinals, generations, offers, devices };

@@ -103,13 +103,8 @@ export class LeaseTable {
     return this.#entriesByDevice.get(device) ?? [];
   }
 
-  mayOffer({ lease, index }: EntryRef, nowMs: number): boolean {
-    return (
-      lease.states[index] === EntryState.Waiting &&
-      !lease.isRevoked &&
-      nowMs < lease.expiresAtMs &&
-      lease.content.stopEpoch >= this.stopEpochOf(lease.content.rollout)
-    );
+  mayOffer(entry: EntryRef, nowMs: number): boolean {
+    return entry.lease.states[entry.index] === EntryState.Waiting && this.#isGood(entry, nowMs);
   }
 
   setState({ lease, index }: EntryRef, state: EntryState): void {
@@ -133,6 +128,18 @@ export class LeaseTable {
   /** Gives back every entry of a device. */
   returnDevice(device: string): readonly ReturnedEntries[] {
     return this.giveBack(this.entriesOf(device));
+  }
+
+  /** Gives back what a stop has reached; what a device still may be offered or answer stays. */
+  returnStopped(device: string): readonly ReturnedEntries[] {
+    const isStopped = ({ lease, index }: EntryRef): boolean =>
+      lease.states[index] !== EntryState.Waiting && lease.states[index] !== EntryState.Sent;
+    return this.giveBack(this.entriesOf(device).filter(isStopped));
+  }
+
+  /** May an offer that was sent go out once more, for its acknowledgement never came? */
+  mayRepeat(entry: EntryRef, nowMs: number): boolean {
+    return entry.lease.states[entry.index] === EntryState.Sent && this.#isGood(entry, nowMs);
   }
 
   /** False when there is no such lease. */
@@ -210,6 +217,14 @@ export class LeaseTable {
       this.#close(entry, "gone");
     }
     return [...byLease.values()];
+  }
+
+  #isGood({ lease }: EntryRef, nowMs: number): boolean {
+    return (
+      !lease.isRevoked &&
+      nowMs < lease.expiresAtMs &&
+      lease.content.stopEpoch >= this.stopEpochOf(lease.content.rollout)
+    );
   }
 
   #close(entry: EntryRef, why: "answered" | "gone"): void {

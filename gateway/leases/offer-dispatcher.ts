@@ -64,7 +64,8 @@ export class OfferDispatcher {
     const offer = entry.lease.content.offers[entry.index] as Uint8Array;
     // Before the delivery: if that cuts the connection, the device may have the offer.
     this.#leases.setState(entry, EntryState.Sent);
-    const outcome = this.#table.link(slot).deliver("offer", offer);
+    const mayRepeat = (): boolean => this.#leases.mayRepeat(entry, this.#clock.monotonicMs());
+    const outcome = this.#table.link(slot).deliver("offer", offer, null, mayRepeat);
     if (outcome === "sent") {
       this.#metrics.offersEnded("sent", 1);
       faultPoint("gateway.lease.offered");
@@ -79,10 +80,13 @@ export class OfferDispatcher {
     const generation = content.generations[entry.index] as number;
     const message: WithdrawMessage = { withdraw: { rollout: content.rollout, generation } };
     const payload = Buffer.from(JSON.stringify(message));
-    const outcome = this.#table.link(slot).deliver("offer", payload, () => {
+    const acknowledged = (): void => {
       this.#leases.setState(entry, EntryState.Confirmed);
       confirmed();
-    });
+    };
+    // A withdrawal is never too late.
+    const link = this.#table.link(slot);
+    const outcome = link.deliver("offer", payload, acknowledged, () => true);
     if (outcome !== "sent") return;
     this.#leases.setState(entry, EntryState.Withdrawn);
     this.#metrics.offersEnded("withdrawn", 1);

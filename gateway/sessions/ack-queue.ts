@@ -48,6 +48,17 @@ export class AckQueue {
     return false;
   }
 
+  /** Packet ids of QoS 2 that were taken and whose PUBREC waits for an answer before it. */
+  taken(): number[] {
+    const packetIds: number[] = [];
+    for (let ticket = this.#head; ticket < this.#tail; ticket += 1) {
+      const answer = this.#reasonCodes[ticket % MAX_HELD_MESSAGES] as number;
+      const packetId = this.#packetIds[ticket % MAX_HELD_MESSAGES] as number;
+      if ((answer & PUBREC_BIT) !== 0 && (answer & 0xff) < 0x80) packetIds.push(packetId);
+    }
+    return packetIds;
+  }
+
   /** Adds a message whose answer is not known yet. */
   hold(packetId: number, qos: 1 | 2 = 1): number {
     assert(!this.isFull, "the caller asks isFull first");

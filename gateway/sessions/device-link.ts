@@ -45,8 +45,18 @@ export type DeliveryOutcome =
 export interface DeviceLink {
   /** Lower-case hex serial of the certificate that the device showed. */
   readonly certificateSerial: string;
-  /** Never queues beyond the session's bound and never waits for another device. */
-  deliver(channel: DownChannel, payload: Uint8Array, acknowledged?: () => void): DeliveryOutcome;
+  /**
+   * Never queues beyond the session's bound and never waits for another device. `acknowledged` is
+   * called when the device has it; `mayRepeat` is asked before it goes out once more, when the
+   * device takes its session up again after a lost connection. Without it nothing is repeated, nor
+   * by a listener whose protocol has no such sessions.
+   */
+  deliver(
+    channel: DownChannel,
+    payload: Uint8Array,
+    acknowledged?: (() => void) | null,
+    mayRepeat?: () => boolean,
+  ): DeliveryOutcome;
   /** A held message (`IntakeResult.Held`) is durable: acknowledge it, in order. */
   acknowledge(ticket: number): void;
   close(cause: CloseCause): void;

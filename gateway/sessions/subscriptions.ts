@@ -14,6 +14,8 @@ export const DOWN_FILTERS: readonly string[] = [...DOWN_CHANNELS, "+", "#"];
 const PLUS_INDEX: number = DOWN_CHANNELS.length;
 const HASH_INDEX: number = DOWN_CHANNELS.length + 1;
 
+const ALL_BITS = ((1 << (2 * DOWN_FILTERS.length)) - 1) << SUBSCRIPTION_SHIFT;
+
 function heldBit(filterIndex: number): number {
   return 1 << (SUBSCRIPTION_SHIFT + filterIndex * 2);
 }
@@ -30,6 +32,11 @@ export function withSubscription(state: number, filterIndex: number, qos: 0 | 1)
 
 export function withoutSubscription(state: number, filterIndex: number): number {
   return state & ~heldBit(filterIndex) & ~qos1Bit(filterIndex);
+}
+
+/** All of them, as bits of a state word. */
+export function subscriptionsOf(state: number): number {
+  return state & ALL_BITS;
 }
 
 export function isSubscribed(state: number, filterIndex: number): boolean {

@@ -47,6 +47,8 @@ interface Options extends RoleOptions {
   readonly detection: number;
   readonly maxConnections: number;
   readonly connectionRate: number;
+  /** Milliseconds. */
+  readonly sessionExpiry: number;
   readonly proxy?: readonly string[];
   /** Bytes a second. */
   readonly bandwidth?: number;
@@ -86,6 +88,7 @@ export function declare(command: Command, shell: Shell): void {
     .addOption(durationOption("--detection <duration>", "time to find out", "2s"))
     .option("--max-connections <count>", "devices connected at once", parseCount, 18_000)
     .option("--connection-rate <count>", "new connections a second, at most", parseCount, 1_000)
+    .addOption(durationOption("--session-expiry <duration>", "MQTT sessions kept at most", "1h"))
     .option("--proxy <network>", "a load balancer's, sends PROXY headers; more than once", collect)
     .option("--bandwidth <rate>", "cap of all artifacts sent, as 100MiB/s", parseRate)
     .option("--device-bandwidth <rate>", "cap of those to one device, as 1MiB/s", parseRate)
@@ -191,6 +194,7 @@ async function gatewayOptions(
     detectionMs: options.detection,
     maxConnections: options.maxConnections,
     connectionRate: options.connectionRate,
+    sessionExpiryMaxSeconds: Math.floor(options.sessionExpiry / 1_000),
     proxies: options.proxy ?? [],
     gatewayBytesPerSecond: options.bandwidth ?? null,
     deviceBytesPerSecond: options.deviceBandwidth ?? null,

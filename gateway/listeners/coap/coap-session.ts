@@ -56,11 +56,15 @@ export class CoapSession implements DeviceLink {
     return this.#host.credentialOf(this.keyRow);
   }
 
-  deliver(channel: DownChannel, payload: Uint8Array, acknowledged?: () => void): DeliveryOutcome {
+  deliver(
+    channel: DownChannel,
+    payload: Uint8Array,
+    acknowledged: (() => void) | null = null,
+  ): DeliveryOutcome {
     if (this.slot === -1) return "blocked";
     if (channel !== OBSERVED_CHANNEL) return "unsubscribed";
     if (payload.length > MAX_DELIVERY_BYTES) return "too-large";
-    return this.#host.notify(this, payload, acknowledged ?? null);
+    return this.#host.notify(this, payload, acknowledged);
   }
 
   /** The ticket under which the request is answered later; -1: the device has too many. */

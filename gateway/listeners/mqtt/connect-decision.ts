@@ -8,8 +8,8 @@
  *   looked at: the certificate is the identity.
  * - Only on an insecure listener a device is who it says: the client id is the device id, the
  *   username its tenant (`default` without one).
- * - Nothing of a session outlives its connection (Session Present is always 0): what a device
- *   missed is offered again when it connects, by whoever holds its lease then.
+ * - For how long the session outlives its connection: as the client asks, and at most as long as
+ *   the operator lets it. A 3.1.1 client cannot say how long: it gets the most, or nothing.
  * - A will is accepted and ignored: who watches a device watches its presence, which knows more.
  * - At level 5 the keep alive is at most two thirds of the silence that presence allows, so that a
  *   client which keeps it is never declared silent. A 3.1.1 client must choose it so itself.
@@ -34,6 +34,8 @@ export interface ConnectTerms {
   readonly silenceLimitMs: number;
   /** Largest packet the listener takes, bytes. */
   readonly maxPacketBytes: number;
+  /** Longest time that a session is kept without a connection, s; 0: none is. */
+  readonly sessionExpiryMaxSeconds: number;
 }
 
 export type ConnectDecision =
@@ -43,6 +45,8 @@ export type ConnectDecision =
       readonly tenant: string;
       readonly device: string;
       readonly keepAliveSeconds: number;
+      /** How long the session outlives its connection, s. */
+      readonly expirySeconds: number;
     }
   | { readonly accepted: false; readonly connack: ConnackFields; readonly fault: string };
 
@@ -73,15 +77,22 @@ export function decideConnect(
     }
   }
   const keepAliveSeconds = keepAlive(connect, terms);
+  const expirySeconds = expiry(connect, terms);
   return {
     accepted: true,
     tenant: peer.tenant,
     device: peer.device,
     keepAliveSeconds,
+    expirySeconds,
     connack: {
       sessionPresent: false,
       reasonCode: ReasonCode.Success,
-      properties: connackProperties(connect, keepAliveSeconds, peer.device, terms),
+      properties: {
+        ...connackProperties(connect, keepAliveSeconds, peer.device, terms),
+        ...(expirySeconds === (connect.properties?.sessionExpiryIntervalSeconds ?? 0)
+          ? {}
+          : { sessionExpiryIntervalSeconds: expirySeconds }),
+      },
     },
   };
 }
@@ -121,6 +132,12 @@ function keepAlive(connect: Connect, terms: ConnectTerms): number {
   return Math.min(connect.keepAliveSeconds, mostSeconds);
 }
 
+function expiry(connect: Connect, terms: ConnectTerms): number {
+  const { sessionExpiryMaxSeconds: mostSeconds } = terms;
+  if (connect.protocolLevel === 4) return connect.cleanStart ? 0 : mostSeconds;
+  return Math.min(connect.properties?.sessionExpiryIntervalSeconds ?? 0, mostSeconds);
+}
+
 function connackProperties(
   connect: Connect,
   keepAliveSeconds: number,
@@ -137,8 +154,5 @@ function connackProperties(
     ...(keepAliveSeconds === connect.keepAliveSeconds
       ? {}
       : { serverKeepAliveSeconds: keepAliveSeconds }),
-    ...((connect.properties?.sessionExpiryIntervalSeconds ?? 0) === 0
-      ? {}
-      : { sessionExpiryIntervalSeconds: 0 }),
   };
 }

@@ -14,6 +14,7 @@ import type { Publish } from "../../../protocol/mqtt/packets.ts";
 import { ReasonCode } from "../../../protocol/mqtt/reason-codes.ts";
 import { IntakeResult } from "../../pipeline/intake-result.ts";
 import { AckQueue, MAX_HELD_MESSAGES } from "../../sessions/ack-queue.ts";
+import type { KeptSession } from "../../sessions/kept-sessions.ts";
 import { ConnectionDeliveries } from "./connection-deliveries.ts";
 import { State } from "./connection-output.ts";
 import {
@@ -48,6 +49,15 @@ export class ConnectionIntake extends ConnectionDeliveries {
     this.#upPrefix = upPrefix(device);
     // [MQTT-3.1.2-29]
     this.#reasonBytesMax = wantsReasons ? this.packetBytesMax : 0;
+  }
+
+  /** Packet ids of QoS 2 that the device has not released, for the session that is kept. */
+  protected get unreleased(): readonly number[] {
+    return [...(this.#unreleased ?? []), ...(this.#acks?.taken() ?? [])];
+  }
+
+  protected resumeIntake({ unreleased }: KeptSession): void {
+    if (unreleased.length > 0) this.#unreleased = [...unreleased];
   }
 
   protected publish(publish: Publish): void {

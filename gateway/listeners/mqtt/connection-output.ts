@@ -55,7 +55,7 @@ export class ConnectionOutput {
   /** The output is empty again (asked by `SlowConsumers`). */
   drained(): void {
     this.isBlocked = false;
-    if (this.state === State.Open) this.context.lifecycle.ready(this.slot);
+    if (this.state === State.Open) this.roomAgain();
   }
 
   /** The transport is gone. */
@@ -88,6 +88,14 @@ export class ConnectionOutput {
     this.finish("protocol");
   }
 
+  /** Deliveries may go on. */
+  protected roomAgain(): void {
+    this.context.lifecycle.ready(this.slot);
+  }
+
+  /** The connection ends, and nobody has heard of it yet. */
+  protected ending(_cause: CloseCause): void {}
+
   protected write(bytes: Buffer): void {
     if (this.state === State.Closed) return;
     this.transport.write(bytes);
@@ -110,6 +118,7 @@ export class ConnectionOutput {
     if (this.isBlocked) this.context.slowConsumers.remove(this);
     if (cause === "protocol") this.context.suspects.fault(this.#host());
     this.context.metrics.connectionClosed(cause);
+    this.ending(cause);
     this.context.lifecycle.end(this.slot, cause);
   }
 

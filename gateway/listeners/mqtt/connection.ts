@@ -17,6 +17,7 @@ import { PINGRESP } from "../../../protocol/mqtt/encoder.ts";
 import { MALFORMED, PacketType, PACKET_NAMES } from "../../../protocol/mqtt/packet-type.ts";
 import type {
   Connect,
+  Disconnect,
   MalformedPacket,
   Packet,
   Subscribe,
@@ -24,13 +25,18 @@ import type {
 } from "../../../protocol/mqtt/packets.ts";
 import { ReasonCode, reasonCodeName } from "../../../protocol/mqtt/reason-codes.ts";
 import { encodeSuback, encodeUnsuback } from "../../../protocol/mqtt/subscribe-encoder.ts";
-import type { DeviceLink } from "../../sessions/device-link.ts";
+import type { CloseCause, DeviceLink } from "../../sessions/device-link.ts";
+import type { KeptSession } from "../../sessions/kept-sessions.ts";
 import { deviceKey } from "../../sessions/session-table.ts";
+import { subscriptionsOf } from "../../sessions/subscriptions.ts";
 import { decideConnect, malformedAnswer } from "./connect-decision.ts";
 import { ConnectionIntake } from "./connection-intake.ts";
 import { State, type MqttConnectionOptions } from "./connection-output.ts";
 import { peerIdentity, peerSerial } from "./connection-peer.ts";
 import { answerSubscribe, answerUnsubscribe } from "./subscribe-answers.ts";
+
+/** Nobody comes back to these sessions: the device may not, or this process ends. */
+const FINAL_CAUSES: ReadonlySet<CloseCause> = new Set(["refused", "retired", "draining"]);
 
 export class MqttConnection extends ConnectionIntake implements DeviceLink {
   readonly #decoder: PacketDecoder;
@@ -87,7 +93,7 @@ export class MqttConnection extends ConnectionIntake implements DeviceLink {
       case PacketType.Pingreq:
         return this.write(PINGRESP);
       case PacketType.Disconnect:
-        return this.close("closed");
+        return this.#disconnect(packet);
       default:
         // Nothing is delivered at QoS 2, and no other authentication is offered: nobody has reason
         // to send these.
@@ -103,18 +109,68 @@ export class MqttConnection extends ConnectionIntake implements DeviceLink {
     this.level = connect.protocolLevel;
     const decision = decideConnect(connect, peerIdentity(this.peer), context.terms);
     context.metrics.connectAnswered(reasonCodeName(decision.connack.reasonCode));
-    this.write(encodeConnack(this.level, decision.connack));
     if (!decision.accepted) {
+      this.write(encodeConnack(this.level, decision.connack));
       context.logger.info("connection refused", { reason: decision.fault, ...this.who() });
       return this.finish("refused");
     }
     const { tenant, device, keepAliveSeconds } = decision;
+    const session = this.#takeUp(deviceKey(tenant, device), connect.cleanStart);
+    const sessionPresent = session !== null;
+    this.write(encodeConnack(this.level, { ...decision.connack, sessionPresent }));
+    this.expirySeconds = decision.expirySeconds;
     this.state = State.Open;
     this.heedLimits(connect.properties);
     const wantsReasons = connect.properties?.requestProblemInformation !== false;
     this.beginIntake(deviceKey(tenant, device), wantsReasons);
     const protocolLevel = this.level;
     context.lifecycle.open(this.slot, { tenant, device, protocolLevel, keepAliveSeconds });
+    if (session !== null) this.#resume(session);
+  }
+
+  /** What the device left behind; the connection that it may still have ends before. */
+  #takeUp(device: string, cleanStart: boolean): KeptSession | null {
+    const { table, kept } = this.context;
+    const older = table.slotOfDevice(device);
+    if (older !== -1) table.link(older).close("taken-over");
+    if (!cleanStart) return kept.resume(device);
+    kept.discard(device);
+    return null;
+  }
+
+  #resume(session: KeptSession): void {
+    const { table, lifecycle } = this.context;
+    table.state[this.slot] = (table.state[this.slot] as number) | session.subscriptions;
+    this.resumeIntake(session);
+    this.resumeDeliveries(session);
+    if (session.subscriptions !== 0) lifecycle.ready(this.slot);
+  }
+
+  /** A session that was not to be kept cannot be by a later wish (§3.14.2.2.2 of MQTT 5.0). */
+  #disconnect({ properties }: Disconnect): void {
+    const wantedSeconds = properties?.sessionExpiryIntervalSeconds;
+    if (wantedSeconds !== undefined) {
+      if (wantedSeconds > 0 && this.expirySeconds === 0) {
+        const fault = "DISCONNECT wants a session to be kept that was not to be";
+        return this.violate(ReasonCode.ProtocolError, fault);
+      }
+      const { sessionExpiryMaxSeconds } = this.context.terms;
+      this.expirySeconds = Math.min(wantedSeconds, sessionExpiryMaxSeconds);
+    }
+    this.close("closed");
+  }
+
+  protected override ending(cause: CloseCause): void {
+    const { table, kept } = this.context;
+    if (this.expirySeconds === 0 || FINAL_CAUSES.has(cause) || !table.isOpen(this.slot)) return;
+    const session = {
+      ordinal: table.ordinal[this.slot] as number,
+      subscriptions: subscriptionsOf(table.state[this.slot] as number),
+      unreleased: this.unreleased,
+      deliveries: this.unacknowledged,
+      lastPacketId: this.lastPacketId,
+    };
+    kept.keep(table.device(this.slot), session, this.expirySeconds);
   }
 
   #subscribe(subscribe: Subscribe): void {

@@ -6,6 +6,7 @@ import type { Suspects } from "../../admission/suspects.ts";
 import type { GatewayMetrics } from "../../metrics.ts";
 import type { DeviceIntake } from "../../pipeline/device-intake.ts";
 import type { Presence } from "../../presence/presence.ts";
+import type { KeptSessions } from "../../sessions/kept-sessions.ts";
 import type { SessionLifecycle } from "../../sessions/session-lifecycle.ts";
 import type { SessionTable } from "../../sessions/session-table.ts";
 import type { ProxiedSources } from "../proxy/proxied-sources.ts";
@@ -15,6 +16,7 @@ import type { SlowConsumers } from "./slow-consumers.ts";
 export interface MqttContext {
   readonly table: SessionTable;
   readonly lifecycle: SessionLifecycle;
+  readonly kept: KeptSessions;
   readonly presence: Presence;
   readonly intake: Pick<DeviceIntake, "take" | "fault">;
   readonly slowConsumers: SlowConsumers;

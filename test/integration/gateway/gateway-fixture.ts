@@ -108,20 +108,20 @@ export class GatewayFixture {
     return this.center.ordinals.get(`${tenant}/${device}`) ?? 0;
   }
 
-  /** Leases one offer, `{"offer":7}`, for the device. */
-  offer(device: string): void {
+  /** Leases one offer, `{"offer":7}` or of another generation, for the device. */
+  offer(device: string, generation = 7): void {
     this.center.send({
       case: "planLease",
       value: {
         $typeName: "muster.v1.PlanLease",
-        leaseId: "l-1",
+        leaseId: `l-${generation - 6}`,
         rollout: 1,
         stopEpoch: 1n,
         timeToLiveMs: 30_000,
         positions: [0],
         ordinals: [this.ordinalOf(device)],
-        generations: [7],
-        offers: [Buffer.from('{"offer":7}')],
+        generations: [generation],
+        offers: [Buffer.from(`{"offer":${generation}}`)],
       },
     });
   }

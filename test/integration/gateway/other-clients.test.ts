@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { writeFile } from "node:fs/promises";
 import { describe, test, type TestContext } from "node:test";
-import { connectAsync, type MqttClient } from "mqtt";
+import { connectAsync, type IClientOptions, type MqttClient } from "mqtt";
 import { haveTools } from "../../helpers/tools.ts";
 import { GatewayFixture } from "./gateway-fixture.ts";
 import { report } from "./test-device.ts";
@@ -16,6 +16,7 @@ async function connectNpmClient(
   fixture: GatewayFixture,
   protocolVersion: 4 | 5,
   clientId = "pump-1",
+  more: Partial<IClientOptions> = {},
 ): Promise<MqttClient> {
   const { key, cert, ca } = await fixture.enrol("pump-1");
   const port = fixture.gateway.mqttsPort;
@@ -27,6 +28,7 @@ async function connectNpmClient(
     protocolVersion,
     keepalive: 10,
     reconnectPeriod: 0,
+    ...more,
   });
   context.after(() => client.endAsync(true));
   return client;
@@ -90,6 +92,35 @@ describe("clients that others wrote", () => {
     });
   }
 
+  test("npm's mqtt finds its session after its connection was lost", async (context) => {
+    const fixture = await GatewayFixture.start(context);
+    const client = await connectNpmClient(context, fixture, 5, "pump-1", {
+      clean: false,
+      reconnectPeriod: 10,
+      properties: { sessionExpiryInterval: 60 },
+    });
+    const heard: string[] = [];
+    client.on("message", (_topic, payload) => void heard.push(String(payload)));
+    await client.subscribeAsync(`${PREFIX}/down/offer`, { qos: 1 });
+    const announced = (): number =>
+      fixture.center.saidOf("sessionOpen").flatMap(({ devices }) => devices).length;
+    await waitUntil("it is announced", () => announced() === 1);
+    fixture.offer("pump-1");
+    await waitUntil("the offer comes", () => heard.length === 1);
+    const present: boolean[] = [];
+    client.on("connect", ({ sessionPresent }) => void present.push(sessionPresent));
+    client.stream.destroy();
+    await waitUntil("it is back", () => present.length === 1);
+    assert.deepEqual(present, [true]);
+    await client.publishAsync(`${PREFIX}/up/report`, JSON.stringify(report(7, "accepted")), {
+      qos: 2,
+    });
+    await waitUntil("it is announced again", () => announced() === 2);
+    fixture.offer("pump-1", 8);
+    await waitUntil("the next offer comes", () => heard.length === 2);
+    assert.deepEqual(heard, ['{"offer":7}', '{"offer":8}']);
+  });
+
   test("npm's mqtt is refused with another device's id", async (context) => {
     const fixture = await GatewayFixture.start(context);
     await assert.rejects(connectNpmClient(context, fixture, 5, "pump-2"), { code: 0x85 });
@@ -126,5 +157,27 @@ describe("clients that others wrote", () => {
     await run.ended;
     assert.equal(run.output().trim(), '{"offer":7}');
     assert.equal(run.status, 0);
+  });
+
+  test("mosquitto_sub -c hears what came while it was away", async (context) => {
+    if (!(await haveTools(context, "mosquitto_sub"))) return;
+    for (const version of ["311", "5"]) {
+      const fixture = await GatewayFixture.start(context);
+      const kept = version === "5" ? ["-x", "60"] : [];
+      const own = ["-V", version, "-i", "pump-1", "-q", "1", "-t", `${PREFIX}/down/offer`, "-c"];
+      const words = [...own, ...kept, "-C", "1"];
+      const first = await mosquitto(fixture, "mosquitto_sub", words);
+      await waitUntil("it is announced", () =>
+        fixture.center.saidOf("sessionOpen").some(({ devices }) => devices.includes("pump-1")),
+      );
+      fixture.offer("pump-1");
+      await first.ended;
+      assert.equal(first.output().trim(), '{"offer":7}');
+      await waitUntil("it is away", () => fixture.gateway.sessionCount() === 0);
+      fixture.offer("pump-1", 8);
+      const second = await mosquitto(fixture, "mosquitto_sub", words);
+      await second.ended;
+      assert.equal(second.output().trim(), '{"offer":8}');
+    }
   });
 });

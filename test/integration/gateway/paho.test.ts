@@ -38,6 +38,27 @@ describe("python's paho", () => {
     });
   }
 
+  for (const level of [4, 5] as const) {
+    test(`finds its session when it is back, at level ${level}`, async (context) => {
+      if (!(await haveTools(context, PAHO))) return;
+      const fixture = await GatewayFixture.start(context);
+      await using device = await PahoDevice.start(fixture, "pump-1", { level, expirySeconds: 60 });
+      assert.deepEqual(await device.ask({ do: "connect" }), NEW);
+      await device.ask({ do: "subscribe", filter: `${PREFIX}/down/#`, qos: 1 });
+      await waitUntil("it is announced", () =>
+        fixture.center.saidOf("sessionOpen").some(({ devices }) => devices.includes("pump-1")),
+      );
+      fixture.offer("pump-1");
+      await device.ask({ do: "hear" });
+      await device.ask({ do: "disconnect" });
+      await waitUntil("it is away", () => fixture.gateway.sessionCount() === 0);
+      fixture.offer("pump-1", 8);
+      assert.deepEqual(await device.ask({ do: "connect" }), { code: 0, present: true });
+      const offer = { topic: `${PREFIX}/down/offer`, payload: '{"offer":8}', qos: 1, dup: false };
+      assert.deepEqual(await device.ask({ do: "hear" }), offer);
+    });
+  }
+
   test("is told why a message is refused, at each QoS", async (context) => {
     if (!(await haveTools(context, PAHO))) return;
     const fixture = await GatewayFixture.start(context);

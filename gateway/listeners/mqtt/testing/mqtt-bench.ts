@@ -21,10 +21,12 @@ import { IntakeResult } from "../../../pipeline/intake-result.ts";
 import { Presence } from "../../../presence/presence.ts";
 import { TimingWheel } from "../../../presence/timing-wheel.ts";
 import type { CloseCause } from "../../../sessions/device-link.ts";
+import { KeptSessions } from "../../../sessions/kept-sessions.ts";
 import { SessionLifecycle } from "../../../sessions/session-lifecycle.ts";
 import { SessionTable } from "../../../sessions/session-table.ts";
 import { ProxiedSources } from "../../proxy/proxied-sources.ts";
 import { MqttConnection } from "../connection.ts";
+import type { MqttContext } from "../mqtt-context.ts";
 import { SlowConsumers } from "../slow-consumers.ts";
 import type { MqttTransport } from "../transport.ts";
 
@@ -34,6 +36,7 @@ export const PREFIX: string = "muster/v1/default/pump-1";
 export class MqttBench implements MqttTransport {
   readonly clock: VirtualClock = new VirtualClock();
   readonly table: SessionTable = new SessionTable({ maxSlots: 4 });
+  readonly kept: KeptSessions = new KeptSessions({ clock: this.clock, maxSessions: 4 });
   readonly taken: { channel: string; text: string; ticket: number }[] = [];
   readonly closed: CloseCause[] = [];
   readyCount = 0;
@@ -44,7 +47,8 @@ export class MqttBench implements MqttTransport {
   /** The peer takes nothing: what is written stays. */
   isStuck = false;
   readonly #written: Buffer[] = [];
-  readonly #level: ProtocolLevel;
+  #level: ProtocolLevel;
+  readonly #context: MqttContext;
 
   constructor(level: ProtocolLevel) {
     this.#level = level;
@@ -62,30 +66,47 @@ export class MqttBench implements MqttTransport {
         sessionClosed: (_slot, cause) => void this.closed.push(cause),
       },
     ]);
-    this.connection = new MqttConnection({
-      context: {
-        table,
-        presence,
-        lifecycle,
-        logger: SILENT_LOGGER,
-        metrics: new GatewayMetrics({ registry: new Registry() }),
-        slowConsumers: new SlowConsumers({ clock }),
-        suspects: new Suspects({ clock }),
-        limits: DEFAULT_DECODER_LIMITS,
-        terms: { silenceLimitMs: 15_000, maxPacketBytes: 65_536 },
-        sources: new ProxiedSources([], SILENT_LOGGER),
-        intake: {
-          fault: "it is none",
-          take: (_slot, channel, payload, ticket) => {
-            this.taken.push({ channel, text: payload.toString(), ticket });
-            return this.result;
-          },
+    this.#context = {
+      table,
+      presence,
+      lifecycle,
+      logger: SILENT_LOGGER,
+      metrics: new GatewayMetrics({ registry: new Registry() }),
+      slowConsumers: new SlowConsumers({ clock }),
+      suspects: new Suspects({ clock }),
+      limits: DEFAULT_DECODER_LIMITS,
+      kept: this.kept,
+      terms: { silenceLimitMs: 15_000, maxPacketBytes: 65_536, sessionExpiryMaxSeconds: 3_600 },
+      sources: new ProxiedSources([], SILENT_LOGGER),
+      intake: {
+        fault: "it is none",
+        take: (_slot, channel, payload, ticket) => {
+          this.taken.push({ channel, text: payload.toString(), ticket });
+          return this.result;
         },
       },
+    };
+    this.connection = this.#open();
+  }
+
+  #open(): MqttConnection {
+    const connection = new MqttConnection({
+      context: this.#context,
       transport: this,
       peer: { identity: { role: "device", tenant: "default", device: "pump-1" }, serial: "0a" },
     });
-    assert.equal(this.connection.begin(), true);
+    assert.equal(connection.begin(), true);
+    return connection;
+  }
+
+  /** The device connects anew; what the gateway said on the connection before is forgotten. */
+  again(fields: Partial<ConnectFields> = {}, level: ProtocolLevel = this.#level): Packet[] {
+    this.#written.length = 0;
+    this.#decoder = null;
+    this.#level = level;
+    this.isDestroyed = false;
+    this.connection = this.#open();
+    return this.connect(fields);
   }
 
   write(bytes: Uint8Array): void {
