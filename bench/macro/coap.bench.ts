@@ -50,5 +50,5 @@ try {
   assert.deepEqual([valueOf("found silent"), valueOf("false reports")], [silentCount, 0]);
   assert.ok(valueOf("last found after") <= valueOf("to be found within"));
 } finally {
-  await rm(folder, { recursive: true, force: true });
+  if (process.env["KEEP"] === undefined) await rm(folder, { recursive: true, force: true });
 }

@@ -4,12 +4,17 @@
  * up once a hello, behind the evidence of the slots which that hello named, for the center takes
  * the slots that were not named as empty; and again when a new stream has granted the session.
  *
+ * Devices of one model say the same, so what is said is kept once for all of them, and four bytes a
+ * device.
+ *
  * Limits: 1,000 devices or 1 MiB of text a batch. A hello has at most 32 KiB, usually 0.3.
  */
 import { create } from "@bufbuild/protobuf";
 import type { Clock } from "../../ports/clock.ts";
 import type { DeviceHello } from "../../protocol/device/status.ts";
 import { DeviceHelloBatchSchema } from "../../protocol/gen/muster/v1/gateway_pb.ts";
+import { grown } from "../columns.ts";
+import { NO_VALUE, SharedValues } from "../shared-values.ts";
 import type { SessionObserver } from "../sessions/session-lifecycle.ts";
 import type { SessionTable } from "../sessions/session-table.ts";
 import { BatchPacer } from "../uplink/batch-pacer.ts";
@@ -20,12 +25,8 @@ const BATCH_CHARACTERS_MAX: number = 1 << 20;
 /** Evidence comes first and waits 20 ms. */
 const BATCH_DELAY_MS = 25;
 
-interface KeptHello {
-  readonly agent: string;
-  readonly inventoryJson: string;
-  /** With a space between. */
-  readonly features: string;
-}
+/** Agent, inventory in JSON, features with a space between; kept as JSON. */
+type KeptHello = readonly [agent: string, inventoryJson: string, features: string];
 
 export interface HelloTrackerOptions {
   readonly table: SessionTable;
@@ -39,8 +40,9 @@ export class HelloTracker implements SessionObserver, UplinkSource {
   readonly #table: SessionTable;
   readonly #status: { readonly hasPending: boolean };
   readonly #pacer: BatchPacer;
-  /** By slot. */
-  readonly #hellos = new Map<number, KeptHello>();
+  /** By slot, a number of `#sharedHellos`. */
+  #hellos: Uint32Array = new Uint32Array(0);
+  readonly #sharedHellos = new SharedValues();
   /** Slots to send, each once, in the order of their hellos. */
   readonly #pending = new Set<number>();
   #isLinked = false;
@@ -58,8 +60,10 @@ export class HelloTracker implements SessionObserver, UplinkSource {
 
   take(slot: number, hello: DeviceHello): void {
     const { agent, inventory, features = [] } = hello;
-    const inventoryJson = JSON.stringify(inventory);
-    this.#hellos.set(slot, { agent, inventoryJson, features: features.join(" ") });
+    const kept: KeptHello = [agent, JSON.stringify(inventory), features.join(" ")];
+    this.#forget(slot);
+    this.#reserve(slot);
+    this.#hellos[slot] = this.#sharedHellos.take(JSON.stringify(kept));
     this.#markPending(slot);
   }
 
@@ -72,7 +76,7 @@ export class HelloTracker implements SessionObserver, UplinkSource {
   sessionReady(): void {}
 
   sessionClosed(slot: number): void {
-    this.#hellos.delete(slot);
+    this.#forget(slot);
     this.#pending.delete(slot);
   }
 
@@ -97,13 +101,16 @@ export class HelloTracker implements SessionObserver, UplinkSource {
     for (const slot of this.#pending) {
       if (value.ordinals.length === BATCH_COUNT_MAX || characters > BATCH_CHARACTERS_MAX) break;
       this.#pending.delete(slot);
-      const hello = this.#hellos.get(slot);
-      if (hello === undefined) continue;
+      const kept = this.#hellos[slot] ?? NO_VALUE;
+      if (kept === NO_VALUE) continue;
+      const [agent, inventoryJson, features] = JSON.parse(
+        this.#sharedHellos.value(kept),
+      ) as KeptHello;
       value.ordinals.push(this.#table.ordinal[slot] as number);
-      value.agents.push(hello.agent);
-      value.inventoriesJson.push(hello.inventoryJson);
-      value.features.push(hello.features);
-      characters += hello.inventoryJson.length;
+      value.agents.push(agent);
+      value.inventoriesJson.push(inventoryJson);
+      value.features.push(features);
+      characters += inventoryJson.length;
     }
     this.#pacer.taken(this.#pending.size);
     return value.ordinals.length === 0 ? null : { case: "deviceHello", value };
@@ -111,8 +118,22 @@ export class HelloTracker implements SessionObserver, UplinkSource {
 
   /** Not before the center knows whose it is; the grant calls again. */
   #markPending(slot: number): void {
-    if (!this.#isLinked || !this.#hellos.has(slot) || this.#table.ordinal[slot] === 0) return;
+    const isKept = (this.#hellos[slot] ?? NO_VALUE) !== NO_VALUE;
+    if (!this.#isLinked || !isKept || this.#table.ordinal[slot] === 0) return;
     this.#pending.add(slot);
     this.#pacer.added(this.#pending.size);
+  }
+
+  #forget(slot: number): void {
+    const kept = this.#hellos[slot] ?? NO_VALUE;
+    if (kept === NO_VALUE) return;
+    this.#sharedHellos.release(kept);
+    this.#hellos[slot] = NO_VALUE;
+  }
+
+  #reserve(slot: number): void {
+    if (slot < this.#hellos.length) return;
+    const slots = Math.max(this.#table.state.length, slot + 1);
+    this.#hellos = grown(this.#hellos, new Uint32Array(slots));
   }
 }

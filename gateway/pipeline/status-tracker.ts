@@ -5,7 +5,8 @@
  * (again, after the uplink was reconnected): an unchanged heartbeat costs a comparison here and
  * nothing anywhere else.
  *
- * A cell is (session slot, device slot); 37 bytes of columns. A device slot that a heartbeat does
+ * A cell is (session slot, device slot); 9 bytes of columns: devices of a fleet run the same few
+ * releases, so a digest is kept once for all of them. A device slot that a heartbeat does
  * not mention keeps its state (a hello mentions all there is). Evidence of a session whose ordinal
  * is not known waits for it.
  *
@@ -21,13 +22,13 @@ import {
 import { DeviceStateBatchSchema } from "../../protocol/gen/muster/v1/gateway_pb.ts";
 import type { Clock } from "../../ports/clock.ts";
 import { grown } from "../columns.ts";
+import { NO_VALUE, SharedValues } from "../shared-values.ts";
 import type { SessionObserver } from "../sessions/session-lifecycle.ts";
 import type { SessionTable } from "../sessions/session-table.ts";
 import { BatchPacer } from "../uplink/batch-pacer.ts";
 import type { CenterMessage, UplinkSource, WakeUplink } from "../uplink/uplink-source.ts";
 
 const SLOT_COUNT: number = SLOTS.length;
-const DIGEST_BYTES = 32;
 /** Elements of one batch, and how long the first may wait: a wave's evidence comes in clusters. */
 const BATCH_COUNT_MAX = 1_000;
 const BATCH_DELAY_MS = 20;
@@ -49,8 +50,9 @@ export class StatusTracker implements SessionObserver, UplinkSource {
   readonly #pacer: BatchPacer;
   #bits: Uint8Array = new Uint8Array(0);
   #generations: Int32Array = new Int32Array(0);
-  #digests: Uint8Array = new Uint8Array(0);
-  readonly #scratch = Buffer.alloc(DIGEST_BYTES);
+  /** By cell, a number of `#sharedDigests`: the last one that the device named there. */
+  #digests: Uint32Array = new Uint32Array(0);
+  readonly #sharedDigests = new SharedValues();
   #pending: number[] = [];
   #isLinked = false;
 
@@ -135,7 +137,7 @@ export class StatusTracker implements SessionObserver, UplinkSource {
       if ((bits & KNOWN) === 0 || ordinal === 0) continue;
       batch.ordinals.push(ordinal);
       batch.slots.push(SLOTS[cell % SLOT_COUNT] as string);
-      batch.digests.push((bits & HAS_DIGEST) === 0 ? "" : this.#digest(cell).toString("hex"));
+      batch.digests.push((bits & HAS_DIGEST) === 0 ? "" : this.#digestOf(cell));
       batch.generations.push(this.#generations[cell] as number);
       batch.healthy.push((bits & HEALTHY) !== 0);
     }
@@ -167,25 +169,23 @@ export class StatusTracker implements SessionObserver, UplinkSource {
     for (let cell = slot * SLOT_COUNT; cell < (slot + 1) * SLOT_COUNT; cell += 1) {
       // A pending cell stays in the list and goes up as nothing.
       this.#bits[cell] = (this.#bits[cell] as number) & PENDING;
+      const digest = this.#digests[cell] as number;
+      if (digest !== NO_VALUE) this.#sharedDigests.release(digest);
+      this.#digests[cell] = NO_VALUE;
     }
   }
 
-  /** True when it is the one that was kept; byte by byte, for that needs no object a heartbeat. */
+  #digestOf(cell: number): string {
+    return this.#sharedDigests.value(this.#digests[cell] as number);
+  }
+
+  /** True when it is the one that was kept. */
   #keepDigest(cell: number, hex: string): boolean {
-    this.#scratch.write(hex, "hex");
-    const start = cell * DIGEST_BYTES;
-    let isSame = true;
-    for (let at = 0; at < DIGEST_BYTES; at += 1) {
-      const byte = this.#scratch[at] as number;
-      if (this.#digests[start + at] === byte) continue;
-      isSame = false;
-      this.#digests[start + at] = byte;
-    }
-    return isSame;
-  }
-
-  #digest(cell: number): Buffer {
-    return Buffer.from(this.#digests.buffer, cell * DIGEST_BYTES, DIGEST_BYTES);
+    const before = this.#digests[cell] as number;
+    if (before !== NO_VALUE && this.#sharedDigests.value(before) === hex) return true;
+    this.#digests[cell] = this.#sharedDigests.take(hex);
+    if (before !== NO_VALUE) this.#sharedDigests.release(before);
+    return false;
   }
 
   #reserve(slot: number): void {
@@ -193,6 +193,6 @@ export class StatusTracker implements SessionObserver, UplinkSource {
     const cells = Math.max(this.#table.state.length, slot + 1) * SLOT_COUNT;
     this.#bits = grown(this.#bits, new Uint8Array(cells));
     this.#generations = grown(this.#generations, new Int32Array(cells));
-    this.#digests = grown(this.#digests, new Uint8Array(cells * DIGEST_BYTES));
+    this.#digests = grown(this.#digests, new Uint32Array(cells));
   }
 }

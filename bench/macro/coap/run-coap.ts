@@ -38,13 +38,13 @@ export type Figures = { readonly [metric: string]: readonly [number, string] };
 
 const SOURCE_LAUNCHER = fileURLToPath(new URL("../../../bin/muster.js", import.meta.url));
 /** Hellos under way at once: enough for full batches of keys, far below the socket's buffer. */
-const HELLO_WINDOW = 1_000;
+const HELLO_WINDOW = 3_000;
 const MISSES = 3;
 /** How long after its limit a silence may be found. */
 const DETECTION_MS = 2_000;
 /** For the last of the silent ones, and the center to hear of it. */
 const SPARE_MS = 3_000;
-const KNOWN_TIMEOUT_MS = 120_000;
+const KNOWN_TIMEOUT_MS = 100_000;
 const POLL_MS = 250;
 
 export async function runCoap(options: CoapOptions): Promise<Figures> {
@@ -65,21 +65,24 @@ export async function runCoap(options: CoapOptions): Promise<Figures> {
 
   say("everybody says hello");
   const hello = await load.say(`hello ${HELLO_WINDOW} ${intervalMs}`);
-  await known(installation, deviceCount);
   const answered = isConfirmable ? 1 : 0;
+  const beat = (ms: number, silent: number): string =>
+    `beat ${intervalMs} ${ms} ${answered} ${silent}`;
   say("everybody sends heartbeats");
-  const steady = await measured(pid, load, `beat ${intervalMs} ${intervalMs} ${answered} 0`);
+  const [steady] = await Promise.all([
+    measured(pid, load, beat(intervalMs, 0)),
+    known(installation, deviceCount),
+  ]);
   say(`${silentCount} devices fall silent`);
   const watchedMs = intervalMs * MISSES + DETECTION_MS + SPARE_MS;
-  const watched = await measured(
-    pid,
-    load,
-    `beat ${intervalMs} ${watchedMs} ${answered} ${silentCount}`,
-  );
-  say(JSON.stringify({ steady, watched }));
+  const watched = await measured(pid, load, beat(watchedMs, silentCount));
   await load.say(`last ${join(folder, "last")}`);
-  await known(installation, deviceCount - silentCount);
   const found = await silencesOf(folder);
+  // The others go on, or they were silent too by the time at which the center has heard of all.
+  await Promise.all([
+    load.say(beat(intervalMs, silentCount)),
+    known(installation, deviceCount - silentCount),
+  ]);
   const perDevice = (facts: ProcessFacts): number => (facts.rssBytes - base.rssBytes) / deviceCount;
   return {
     "imported after": [importSeconds, "s"],
