@@ -33,9 +33,11 @@
 #include <sys/socket.h>
 #include <time.h>
 
-enum { CON = 0, NON = 1, POST = 2, CHANGED = 0x44, UNAUTHORIZED = 0x81, CONFLICT = 0x89 };
+enum { CON = 0, NON = 1, POST = 2, CHANGED = 0x44, UNAUTHORIZED = 0x81 };
 enum { PATH = 11, NO_RESPONSE = 258, ECHO = 252, OSCORE = 9, ECHO_MAX = 40 };
 enum { KEY = 16, IV = 13, TAG = 8, ID = 7, DATAGRAM_MAX = 1500, BATCH = 64, BUCKETS = 100000 };
+// Heartbeats a turn: so many that whoever was kept waiting by the scheduler catches up.
+enum { BEATS_A_TURN = 1024 };
 // RFC 7252 §4.8: twice as long each time, and given up after four repeats.
 enum { ACK_TIMEOUT_MS = 2000, RANDOM_MS = 1000, REPEATS = 4, RINGS = REPEATS + 1 };
 enum { NOBODY, GREETING, ONLINE };
@@ -350,8 +352,10 @@ static void keep_latency(const struct device *device) {
 static void take_inner(uint32_t index, const uint8_t *inner, int bytes) {
   struct device *device = &devices[index];
   uint8_t code = inner[0];
-  keep_latency(device);
-  settle(device);
+  if (device->first_ns != 0) {
+    keep_latency(device);
+    settle(device);
+  }
   if (code == UNAUTHORIZED && device->is_hello && device->echo_bytes == 0 && bytes > 3) {
     // The only option of a challenge: Echo, whose delta has one byte more.
     int length = inner[1] & 15, at = 3;
@@ -379,8 +383,11 @@ static void take(const uint8_t *bytes, int count) {
   uint32_t index = (uint32_t)bytes[4] << 24 | bytes[5] << 16 | bytes[6] << 8 | bytes[7];
   if (index >= device_count) return;
   struct device *device = &devices[index];
-  // An answer that came twice, or after it was given up.
-  if (device->first_ns == 0 || (bytes[2] << 8 | bytes[3]) != device->message_id) return;
+  // What is not confirmable answers a heartbeat that was not: an error (RFC 7967). Else it may have
+  // come twice, or after it was given up.
+  int is_error = (bytes[0] >> 4 & 3) == NON && device->first_ns == 0;
+  int is_answer = device->first_ns != 0 && (bytes[2] << 8 | bytes[3]) == device->message_id;
+  if (!is_error && !is_answer) return;
   uint8_t inner[DATAGRAM_MAX];
   int option_bytes = count > 8 && bytes[8] >> 4 == OSCORE ? bytes[8] & 15 : -1;
   int sealed_at = 9 + option_bytes + 1, inner_bytes = -1;
@@ -427,7 +434,7 @@ static void beat(uint32_t index, int is_told) {
 static int64_t beat_due(int64_t done, int64_t start_ns, int64_t interval_ms, int is_told) {
   double share = (now_ns() - start_ns) / (interval_ms * 1e6);
   int64_t due = (int64_t)(share * device_count);
-  for (int count = 0; done < due && count < BATCH; count++) beat(done++ % device_count, is_told);
+  for (int count = 0; done < due && count < BEATS_A_TURN; count++) beat(done++ % device_count, is_told);
   return done;
 }
 
