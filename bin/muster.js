@@ -50,10 +50,11 @@ const flagsByCommand = {
 /**
  * Environment of the runtime, by command, where it does not say otherwise already: of the C
  * library's allocator, whose habits are worth 60 MB to a center (one heap a thread; what was freed
- * of large columns is kept in it).
+ * of large columns is kept in it). The columns of a gateway grow in the same way.
  */
 const environmentByCommand = {
   center: { MALLOC_ARENA_MAX: "2", MALLOC_MMAP_THRESHOLD_: "131072" },
+  gateway: { MALLOC_ARENA_MAX: "2", MALLOC_MMAP_THRESHOLD_: "131072" },
 };
 
 const here = dirname(fileURLToPath(import.meta.url));

@@ -87,7 +87,8 @@ export function buildCore(given: GatewayCoreOptions): GatewayCore {
   const { options, disk, connectCenter, bootId, registry } = given;
   const { clock, logger, dataDirectory: directory } = options;
   const wakening = new Wakening();
-  const table = new SessionTable({ maxSlots: options.maxConnections });
+  const seed = Math.floor(options.random.next() * 0x1_0000_0000);
+  const table = new SessionTable({ maxSlots: options.maxConnections, seed });
   /** What nearly everyone needs; each takes its own part. */
   const shared = {
     clock,

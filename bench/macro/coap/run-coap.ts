@@ -37,8 +37,11 @@ export interface CoapOptions {
 export type Figures = { readonly [metric: string]: readonly [number, string] };
 
 const SOURCE_LAUNCHER = fileURLToPath(new URL("../../../bin/muster.js", import.meta.url));
-/** Hellos under way at once: enough for full batches of keys, far below the socket's buffer. */
-const HELLO_WINDOW = 3_000;
+/**
+ * Hellos under way at once: a quarter of a second's, so that those who have a session and send
+ * heartbeats meanwhile find room in the socket.
+ */
+const HELLO_WINDOW = 600;
 const MISSES = 3;
 /** How long after its limit a silence may be found. */
 const DETECTION_MS = 2_000;
