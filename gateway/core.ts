@@ -127,6 +127,7 @@ export function buildCore(given: GatewayCoreOptions): GatewayCore {
   const heard = { lifecycle, announcer, reports, leases, trust, siblings, caps: new RolloutCaps() };
   const sessions = { presence, lifecycle, kept, reports };
   const intake = new DeviceIntake({ ...shared, status, hellos, reports, reportListener: leases });
+  observeKept(kept, leases, intake);
   return {
     ...shared,
     ...sessions,
@@ -150,6 +151,14 @@ export function buildCore(given: GatewayCoreOptions): GatewayCore {
     // A stop before what it stops; sessions before what is said of them.
     sources: [heartbeat, outbox, announcer, reports, status, hellos],
   };
+}
+
+function observeKept(kept: KeptSessions, leases: LeaseService, intake: DeviceIntake): void {
+  kept.observe({
+    holdEnded: (device) => leases.holdEnded(device),
+    willDue: (device, ordinal, { channel, payload }) =>
+      intake.takeAbsent(device, ordinal, channel, payload),
+  });
 }
 
 function listenerContexts(

@@ -43,12 +43,12 @@ export async function drainGateway(parts: GatewayParts): Promise<void> {
   insecureMqtt?.stopAccepting();
   coap?.stopAccepting();
   insecureCoap?.stopAccepting();
+  core.kept.end();
   await core.leases.drain();
   core.reports.hurry();
   while (uplink.isLinked && core.reports.heldCount > 0 && !deadline.signal.aborted) {
     await delay(clock, POLL_MS, deadline.signal).catch(() => {}); // The loop sees the deadline.
   }
-  core.kept.end();
   await sendAway(core.table, clock, parts.uplinkAbort.signal);
   await core.leases.settled();
   uplink.finish();

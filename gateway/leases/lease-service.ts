@@ -94,7 +94,6 @@ export class LeaseService implements SessionObserver, ReportListener {
 
   start(): void {
     this.#restoredUntilMs = this.#clock.monotonicMs() + RESTORED_WAIT_MS;
-    this.#kept.observe((device) => this.#holdEnded(device));
     this.#arm();
   }
 
@@ -210,7 +209,7 @@ export class LeaseService implements SessionObserver, ReportListener {
   }
 
   /** The device did not come back in time, or came back as somebody new. */
-  #holdEnded(device: string): void {
+  holdEnded(device: string): void {
     if (!this.#isHere(device)) this.#giveBack(this.#leases.returnDevice(device));
     this.#tellStops("complete");
   }
@@ -219,8 +218,8 @@ export class LeaseService implements SessionObserver, ReportListener {
     return this.#table.slotOfDevice(device) !== -1;
   }
 
-  reportTaken(slot: number, rollout: number, generation: number): void {
-    const isAnswer = this.#leases.answer(this.#table.device(slot), rollout, generation);
+  reportTaken(device: string, rollout: number, generation: number): void {
+    const isAnswer = this.#leases.answer(device, rollout, generation);
     // Not waited for: a repeated offer of a generation that the device knows does nothing.
     if (isAnswer) void this.#save();
     this.#tellStops("complete");

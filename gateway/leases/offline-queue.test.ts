@@ -15,6 +15,7 @@ const away = (ordinal: number): KeptSession => ({
   unreleased: [],
   deliveries: [],
   lastPacketId: 0,
+  will: null,
 });
 const HOUR_SECONDS = 3_600;
 
@@ -28,7 +29,7 @@ interface Places {
 function places(maxSessions = 10): Places {
   const kept = new KeptSessions({ clock, maxSessions });
   const released: string[] = [];
-  kept.observe((device) => void released.push(device));
+  kept.observe({ holdEnded: (device) => void released.push(device), willDue: () => {} });
   const table = new SessionTable({ maxSlots: 4 });
   return { table, kept, leases: new LeaseTable(), released };
 }

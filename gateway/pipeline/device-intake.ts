@@ -29,7 +29,8 @@ import type { StatusTracker } from "./status-tracker.ts";
 
 /** Where a report closes the lease entry that it answers. */
 export interface ReportListener {
-  reportTaken(slot: number, rollout: number, generation: number): void;
+  /** `device`: `tenant/device`. */
+  reportTaken(device: string, rollout: number, generation: number): void;
 }
 
 export interface DeviceIntakeOptions {
@@ -76,6 +77,26 @@ export class DeviceIntake {
     return result;
   }
 
+  /**
+   * Takes a message of a device whose session is over: its will, after a delay. `device`:
+   * `tenant/device`; `ordinal` 0: it was never known, and a report has nobody to be filed under.
+   * Hello and heartbeat are evidence of a session, of which there is none: they are dropped.
+   */
+  takeAbsent(device: string, ordinal: number, channel: UpChannel, payload: Buffer): void {
+    if (channel === "log") {
+      const text = this.#messages.log(payload);
+      if (isFault(text)) return this.#refuseAbsent(device, channel, text);
+      this.#logger.debug("device log", { deviceId: device, text });
+      return this.#metrics.messageTaken(channel, IntakeResult.Taken);
+    }
+    if (channel !== "report" || ordinal === 0) return;
+    const report = this.#messages.report(payload);
+    if (isFault(report)) return this.#refuseAbsent(device, channel, report);
+    const isTaken = this.#reports.addAbsent(ordinal, report);
+    this.#metrics.messageTaken(channel, isTaken ? IntakeResult.Held : IntakeResult.Full);
+    if (isTaken) this.#reportListener.reportTaken(device, report.rollout, report.generation);
+  }
+
   #route(
     slot: number,
     channel: UpChannel,
@@ -101,7 +122,8 @@ export class DeviceIntake {
         const report = this.#messages.report(payload);
         if (isFault(report)) return report;
         if (!this.#reports.add(slot, ticket, report)) return IntakeResult.Full;
-        this.#reportListener.reportTaken(slot, report.rollout, report.generation);
+        const device = this.#table.device(slot);
+        this.#reportListener.reportTaken(device, report.rollout, report.generation);
         return IntakeResult.Held;
       }
       case "log": {
@@ -111,6 +133,11 @@ export class DeviceIntake {
         return IntakeResult.Taken;
       }
     }
+  }
+
+  #refuseAbsent(deviceId: string, channel: UpChannel, { reason }: DecodeFault): void {
+    this.#logger.debug("malformed message of a device", { deviceId, channel, reason });
+    this.#metrics.messageTaken(channel, IntakeResult.Malformed);
   }
 
   /** Devices send as they like, so it is logged for whoever looks for it only. */

@@ -59,6 +59,19 @@ function report(generation: number, detail?: string): DeviceReport {
 }
 
 describe("report buffer", () => {
+  test("takes a report of a device that has no session, for nobody to acknowledge", () => {
+    const bench = new Bench({ maxHeldReports: 2 });
+    bench.session(5);
+    assert.equal(bench.buffer.addAbsent(5, report(1)), true);
+    assert.equal(bench.buffer.addAbsent(6, report(2)), true);
+    assert.equal(bench.buffer.addAbsent(7, report(3)), false, "the limit is the same");
+    bench.clock.advance(BATCH_MS);
+    assert.deepEqual(bench.next()?.ordinals, [5, 6]);
+    bench.buffer.acknowledge(1n);
+    assert.equal(bench.buffer.heldCount, 0);
+    assert.deepEqual(bench.acknowledged, []);
+  });
+
   test("a batch goes when it is full or its first report has waited 100 ms", () => {
     const bench = new Bench();
     const slots = Array.from({ length: 50 }, (_, index) => bench.session(index + 1));

@@ -28,6 +28,8 @@ import { heldBytes, PendingBatch, type HeldReport } from "./report-batch.ts";
 export const MAX_HELD_REPORTS = 200_000;
 export const MAX_HELD_BYTES: number = 64 * 2 ** 20;
 const BATCH_COUNT_MAX = 1_000;
+/** The local id of a report that no session waits for. */
+const NOBODY = -1;
 const BATCH_DELAY_MS = 100;
 
 export interface ReportBufferOptions {
@@ -78,20 +80,20 @@ export class ReportBuffer implements SessionObserver, UplinkSource {
   /** False when a bound is reached: nothing was taken. `ticket` -1: nobody waits for an answer. */
   add(slot: number, ticket: number, report: DeviceReport): boolean {
     this.#reserve(slot);
-    const bytes = heldBytes(report);
-    const isFull =
-      (this.#heldBySlot[slot] as number) >= MAX_HELD_MESSAGES ||
-      this.#heldCount >= this.#maxHeldReports ||
-      this.#heldBytes + bytes > this.#maxHeldBytes;
-    if (isFull) return false;
-    faultPoint("gateway.report.received");
+    if ((this.#heldBySlot[slot] as number) >= MAX_HELD_MESSAGES) return false;
+    if (!this.#hold(report)) return false;
     this.#heldBySlot[slot] = (this.#heldBySlot[slot] as number) + 1;
-    this.#heldCount += 1;
-    this.#heldBytes += bytes;
     const held = { localId: this.#table.localId(slot), ticket, report };
     const ordinal = this.#table.ordinal[slot] as number;
     if (ordinal !== 0) this.#batch(ordinal, held);
     else this.#waitForOrdinal(slot, held);
+    return true;
+  }
+
+  /** A report of a device that has no session any more; false as in `add`. */
+  addAbsent(ordinal: number, report: DeviceReport): boolean {
+    if (!this.#hold(report)) return false;
+    this.#batch(ordinal, { localId: NOBODY, ticket: -1, report });
     return true;
   }
 
@@ -156,6 +158,16 @@ export class ReportBuffer implements SessionObserver, UplinkSource {
     return { case: "reports", value: batch.message };
   }
 
+  #hold(report: DeviceReport): boolean {
+    const bytes = heldBytes(report);
+    if (this.#heldCount >= this.#maxHeldReports) return false;
+    if (this.#heldBytes + bytes > this.#maxHeldBytes) return false;
+    faultPoint("gateway.report.received");
+    this.#heldCount += 1;
+    this.#heldBytes += bytes;
+    return true;
+  }
+
   #batch(ordinal: number, held: HeldReport): void {
     if (this.#open.count === BATCH_COUNT_MAX) this.#seal();
     this.#open.add(ordinal, held);
@@ -180,7 +192,7 @@ export class ReportBuffer implements SessionObserver, UplinkSource {
   }
 
   #answer(localId: number, ticket: number): void {
-    const slot = this.#table.slotOfLocalId(localId);
+    const slot = localId === NOBODY ? -1 : this.#table.slotOfLocalId(localId);
     if (slot === -1) return;
     const heldCount = this.#heldBySlot[slot] as number;
     assert(heldCount > 0, "an acknowledged report was held");

@@ -11,11 +11,15 @@
  * center, which offers them wherever the device connects. So nothing is offered out of here that
  * the center does not know to be here, and a stop finds all of it.
  *
+ * A will with a delay is kept with its session and due when the delay or the session is over; a
+ * device that takes its session up before that has no will any more [MQTT-3.1.3-9].
+ *
  * Limits: as many sessions as the gateway has places for connections (the oldest goes first); of
  * each, 32 deliveries and 32 packet ids, for there are no more under way in a connection.
  */
 import type { CancelTimer, Clock } from "../../ports/clock.ts";
 import type { KeptDelivery } from "./kept-delivery.ts";
+import type { KeptWill } from "./kept-will.ts";
 
 /** Usually a connection is back in seconds; a lease lives as long (`RESTORED_WAIT_MS`). */
 export const HOLD_MS = 30_000;
@@ -33,10 +37,16 @@ export interface KeptSession {
   readonly deliveries: readonly KeptDelivery[];
   /** Of the last delivery. */
   readonly lastPacketId: number;
+  /** Due if the device is not back in time. */
+  readonly will: KeptWill | null;
 }
 
-/** Told once when a session is not held any more and its device is not back. */
-export type HoldListener = (device: string) => void;
+export interface KeptListener {
+  /** Told once when a session is not held any more and its device is not back. */
+  holdEnded(device: string): void;
+  /** `ordinal` 0: it was never known. */
+  willDue(device: string, ordinal: number, will: KeptWill): void;
+}
 
 interface Entry {
   readonly session: KeptSession;
@@ -44,6 +54,8 @@ interface Entry {
   readonly expiresAtMs: number;
   /** Monotonic; Infinity: not held any more. */
   heldUntilMs: number;
+  /** Monotonic; Infinity: there is no will, or it was due. */
+  willAtMs: number;
 }
 
 export interface KeptSessionsOptions {
@@ -57,7 +69,8 @@ export class KeptSessions {
   readonly #entries = new Map<string, Entry>();
   /** Of those that are held. */
   readonly #deviceByOrdinal = new Map<number, string>();
-  #listener: HoldListener = () => {};
+  #listener: KeptListener = { holdEnded: () => {}, willDue: () => {} };
+  #hasEnded = false;
   #cancelTimer: CancelTimer | null = null;
 
   constructor(options: KeptSessionsOptions) {
@@ -70,12 +83,13 @@ export class KeptSessions {
   }
 
   /** Once, before the first connection. */
-  observe(listener: HoldListener): void {
+  observe(listener: KeptListener): void {
     this.#listener = listener;
   }
 
-  /** The gateway ends: nobody comes back to it. */
+  /** The gateway ends: nobody comes back to it, and nothing is kept from now on. */
   end(): void {
+    this.#hasEnded = true;
     this.#cancelTimer?.();
     this.#cancelTimer = null;
     for (const device of this.#entries.keys()) this.discard(device);
@@ -83,6 +97,7 @@ export class KeptSessions {
 
   /** `device`: `tenant/device`. Call it before anybody hears that the connection has ended. */
   keep(device: string, session: KeptSession, expirySeconds: number): void {
+    if (this.#hasEnded) return;
     this.discard(device);
     if (this.#entries.size >= this.#maxSessions) {
       const [oldest] = this.#entries.keys();
@@ -91,7 +106,9 @@ export class KeptSessions {
     const nowMs = this.#clock.monotonicMs();
     const expiresAtMs = nowMs + expirySeconds * 1_000;
     const heldUntilMs = Math.min(expiresAtMs, nowMs + HOLD_MS);
-    this.#entries.set(device, { session, expiresAtMs, heldUntilMs });
+    const { will } = session;
+    const willAtMs = will === null ? Infinity : nowMs + will.delaySeconds * 1_000;
+    this.#entries.set(device, { session, expiresAtMs, heldUntilMs, willAtMs });
     if (session.ordinal !== 0) this.#deviceByOrdinal.set(session.ordinal, device);
     this.#arm();
   }
@@ -114,6 +131,7 @@ export class KeptSessions {
     const entry = this.#entries.get(device);
     if (entry === undefined) return;
     this.#entries.delete(device);
+    this.#execute(device, entry);
     this.#release(device, entry);
   }
 
@@ -127,11 +145,18 @@ export class KeptSessions {
     return this.#deviceByOrdinal.get(ordinal) ?? "";
   }
 
+  #execute(device: string, entry: Entry): void {
+    const { will, ordinal } = entry.session;
+    if (will === null || entry.willAtMs === Infinity) return;
+    entry.willAtMs = Infinity;
+    this.#listener.willDue(device, ordinal, will);
+  }
+
   #release(device: string, entry: Entry): void {
     if (entry.heldUntilMs === Infinity) return;
     entry.heldUntilMs = Infinity;
     this.#deviceByOrdinal.delete(entry.session.ordinal);
-    this.#listener(device);
+    this.#listener.holdEnded(device);
   }
 
   /** One timer for all of them, and none while there is nothing to look at. */
@@ -144,7 +169,10 @@ export class KeptSessions {
     const nowMs = this.#clock.monotonicMs();
     for (const [device, entry] of this.#entries) {
       if (entry.expiresAtMs <= nowMs) this.discard(device);
-      else if (entry.heldUntilMs <= nowMs) this.#release(device, entry);
+      else {
+        if (entry.willAtMs <= nowMs) this.#execute(device, entry);
+        if (entry.heldUntilMs <= nowMs) this.#release(device, entry);
+      }
     }
     if (this.#entries.size > 0) this.#arm();
   }

@@ -10,7 +10,7 @@
  *   username its tenant (`default` without one).
  * - For how long the session outlives its connection: as the client asks, and at most as long as
  *   the operator lets it. A 3.1.1 client cannot say how long: it gets the most, or nothing.
- * - A will is accepted and ignored: who watches a device watches its presence, which knows more.
+ * - A will may go where the device may publish, and cannot be retained.
  * - At level 5 the keep alive is at most two thirds of the silence that presence allows, so that a
  *   client which keeps it is never declared silent. A 3.1.1 client must choose it so itself.
  */
@@ -25,8 +25,11 @@ import type { ProtocolLevel } from "../../../protocol/mqtt/packet-type.ts";
 import type { Connect, ConnackFields } from "../../../protocol/mqtt/packets.ts";
 import type { Properties } from "../../../protocol/mqtt/properties.ts";
 import { ReasonCode } from "../../../protocol/mqtt/reason-codes.ts";
+import type { KeptWill } from "../../sessions/kept-will.ts";
+import { deviceKey } from "../../sessions/session-table.ts";
 import { MAX_HELD_MESSAGES } from "../../sessions/ack-queue.ts";
 import { UNVERIFIED } from "./connection-peer.ts";
+import { readWill } from "./will.ts";
 
 /** What every session of a listener gets. */
 export interface ConnectTerms {
@@ -47,6 +50,7 @@ export type ConnectDecision =
       readonly keepAliveSeconds: number;
       /** How long the session outlives its connection, s. */
       readonly expirySeconds: number;
+      readonly will: KeptWill | null;
     }
   | { readonly accepted: false; readonly connack: ConnackFields; readonly fault: string };
 
@@ -70,11 +74,13 @@ export function decideConnect(
     const fault = "authentication beyond the certificate is not offered";
     return refusal(ReasonCode.BadAuthenticationMethod, fault);
   }
-  if (connect.protocolLevel === 5 && connect.will !== undefined) {
+  if (connect.protocolLevel === 5 && connect.will?.retain === true) {
     // [MQTT-3.2.2-13]: what CONNACK rules out, a will may not ask for.
-    if (connect.will.retain) {
-      return refusal(ReasonCode.RetainNotSupported, "the will wants to be retained");
-    }
+    return refusal(ReasonCode.RetainNotSupported, "the will wants to be retained");
+  }
+  const will = readWill(connect, deviceKey(peer.tenant, peer.device));
+  if (will === "foreign") {
+    return refusal(ReasonCode.NotAuthorized, "the will is for a topic that is not the device's");
   }
   const keepAliveSeconds = keepAlive(connect, terms);
   const expirySeconds = expiry(connect, terms);
@@ -84,6 +90,7 @@ export function decideConnect(
     device: peer.device,
     keepAliveSeconds,
     expirySeconds,
+    will,
     connack: {
       sessionPresent: false,
       reasonCode: ReasonCode.Success,

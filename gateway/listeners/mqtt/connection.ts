@@ -27,6 +27,7 @@ import { ReasonCode, reasonCodeName } from "../../../protocol/mqtt/reason-codes.
 import { encodeSuback, encodeUnsuback } from "../../../protocol/mqtt/subscribe-encoder.ts";
 import type { CloseCause, DeviceLink } from "../../sessions/device-link.ts";
 import type { KeptSession } from "../../sessions/kept-sessions.ts";
+import type { KeptWill } from "../../sessions/kept-will.ts";
 import { deviceKey } from "../../sessions/session-table.ts";
 import { subscriptionsOf } from "../../sessions/subscriptions.ts";
 import { decideConnect, malformedAnswer } from "./connect-decision.ts";
@@ -35,11 +36,15 @@ import { State, type MqttConnectionOptions } from "./connection-output.ts";
 import { peerIdentity, peerSerial } from "./connection-peer.ts";
 import { answerSubscribe, answerUnsubscribe } from "./subscribe-answers.ts";
 
+/** The device may not say anything any more. */
+const BARRED_CAUSES: ReadonlySet<CloseCause> = new Set(["refused", "retired"]);
 /** Nobody comes back to these sessions: the device may not, or this process ends. */
 const FINAL_CAUSES: ReadonlySet<CloseCause> = new Set(["refused", "retired", "draining"]);
 
 export class MqttConnection extends ConnectionIntake implements DeviceLink {
   readonly #decoder: PacketDecoder;
+  /** Until it is due or the device says goodbye. */
+  #will: KeptWill | null = null;
 
   constructor(options: MqttConnectionOptions) {
     super(options);
@@ -119,6 +124,7 @@ export class MqttConnection extends ConnectionIntake implements DeviceLink {
     const sessionPresent = session !== null;
     this.write(encodeConnack(this.level, { ...decision.connack, sessionPresent }));
     this.expirySeconds = decision.expirySeconds;
+    this.#will = decision.will;
     this.state = State.Open;
     this.heedLimits(connect.properties);
     const wantsReasons = connect.properties?.requestProblemInformation !== false;
@@ -147,7 +153,7 @@ export class MqttConnection extends ConnectionIntake implements DeviceLink {
   }
 
   /** A session that was not to be kept cannot be by a later wish (§3.14.2.2.2 of MQTT 5.0). */
-  #disconnect({ properties }: Disconnect): void {
+  #disconnect({ reasonCode, properties }: Disconnect): void {
     const wantedSeconds = properties?.sessionExpiryIntervalSeconds;
     if (wantedSeconds !== undefined) {
       if (wantedSeconds > 0 && this.expirySeconds === 0) {
@@ -157,13 +163,25 @@ export class MqttConnection extends ConnectionIntake implements DeviceLink {
       const { sessionExpiryMaxSeconds } = this.context.terms;
       this.expirySeconds = Math.min(wantedSeconds, sessionExpiryMaxSeconds);
     }
+    // A normal end has no will; with 0x04, or an error, the device wants it [MQTT-3.14.4-3].
+    if (reasonCode === ReasonCode.Success) this.#will = null;
     this.close("closed");
   }
 
   protected override ending(cause: CloseCause): void {
-    const { table, kept } = this.context;
-    if (this.expirySeconds === 0 || FINAL_CAUSES.has(cause) || !table.isOpen(this.slot)) return;
+    const { table, kept, intake } = this.context;
+    if (!table.isOpen(this.slot)) return;
+    const isFinal = FINAL_CAUSES.has(cause);
+    const mayDelay = this.expirySeconds > 0 && !isFinal;
+    const will = BARRED_CAUSES.has(cause) ? null : this.#will;
+    this.#will = null;
+    const isDelayed = will !== null && will.delaySeconds > 0;
+    if (will !== null && (!isDelayed || (!mayDelay && cause !== "draining"))) {
+      intake.take(this.slot, will.channel, will.payload, -1);
+    }
+    if (!mayDelay) return;
     const session = {
+      will: isDelayed ? will : null,
       ordinal: table.ordinal[this.slot] as number,
       subscriptions: subscriptionsOf(table.state[this.slot] as number),
       unreleased: this.unreleased,

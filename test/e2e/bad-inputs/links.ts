@@ -6,6 +6,7 @@ import { request as httpsRequest } from "node:https";
 import { join } from "node:path";
 import type { ConnectionOptions } from "node:tls";
 import type { EnrolledIdentity } from "../../../agent/trust/enrol.ts";
+import { encodeConnect } from "../../../protocol/mqtt/connect-encoder.ts";
 import { encodePublish } from "../../../protocol/mqtt/encoder.ts";
 import type { ProtocolLevel } from "../../../protocol/mqtt/packet-type.ts";
 import { encodeSubscribe } from "../../../protocol/mqtt/subscribe-encoder.ts";
@@ -184,6 +185,20 @@ log says the rest. A 3.1.1 client has no reason codes: its connection is closed.
           },
         ],
       }),
+    }),
+    device({
+      id: "mqtt-will",
+      title: "A will is for another device's topic",
+      given: `CONNECT with a will for \`${AGENT_UP}/report\``,
+      clientId: SPARE,
+      insteadOfConnect: encodeConnect({
+        protocolLevel: 5,
+        clientId: SPARE,
+        cleanStart: true,
+        keepAliveSeconds: 10,
+        will: { topic: `${AGENT_UP}/report`, payload: NOTHING, qos: 0, retain: false },
+      }),
+      isLogged: true,
     }),
     device({
       id: "mqtt-retain",

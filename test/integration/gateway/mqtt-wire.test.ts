@@ -19,6 +19,7 @@ const CONNACK_OF = (code: string): string => `200300${code}00`;
 const DISCONNECT_OF = (code: string): string => `e001${code}`;
 
 const HEARTBEAT = string(`${OWN}/up/heartbeat`);
+const LOG = string(`${OWN}/up/log`);
 const FOREIGN = string("muster/v1/default/pump-2/up/log");
 const BEAT = hex('{"sequence":1,"slots":{}}');
 const OFFERS = string(`${OWN}/down/offer`);
@@ -56,8 +57,27 @@ const CONNECT_CASES: readonly Case[] = [
   ["an identifier that is not UTF-8", connect5("02", ILL), CONNACK_OF("81"), "closed"],
   ["a will topic that is not UTF-8", connect4("06", `${ID}${ILL}000178`), "", "closed"],
   ["a user name that is not UTF-8", connect4("82", `${ID}${ILL}`), "", "closed"],
-  ["a will of QoS 2", connect5("16", `${ID}00000177000178`), WELCOME5, "open"],
-  ["a will to be retained", connect5("26", `${ID}00000177000178`), CONNACK_OF("9a"), "closed"],
+  ["a will of QoS 2", connect5("16", `${ID}00${LOG}000178`), WELCOME5, "open"],
+  ["a will to be retained", connect5("26", `${ID}00${LOG}000178`), CONNACK_OF("9a"), "closed"],
+  [
+    "a will for a foreign topic",
+    connect5("06", `${ID}00${FOREIGN}000178`),
+    CONNACK_OF("87"),
+    "closed",
+  ],
+  ["level 4: a will is welcome", connect4("06", `${ID}${LOG}000178`), WELCOME4, "open"],
+  [
+    "level 4: a retained will is not retained",
+    connect4("26", `${ID}${LOG}000178`),
+    WELCOME4,
+    "open",
+  ],
+  [
+    "level 4: a will for a foreign topic",
+    connect4("06", `${ID}${FOREIGN}000178`),
+    "20020005",
+    "closed",
+  ],
   ["no identifier, and the session before", connect4("00", "0000"), "20020002", "closed"],
   ["an identifier that is no device's", connect4("02", string("a/b")), "20020002", "closed"],
   [

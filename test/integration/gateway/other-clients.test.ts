@@ -34,12 +34,21 @@ async function connectNpmClient(
   return client;
 }
 
+interface MosquittoRun {
+  /** null while it runs. */
+  readonly status: number | null;
+  output(): string;
+  /** As a crash does. */
+  kill(): void;
+  readonly ended: Promise<void>;
+}
+
 /** Runs a program of Debian's mosquitto-clients with the device's certificate. */
 async function mosquitto(
   fixture: GatewayFixture,
   program: "mosquitto_pub" | "mosquitto_sub",
   more: readonly string[],
-): Promise<{ status: number | null; output: () => string; ended: Promise<void> }> {
+): Promise<MosquittoRun> {
   const { key, cert, ca } = await fixture.enrol("pump-1");
   for (const [name, text] of Object.entries({ key, cert, ca })) {
     await writeFile(fixture.folder.join(`${name}.pem`), text);
@@ -57,6 +66,7 @@ async function mosquitto(
   const result = {
     status: null as number | null,
     output: () => output,
+    kill: () => void child.kill("SIGKILL"),
     ended: new Promise<void>((resolve, reject) => {
       child.on("error", reject);
       child.on("close", (status) => {
@@ -179,5 +189,55 @@ describe("clients that others wrote", () => {
       await second.ended;
       assert.equal(second.output().trim(), '{"offer":8}');
     }
+  });
+
+  test("mosquitto_sub leaves its will when it is killed", async (context) => {
+    if (!(await haveTools(context, "mosquitto_sub"))) return;
+    const fixture = await GatewayFixture.start(context);
+    const taken = (): number =>
+      fixture.center.saidOf("reports").flatMap(({ phases }) => phases).length;
+    for (const [index, version] of ["311", "5"].entries()) {
+      const own = ["-V", version, "-i", "pump-1", "-q", "1", "-t", `${PREFIX}/down/offer`];
+      const payload = JSON.stringify(report(7, "failed", index + 1));
+      const will = ["--will-topic", `${PREFIX}/up/report`, "--will-payload", payload];
+      const run = await mosquitto(fixture, "mosquitto_sub", [...own, ...will, "--will-qos", "1"]);
+      const announced = (): number =>
+        fixture.center.saidOf("sessionOpen").flatMap(({ devices }) => devices).length;
+      await waitUntil("it is announced", () => announced() === index + 1);
+      fixture.offer("pump-1", 7 + index);
+      await waitUntil("it is granted", () => run.output() !== "");
+      run.kill();
+      await run.ended;
+      await waitUntil("its will is at the center", () => taken() === index + 1);
+    }
+  });
+
+  test("npm's mqtt has its will taken after its delay, if it is not back", async (context) => {
+    const fixture = await GatewayFixture.start(context);
+    const topic = `${PREFIX}/up/report`;
+    const will = (sequence: number, willDelayInterval: number): Partial<IClientOptions> => ({
+      clean: false,
+      properties: { sessionExpiryInterval: 60 },
+      will: {
+        topic,
+        payload: Buffer.from(JSON.stringify(report(7, "failed", sequence))),
+        qos: 1,
+        retain: false,
+        properties: { willDelayInterval },
+      },
+    });
+    const patient = will(1, 30);
+    const client = await connectNpmClient(context, fixture, 5, "pump-1", patient);
+    const accepted = JSON.stringify(report(7, "accepted", 9));
+    await client.publishAsync(topic, accepted, { qos: 1 });
+    client.stream.destroy();
+    await waitUntil("it is away", () => fixture.gateway.sessionCount() === 0);
+    const again = await connectNpmClient(context, fixture, 5, "pump-1", will(2, 1));
+    await again.publishAsync(topic, accepted, { qos: 1 });
+    again.stream.destroy();
+    const taken = (): number[] =>
+      fixture.center.saidOf("reports").flatMap(({ sequences }) => sequences);
+    await waitUntil("its will is at the center", () => taken().length === 3);
+    assert.deepEqual(taken(), [9, 9, 2]);
   });
 });

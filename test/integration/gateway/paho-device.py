@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """A device that speaks MQTT by paho.
 
-    paho-device.py HOST PORT CA CERTIFICATE KEY CLIENT-ID VERSION EXPIRY-SECONDS
+    paho-device.py HOST PORT CA CERTIFICATE KEY CLIENT-ID VERSION EXPIRY-SECONDS [TOPIC WILL]
 
 VERSION is 4 or 5; a session that is kept for EXPIRY-SECONDS is taken up again, and at 0 each
 connection starts anew. Commands come on standard input, one JSON a line, and each is answered on
 standard output by one JSON a line: {"do": "connect"}, {"do": "subscribe", "filter": …, "qos": …},
 {"do": "publish", "topic": …, "payload": …, "qos": …}, {"do": "hear"} (the next message that came)
-and {"do": "disconnect"}.
+and {"do": "disconnect"}. WILL is left at TOPIC by whoever goes without that.
 """
 
 import json
@@ -23,7 +23,7 @@ TIMEOUT_S = 20
 
 
 class Device:
-    def __init__(self, host, port, ca, certificate, key, client_id, version, expiry):
+    def __init__(self, host, port, ca, certificate, key, client_id, version, expiry, *will):
         self.host, self.port = host, int(port)
         self.version, self.expiry = int(version), int(expiry)
         self.answers, self.messages = queue.Queue(), queue.Queue()
@@ -31,6 +31,8 @@ class Device:
         client = mqtt.Client(
             CallbackAPIVersion.VERSION2, client_id=client_id, protocol=self.version, **kept
         )
+        if will:
+            client.will_set(will[0], will[1], qos=2)
         client.tls_set(ca, certificate, key)
         client.tls_insecure_set(True)
         client.on_connect = lambda _c, _u, flags, code, _p: self.answers.put(

@@ -19,6 +19,7 @@ export interface PahoOptions {
   readonly level: 4 | 5;
   /** How long the session is to outlive its connection, s; 0: each connection starts anew. */
   readonly expirySeconds?: number;
+  readonly will?: { readonly topic: string; readonly payload: string };
 }
 
 export class PahoDevice implements AsyncDisposable {
@@ -44,7 +45,9 @@ export class PahoDevice implements AsyncDisposable {
       files.push(file);
     }
     const where = ["127.0.0.1", String(fixture.gateway.mqttsPort), ...files, device];
-    const words = [SCRIPT, ...where, String(options.level), String(options.expirySeconds ?? 0)];
+    const { level, expirySeconds = 0, will } = options;
+    const words = [SCRIPT, ...where, String(level), String(expirySeconds)];
+    if (will !== undefined) words.push(will.topic, will.payload);
     const cwd = fixture.folder.path;
     return new PahoDevice(startTool(PAHO, words, { cwd, timeoutMs: TIMEOUT_MS, isTalking: true }));
   }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { REPORT_PHASES } from "../../../protocol/device/report.ts";
 import { haveTools } from "../../helpers/tools.ts";
 import { GatewayFixture } from "./gateway-fixture.ts";
 import { PAHO, PahoDevice } from "./paho-device.ts";
@@ -56,6 +57,32 @@ describe("python's paho", () => {
       assert.deepEqual(await device.ask({ do: "connect" }), { code: 0, present: true });
       const offer = { topic: `${PREFIX}/down/offer`, payload: '{"offer":8}', qos: 1, dup: false };
       assert.deepEqual(await device.ask({ do: "hear" }), offer);
+    });
+  }
+
+  for (const level of [4, 5] as const) {
+    test(`leaves its will when it crashes, at level ${level}`, async (context) => {
+      if (!(await haveTools(context, PAHO))) return;
+      const fixture = await GatewayFixture.start(context);
+      const payload = JSON.stringify(report(7, "failed", 2));
+      const will = { topic: `${PREFIX}/up/report`, payload };
+      {
+        await using polite = await PahoDevice.start(fixture, "pump-1", { level, will });
+        await polite.ask({ do: "connect" });
+        await polite.ask({ do: "disconnect" });
+      }
+      await waitUntil("it is away", () => fixture.gateway.sessionCount() === 0);
+      {
+        await using device = await PahoDevice.start(fixture, "pump-1", { level, will });
+        await device.ask({ do: "connect" });
+        const topic = `${PREFIX}/up/report`;
+        const accepted = JSON.stringify(report(7, "accepted"));
+        await device.ask({ do: "publish", topic, payload: accepted, qos: 2 });
+      }
+      const taken = (): number[] =>
+        fixture.center.saidOf("reports").flatMap(({ phases }) => phases);
+      await waitUntil("its will is at the center", () => taken().length === 2);
+      assert.deepEqual(taken(), [REPORT_PHASES.accepted, REPORT_PHASES.failed]);
     });
   }
 

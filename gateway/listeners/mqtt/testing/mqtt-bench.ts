@@ -38,6 +38,8 @@ export class MqttBench implements MqttTransport {
   readonly table: SessionTable = new SessionTable({ maxSlots: 4 });
   readonly kept: KeptSessions = new KeptSessions({ clock: this.clock, maxSessions: 4 });
   readonly taken: { channel: string; text: string; ticket: number }[] = [];
+  /** Wills of sessions that are over. */
+  readonly late: string[] = [];
   readonly closed: CloseCause[] = [];
   readyCount = 0;
   result: IntakeResult = IntakeResult.Taken;
@@ -86,6 +88,11 @@ export class MqttBench implements MqttTransport {
         },
       },
     };
+    this.kept.observe({
+      holdEnded: () => {},
+      willDue: (device, _ordinal, { payload }) =>
+        void this.late.push(`${device}: ${payload.toString()}`),
+    });
     this.connection = this.#open();
   }
 
@@ -141,7 +148,9 @@ export class MqttBench implements MqttTransport {
 
   connect(fields: Partial<ConnectFields> = {}): Packet[] {
     const connect = { clientId: "pump-1", cleanStart: true, keepAliveSeconds: 10 };
-    this.connection.receive(encodeConnect({ protocolLevel: this.#level, ...connect, ...fields }));
+    const bytes = encodeConnect({ protocolLevel: this.#level, ...connect, ...fields });
+    this.connection.receive(bytes);
+    bytes.fill(0); // As a socket does, which uses its memory again.
     return this.packets();
   }
 
