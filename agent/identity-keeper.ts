@@ -16,6 +16,7 @@ import {
   readCertificate,
 } from "../protocol/trust/certificate-identity.ts";
 import { Backoff } from "./link/backoff.ts";
+import type { ProxyFor } from "./link/proxy-rules.ts";
 import { enrol, reenrol } from "./trust/enrol.ts";
 import { IdentityFiles } from "./trust/identity-files.ts";
 import type { StoredIdentity } from "./trust/identity-files.ts";
@@ -34,6 +35,7 @@ const PASSING: ReadonlySet<ErrorCode> = new Set([
 export interface IdentityKeeperOptions {
   readonly dataDirectory: string;
   readonly enrolmentUrl: string;
+  readonly proxyFor: ProxyFor | undefined;
   /** Needed once; null = the device is enrolled already. */
   readonly token: string | null;
   readonly clock: Clock;
@@ -87,11 +89,12 @@ export class IdentityKeeper {
   }
 
   async #renew(signal: AbortSignal): Promise<void> {
-    const { dataDirectory, enrolmentUrl, workingTime, logger } = this.#options;
+    const { dataDirectory, enrolmentUrl, proxyFor, workingTime, logger } = this.#options;
     try {
       this.#stored = await reenrol({
         directory: dataDirectory,
         enrolmentUrl,
+        proxyFor,
         workingTime,
         signal,
       });
@@ -132,7 +135,8 @@ export async function openIdentity(
 async function enrolAtLast(
   options: IdentityKeeperOptions & { signal: AbortSignal },
 ): Promise<StoredIdentity> {
-  const { dataDirectory, enrolmentUrl, token, workingTime, clock, logger, signal } = options;
+  const { dataDirectory, enrolmentUrl, proxyFor, token, workingTime } = options;
+  const { clock, logger, signal } = options;
   if (token === null) {
     throw new MusterError({
       code: "failed_precondition",
@@ -144,7 +148,7 @@ async function enrolAtLast(
   for (;;) {
     try {
       const directory = dataDirectory;
-      const shared = { directory, enrolmentUrl, workingTime, signal };
+      const shared = { directory, enrolmentUrl, proxyFor, workingTime, signal };
       const enrolled = await enrol({ ...shared, token, role: "device" });
       logger.info("Enrolled the device.", { identity: enrolled.identity });
       return enrolled;

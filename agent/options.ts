@@ -8,6 +8,7 @@ import type { CodecName } from "../protocol/device/codec-names.ts";
 import type { SlotStatuses } from "../protocol/device/status.ts";
 import type { HookPrograms } from "./hooks.ts";
 import type { GatewayAddress } from "./link/gateway-address.ts";
+import type { ProxyFor } from "./link/proxy-rules.ts";
 import type { AllowedCommands, Inventory } from "./release-preparer.ts";
 
 export const DEFAULT_HEARTBEAT_INTERVAL_MS = 5_000;
@@ -25,6 +26,8 @@ export interface AgentOptions {
   readonly dataDirectory: string;
   /** `https://HOST:7443`. */
   readonly enrolmentUrl: string;
+  /** Of all connections that the agent opens; see `readProxyRules`. Default: no proxy. */
+  readonly proxyFor?: ProxyFor;
   /** One-time token; needed until the device is enrolled, ignored afterwards. */
   readonly token?: string;
   /** Instead of the center's directory. Read with `parseGatewayAddress`. */

@@ -11,6 +11,7 @@ import type { Random } from "../ports/random.ts";
 import type { OfferKeys } from "../protocol/device/enrolment.ts";
 import type { Files } from "./files/files.ts";
 import { readTimeFloor, writeTimeFloor } from "./time-floor.ts";
+import type { ProxyFor } from "./link/proxy-rules.ts";
 import { synchroniseTime } from "./trust/est-client.ts";
 import { WorkingTime } from "./trust/working-time.ts";
 
@@ -22,6 +23,7 @@ export interface TimeKeeperOptions {
   /** Of the floor. */
   readonly path: string;
   readonly enrolmentUrl: string;
+  readonly proxyFor: ProxyFor | undefined;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -53,13 +55,14 @@ export class TimeKeeper {
 
   /** Best effort, and not more often than every five minutes. */
   async askCenter(anchors: TimeAnchors, signal: AbortSignal): Promise<void> {
-    const { enrolmentUrl, random, clock, logger } = this.#options;
+    const { enrolmentUrl, proxyFor, random, clock, logger } = this.#options;
     const { caPem, keys } = anchors;
     if (keys === null || clock.monotonicMs() - this.#askedMs < ASK_INTERVAL_MS) return;
     this.#askedMs = clock.monotonicMs();
     const { workingTime } = this;
     try {
-      await synchroniseTime({ enrolmentUrl, caPem, keys, workingTime, random, signal });
+      const center = { enrolmentUrl, proxyFor, caPem };
+      await synchroniseTime({ ...center, keys, workingTime, random, signal });
       const workingTimeMs = workingTime.nowMs();
       logger.info("Took the time from the center.", { workingTimeMs, wallMs: clock.wallMs() });
       await this.keepFloor();

@@ -26,6 +26,7 @@ import type { DirectoryFetcher } from "./link/gateway-candidates.ts";
 import { LinkManager } from "./link/link-manager.ts";
 import { mqttDialer } from "./link/mqtt-dialer.ts";
 import type { StreamDialer } from "./link/mqtt-dialer.ts";
+import type { ProxyFor } from "./link/proxy-rules.ts";
 import { AgentMetrics } from "./metrics.ts";
 import type { MetricSources } from "./metrics.ts";
 import {
@@ -114,8 +115,8 @@ export async function wireAgent(
   signals: { start: AbortSignal; halt: AbortSignal },
 ): Promise<WiredAgent> {
   const { options, layout, files, clock, random, metrics, dataDirectory } = base;
-  const { logger, enrolmentUrl } = options;
-  const shared = { files, clock, random, logger, enrolmentUrl };
+  const { logger, enrolmentUrl, proxyFor } = options;
+  const shared = { files, clock, random, logger, enrolmentUrl, proxyFor };
   const time = await openTimeKeeper({ ...shared, path: layout.timeFloor });
   const { workingTime } = time;
   const identity = await openIdentity({
@@ -127,7 +128,7 @@ export async function wireAgent(
   });
   await time.keepFloor();
   const { tenant, device } = identity;
-  const openStream = streamDialer(identity, time);
+  const openStream = streamDialer(identity, time, proxyFor);
   const source = httpsBlobSource({ openStream });
   const candidates = new GatewayCandidates({
     ...shared,
@@ -218,12 +219,17 @@ function wireLink(
   });
 }
 
-function streamDialer(identity: IdentityKeeper, time: TimeKeeper): StreamDialer {
+function streamDialer(
+  identity: IdentityKeeper,
+  time: TimeKeeper,
+  proxyFor: ProxyFor | undefined,
+): StreamDialer {
   return ({ host, port, protocol, signal }) => {
     const { certPem, keyPem, caPem } = identity.stored;
     return connectTls({
       host,
       port,
+      proxyFor,
       alpn: [protocol],
       certPem,
       keyPem,
@@ -243,9 +249,9 @@ function directoryFetcher(
   time: TimeKeeper,
 ): DirectoryFetcher {
   return async (signal) => {
-    const { enrolmentUrl } = base.options;
+    const { enrolmentUrl, proxyFor } = base.options;
     const { workingTime } = time;
-    using connection = await connectUntrusted({ enrolmentUrl, signal });
+    using connection = await connectUntrusted({ enrolmentUrl, proxyFor, signal });
     trustCenter(connection, { caPem: identity.stored.caPem, workingTime });
     return await fetchDirectory(connection, { signal });
   };

@@ -19,6 +19,7 @@ import type { CertificateIdentity } from "../../protocol/trust/certificate-ident
 import { untrusted } from "../../protocol/trust/tuf-metadata.ts";
 import { x509Library } from "../../protocol/trust/x509-library.ts";
 import type { Random } from "../../ports/random.ts";
+import type { ProxyFor } from "../link/proxy-rules.ts";
 import { CenterConnection } from "./center-connection.ts";
 import { readDeviceKey } from "./key-and-request.ts";
 import { earliestTimeByPeer, openTls, verifyPeer } from "./peer.ts";
@@ -31,6 +32,8 @@ export const CENTER_TIMEOUT_MS = 15_000;
 export interface CenterAddress {
   /** `https://HOST:7443`. */
   readonly enrolmentUrl: string;
+  /** Default: no proxy. */
+  readonly proxyFor?: ProxyFor | undefined;
   readonly signal: AbortSignal;
   /** Default 15 s. */
   readonly timeoutMs?: number;
@@ -42,10 +45,11 @@ export async function connectUntrusted(
 ): Promise<CenterConnection> {
   const { host, port } = readEnrolmentUrl(options.enrolmentUrl);
   const timeoutMs = options.timeoutMs ?? CENTER_TIMEOUT_MS;
-  const { certPem, keyPem, signal } = options;
+  const { certPem, keyPem, proxyFor, signal } = options;
   const socket = await openTls({
     host,
     port,
+    proxyFor,
     what: "the center",
     // A gateway passes the connection on by the first of them, the center speaks the second.
     alpn: [ENROLMENT_PROTOCOL, "http/1.1"],

@@ -8,6 +8,7 @@
  */
 import { X509Certificate } from "node:crypto";
 import { isIP } from "node:net";
+import type { Socket } from "node:net";
 import { connect } from "node:tls";
 import type { ConnectionOptions, TLSSocket } from "node:tls";
 import { MusterError } from "../../domain/errors.ts";
@@ -20,6 +21,8 @@ import {
 } from "../../protocol/trust/certificate-identity.ts";
 import type { CertificateIdentity } from "../../protocol/trust/certificate-identity.ts";
 import { TLS_CIPHERS, TLS_MIN_VERSION } from "../../protocol/trust/tls-policy.ts";
+import type { ProxyFor } from "../link/proxy-rules.ts";
+import { connectThrough } from "./http-connect.ts";
 
 /**
  * A TLS session and whose it is. On a resumed connection the peer proves that it holds the
@@ -35,6 +38,8 @@ export interface PeerSession {
 export interface TlsTarget {
   readonly host: string;
   readonly port: number;
+  /** Default: no proxy. */
+  readonly proxyFor?: ProxyFor | undefined;
   /** Application protocols to offer, most wanted first. */
   readonly alpn?: readonly string[];
   /** Own certificate and key; both or neither. */
@@ -74,15 +79,31 @@ export async function connectTls(options: TrustedTarget): Promise<TLSSocket> {
  * Connects without trusting the peer: for reading what is then checked by other means (the CA
  * certificates against the token's pin, a signed time against the offer keys) and nothing else.
  */
-export function openTls(options: TlsTarget): Promise<TLSSocket> {
-  const { signal, what } = options;
+export async function openTls(options: TlsTarget): Promise<TLSSocket> {
+  const { signal, what, proxyFor } = options;
+  if (signal.aborted) throw cancelled(what);
   const deadline = AbortSignal.timeout(options.timeoutMs);
+  const proxy = proxyFor?.(options) ?? null;
+  if (proxy === null) return await handshake(options, deadline, null);
+  const bounded = AbortSignal.any([signal, deadline]);
+  const way = await connectThrough({ ...options, proxy, signal: bounded }).catch(
+    (error: unknown) => {
+      if (signal.aborted) throw cancelled(what);
+      throw deadline.aborted ? timedOut(options) : error;
+    },
+  );
+  return await handshake(options, deadline, way);
+}
+
+/** `way`: a connection that leads to the target; null: none is made yet. */
+function handshake(
+  options: TlsTarget,
+  deadline: AbortSignal,
+  way: Socket | null,
+): Promise<TLSSocket> {
+  const { signal, what } = options;
   return new Promise((resolve, reject) => {
-    if (signal.aborted) {
-      reject(cancelled(what));
-      return;
-    }
-    const socket = connect(tlsOptions(options));
+    const socket = connect({ ...tlsOptions(options), ...(way === null ? {} : { socket: way }) });
     const settle = (): void => {
       signal.removeEventListener("abort", onAbort);
       deadline.removeEventListener("abort", onDeadline);

@@ -21,6 +21,7 @@ interface Options extends RoleOptions {
   readonly enrolmentUrl?: string;
   readonly enrolTokenFile?: string;
   readonly gateway?: readonly string[];
+  readonly proxy?: string;
   readonly inventory?: { readonly [name: string]: string };
   readonly busyHook?: string;
   readonly serviceHook?: string;
@@ -48,6 +49,7 @@ export function declare(command: Command, shell: Shell): void {
       "host:port or host:mqttsPort:artifactsPort, not asking the center; more than once",
       collect,
     )
+    .option("--proxy <url>", "http://HOST:PORT for all it opens, or none; else HTTPS_PROXY")
     .option("--inventory <name=value>", "a fact for selectors and releases", collectPairs)
     .option("--busy-hook <program>", "exits 75 while the device must not be updated")
     .option("--service-hook <program>", "is called with `restart NAME`")
@@ -89,11 +91,13 @@ async function start(
 ): Promise<{ name: string; role: RunningRole; facts: ReadyFacts }> {
   // The agent is loaded when it runs: help and completion need only the options above.
   const { parseGatewayAddress } = await import("../../../agent/link/gateway-address.ts");
+  const { readProxyRules } = await import("../../../agent/link/proxy-rules.ts");
   const { startAgent } = await import("../../../agent/main.ts");
   const token = await readEnrolmentTokenFile(options.enrolTokenFile);
   const agent = await startAgent({
     dataDirectory: requireOption(options.data, "--data"),
     enrolmentUrl: requireOption(options.enrolmentUrl, "--enrolment-url"),
+    proxyFor: readProxyRules(options.proxy, shell.environment),
     ...(token === undefined ? {} : { token }),
     ...(options.gateway === undefined
       ? {}

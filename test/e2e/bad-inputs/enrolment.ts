@@ -147,6 +147,14 @@ reached is waited for by an agent, for ever; a refusal ends it.`,
       token: good,
     }),
     enrolment({
+      id: "enrol-proxy-url",
+      title: "The proxy's address is none that the agent can use",
+      words:
+        "agent --data device --enrolment-url https://localhost:7443 --proxy socks5://proxy:1080 " +
+        "--enrol-token-file token --admin-port 0",
+      token: good,
+    }),
+    enrolment({
       id: "enrol-wrong-port",
       title: "The address is the API's, which does not speak TLS",
       words:

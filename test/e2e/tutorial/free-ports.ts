@@ -20,7 +20,7 @@ export async function withFreePorts(page: string): Promise<string> {
   return page.replace(/\b\d{4,5}\b/g, (number) => byPort.get(number) ?? number);
 }
 
-async function freePorts(count: number): Promise<number[]> {
+export async function freePorts(count: number): Promise<number[]> {
   const found = new Set<number>();
   for (let tries = 0; found.size < count && tries < MAX_TRIES; tries++) {
     const port = FIRST_PORT + randomInt(PORT_COUNT);

@@ -5,6 +5,7 @@ import { once } from "node:events";
 import { createServer, type Server, type Socket } from "node:net";
 import { describe, test, type TestContext } from "node:test";
 import { connect, createServer as createTlsServer, type TLSSocket } from "node:tls";
+import { connectUntrusted, fetchPinnedAuthority } from "../../../agent/trust/est-client.ts";
 import { ENROLMENT_PROTOCOL } from "../../../protocol/device/enrolment.ts";
 import { get, publishBlob } from "./artifact-client.ts";
 import { GatewayFixture } from "./gateway-fixture.ts";
@@ -130,5 +131,12 @@ describe("one port for everything", () => {
     const device = enrolling(fixture);
     const [error] = (await once(device, "error")) as [NodeJS.ErrnoException];
     assert.match(error.code ?? "", /CERTIFICATE_REQUIRED/);
+    const { signal } = context;
+    const enrolmentUrl = `https://127.0.0.1:${fixture.gateway.mqttsPort}`;
+    using connection = await connectUntrusted({ enrolmentUrl, signal });
+    await assert.rejects(
+      fetchPinnedAuthority(connection, { caSha256: "", signal }),
+      /the connection to the center ended before it answered \/\.well-known\/est\/cacerts$/,
+    );
   });
 });
