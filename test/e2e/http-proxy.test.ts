@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/** A device whose only way out is an HTTP proxy, a real one: what it is told resolves nowhere else. */
+/**
+ * A device whose only way out is an HTTP proxy, a real one: what it is told resolves nowhere else.
+ */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { RolloutState } from "../../protocol/gen/muster/v1/deploy_pb.ts";

@@ -12,7 +12,7 @@
  *
  * Limits before anybody is known: 10 s for the TLS handshake, 10 s for CONNECT or for the headers
  * of a request, 4 KiB for CONNECT, 8 KiB for headers, and as many sockets as there are session
- * slots.
+ * slots, over TLS 2,000 more for what is not MQTT.
  */
 import type { RequestListener } from "node:http";
 import { createServer as createHttpsServer, type Server as HttpsServer } from "node:https";
@@ -41,6 +41,8 @@ const REQUEST_CHECK_MS = 5_000;
 /** Between two requests, and without progress of one. */
 const IDLE_TIMEOUT_MS = 60_000;
 const HEADER_BYTES_MAX = 8_192;
+/** Downloads and enrolments go on where every slot is taken; as many as at the artifact port. */
+const OTHERS_MAX = 2_000;
 /** Of GET and HEAD. An MQTT client begins with 0x10. */
 const FIRST_BYTES_OF_HTTP: readonly (number | undefined)[] = [0x47, 0x48];
 
@@ -91,7 +93,8 @@ export async function startMqttServer(options: MqttServerOptions): Promise<MqttS
   const sockets = new Set<RawSocket>();
   const server =
     identity === null ? insecureServer(context) : secureServer({ ...options, identity });
-  server.maxConnections = options.maxConnections;
+  const { maxConnections } = options;
+  server.maxConnections = identity === null ? maxConnections : maxConnections + OTHERS_MAX;
   if (identity !== null) options.tunnel?.expectOn(server);
   context.sources.expectOn(server);
   admitBy(options.gate, context, server);

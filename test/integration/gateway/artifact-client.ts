@@ -15,7 +15,12 @@ export function get(
   fixture: GatewayFixture,
   identity: KeyAndCertificate,
   path: string,
-  options: { method?: string; headers?: Record<string, string>; port?: number } = {},
+  options: {
+    method?: string;
+    headers?: Record<string, string>;
+    port?: number;
+    ALPNProtocols?: string[];
+  } = {},
 ): Promise<Answer> {
   const { key, cert, ca } = identity;
   const port = fixture.gateway.artifactsPort;

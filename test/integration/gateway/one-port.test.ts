@@ -67,6 +67,17 @@ describe("one port for everything", () => {
     }
   });
 
+  test("artifacts are there when as many devices are connected as may be", async (context) => {
+    const fixture = await GatewayFixture.start(context, { artifactsPort: null, maxConnections: 1 });
+    const device = await fixture.connect("pump-1");
+    assert.equal(device.connack?.reasonCode, 0);
+    const byAlpn = { ALPNProtocols: ["http/1.1"] };
+    const answer = await get(fixture, await fixture.enrol("pump-1"), "/nowhere", byAlpn);
+    assert.equal(answer.status, 404);
+    const second = await fixture.connect("pump-2");
+    assert.equal(second.connack, null);
+  });
+
   test("who enrols speaks with the center, whose certificate it sees", async (context) => {
     const authority = await (await GatewayFixture.start(context)).authority.center();
     const center = createTlsServer({
