@@ -8,6 +8,7 @@ import type { Clock } from "../ports/clock.ts";
 import type { Logger } from "../ports/logger.ts";
 import { DEFAULT_DECODER_LIMITS } from "../protocol/mqtt/decoder-limits.ts";
 import { MAX_HELLO_BYTES } from "../protocol/device/status.ts";
+import { LoadLevel } from "./admission/load-level.ts";
 import { Suspects } from "./admission/suspects.ts";
 import { ArtifactCache } from "./artifacts/artifact-cache.ts";
 import { ChunkCache } from "./artifacts/chunk-cache.ts";
@@ -55,6 +56,8 @@ export interface GatewayCoreOptions {
   readonly registry: Registry;
   readonly disk: Disk;
   readonly connectCenter: ConnectCenter;
+  /** Part of the time since the last call in which the event loop was busy, from 0 to 1. */
+  readonly loopUse: () => number;
 }
 
 export interface GatewayCore {
@@ -72,6 +75,7 @@ export interface GatewayCore {
   readonly caps: RolloutCaps;
   readonly trust: TrustCache;
   readonly metrics: GatewayMetrics;
+  readonly loadLevel: LoadLevel;
   readonly mqttContext: MqttContext;
   readonly coapContext: CoapContext;
   readonly heartbeat: HeartbeatSource;
@@ -85,7 +89,7 @@ export interface GatewayCore {
 
 export function buildCore(given: GatewayCoreOptions): GatewayCore {
   const { options, disk, connectCenter, bootId, registry } = given;
-  const { clock, logger, dataDirectory: directory } = options;
+  const { clock, logger, detectionMs, dataDirectory: directory } = options;
   const wakening = new Wakening();
   const seed = Math.floor(options.random.next() * 0x1_0000_0000);
   const table = new SessionTable({ maxSlots: options.maxConnections, seed });
@@ -108,13 +112,13 @@ export function buildCore(given: GatewayCoreOptions): GatewayCore {
   const leaseTable = new LeaseTable();
   const journal = new LeaseJournal({ ...shared, bootId, table: leaseTable });
   const dispatcher = new OfferDispatcher({ ...shared, leases: leaseTable });
-  const { detectionMs } = options;
   const forLeases = { lifecycle, kept, journal, dispatcher, outbox, detectionMs };
   const leases = new LeaseService({ ...shared, ...forLeases, leases: leaseTable });
   lifecycle.observe([announcer, status, hellos, reports, leases]);
 
   const { cache, chunks, trust } = buildCaches(shared, options, connectCenter());
   const siblings = new Siblings(shared);
+  const loadLevel = new LoadLevel({ ...shared, loopUse: given.loopUse });
   const heartbeat = new HeartbeatSource({
     ...shared,
     intervalMs: options.heartbeatIntervalMs,
@@ -125,8 +129,9 @@ export function buildCore(given: GatewayCoreOptions): GatewayCore {
     }),
   });
   const heard = { lifecycle, announcer, reports, leases, trust, siblings, caps: new RolloutCaps() };
-  const sessions = { presence, lifecycle, kept, reports };
-  const intake = new DeviceIntake({ ...shared, status, hellos, reports, reportListener: leases });
+  const sessions = { presence, lifecycle, kept, reports, loadLevel };
+  const takers = { status, hellos, reports, reportListener: leases };
+  const intake = new DeviceIntake({ ...shared, ...sessions, ...takers });
   observeKept(kept, leases, intake);
   return {
     ...shared,

@@ -63,6 +63,7 @@ export async function drainGateway(parts: GatewayParts): Promise<void> {
 async function endParts(parts: GatewayParts): Promise<void> {
   const { core, mqtt, insecureMqtt, coap, insecureCoap, artifacts, admin } = parts;
   core.presence.stop();
+  core.loadLevel.stop();
   core.leases.stop();
   core.mqttContext.slowConsumers.stop();
   core.trust.close();

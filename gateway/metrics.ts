@@ -41,6 +41,8 @@ export interface GatewayGauges {
   readonly cacheBytes: () => number;
   readonly chunkCacheBytes: () => number;
   readonly eventLoopLagMs: () => number;
+  /** From 0 to 1. */
+  readonly eventLoopUse: () => number;
   readonly waitingConnections: () => number;
   readonly connectionRate: () => number;
 }
@@ -52,6 +54,7 @@ interface BoundCounter {
 export class GatewayMetrics {
   readonly #registry: Registry;
   readonly #taken: Readonly<Record<UpChannel, readonly BoundCounter[]>>;
+  readonly #shed: BoundCounter;
   readonly #closes: ReadonlyMap<CloseCause, BoundCounter>;
   readonly #connects: Counter;
   readonly #connectionsRefused: Counter;
@@ -77,6 +80,10 @@ export class GatewayMetrics {
     this.#taken = Object.fromEntries(
       UP_CHANNELS.map((channel) => [channel, bind(channel)]),
     ) as Record<UpChannel, readonly BoundCounter[]>;
+    this.#shed = this.#counter(
+      "telemetry_shed_total",
+      "Lines of devices that were forgotten, because there was too much to do.",
+    );
     const closes = this.#counter("closes_total", "Connections that ended, by cause.", "cause");
     this.#closes = new Map(CLOSE_CAUSES.map((cause) => [cause, closes.labels(cause)]));
     this.#connects = this.#counter("connects_total", "Answers to CONNECT, by reason.", "reason");
@@ -124,6 +131,10 @@ export class GatewayMetrics {
 
   messageTaken(channel: UpChannel, result: IntakeResult): void {
     this.#taken[channel][result]?.inc();
+  }
+
+  telemetryShed(): void {
+    this.#shed.inc();
   }
 
   connectionClosed(cause: CloseCause): void {
@@ -206,6 +217,12 @@ export class GatewayMetrics {
       "event_loop_lag_seconds",
       "How late the latest presence tick was.",
       () => gauges.eventLoopLagMs() / 1_000,
+      "max",
+    );
+    this.#gauge(
+      "event_loop_use_ratio",
+      "Part of the latest quarter of a second in which the event loop was busy.",
+      gauges.eventLoopUse,
       "max",
     );
     this.#gauge(

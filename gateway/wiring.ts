@@ -87,17 +87,20 @@ export async function startGateway(given: GatewayOptions): Promise<RunningGatewa
   const bootId = await readBootId(options.random);
   const { centerAddress } = options;
   const connectCenter = centerConnector({ centerAddress, identity, clock });
-  const core = buildCore({ options, registry, bootId, disk: systemDisk, connectCenter });
-  await core.journal.restore(clock.monotonicMs());
-  await core.cache.open();
-  await core.chunks.open();
-  await core.trust.open();
+  const core = buildCore({
+    options,
+    registry,
+    bootId,
+    disk: systemDisk,
+    connectCenter,
+    loopUse: loopUse(),
+  });
+  await openDisk(core, clock.monotonicMs());
   const notReady = new Set(["the center has not welcomed this gateway yet"]);
-  const loopUse = new LoopUse();
   const gate = new ConnectionGate({
     clock,
     mostRate: options.connectionRate,
-    loopUse: () => loopUse.sinceLast(),
+    loopUse: loopUse(),
   });
   const wiring = { options, identity, registry, core, gate, readiness: () => [...notReady] };
   const listeners = await openListeners(wiring);
@@ -106,6 +109,7 @@ export async function startGateway(given: GatewayOptions): Promise<RunningGatewa
   observeParts(wiring, uplink);
   core.presence.start(core.lifecycle);
   core.leases.start();
+  core.loadLevel.start();
   const uplinkAbort = new AbortController();
   const uplinkEnded = uplink.run(uplinkAbort.signal);
   const parts = { core, ...listeners, uplink, uplinkEnded, uplinkAbort, options };
@@ -137,6 +141,19 @@ export async function startGateway(given: GatewayOptions): Promise<RunningGatewa
     stopped: stopped.promise,
     [Symbol.asyncDispose]: stop,
   };
+}
+
+async function openDisk(core: GatewayCore, nowMs: number): Promise<void> {
+  await core.journal.restore(nowMs);
+  await core.cache.open();
+  await core.chunks.open();
+  await core.trust.open();
+}
+
+/** Each who asks has its own last time. */
+function loopUse(): () => number {
+  const use = new LoopUse();
+  return () => use.sinceLast();
 }
 
 async function makeDataFolder(path: string): Promise<void> {
@@ -259,6 +276,7 @@ function observeParts({ core, gate }: Wiring, uplink: Uplink): void {
     cacheBytes: () => core.cache.totalBytes,
     chunkCacheBytes: () => core.chunks.totalBytes,
     eventLoopLagMs: () => core.presence.lagMs,
+    eventLoopUse: () => core.loadLevel.use,
     waitingConnections: () => gate.waitingCount,
     connectionRate: () => gate.rate,
   });

@@ -8,7 +8,7 @@
  * | hello | hello tracker and status tracker, which send it up | at once |
  * | heartbeat | status tracker, which sends up changes | at once |
  * | report | report buffer; closes the lease entry it answers | when the center holds it |
- * | log | this process's log, best effort | at once |
+ * | log | this process's log, best effort; nowhere while there is too much to do | at once |
  *
  * A message that does not fit its contract is counted and answered as such, never parsed further
  * and never kept: MQTT 5 has a reason code and room for a sentence. MQTT 3.1.1 has neither, so
@@ -19,6 +19,7 @@ import type { Logger } from "../../ports/logger.ts";
 import { isFault, type DecodeFault } from "../../protocol/codec.ts";
 import { CODECS } from "../../protocol/device/codec-names.ts";
 import type { UpChannel } from "../../protocol/device/topics.ts";
+import type { LoadLevel } from "../admission/load-level.ts";
 import type { GatewayMetrics } from "../metrics.ts";
 import type { SessionTable } from "../sessions/session-table.ts";
 import { DeviceMessages } from "./device-messages.ts";
@@ -39,6 +40,7 @@ export interface DeviceIntakeOptions {
   readonly hellos: HelloTracker;
   readonly reports: ReportBuffer;
   readonly reportListener: ReportListener;
+  readonly loadLevel: Pick<LoadLevel, "isOverloaded">;
   readonly metrics: GatewayMetrics;
   readonly logger: Logger;
 }
@@ -49,6 +51,7 @@ export class DeviceIntake {
   readonly #hellos: HelloTracker;
   readonly #reports: ReportBuffer;
   readonly #reportListener: ReportListener;
+  readonly #loadLevel: Pick<LoadLevel, "isOverloaded">;
   readonly #metrics: GatewayMetrics;
   readonly #logger: Logger;
   readonly #messages = new DeviceMessages();
@@ -60,6 +63,7 @@ export class DeviceIntake {
     this.#hellos = options.hellos;
     this.#reports = options.reports;
     this.#reportListener = options.reportListener;
+    this.#loadLevel = options.loadLevel;
     this.#metrics = options.metrics;
     this.#logger = options.logger;
   }
@@ -71,6 +75,10 @@ export class DeviceIntake {
 
   /** `ticket` -1: the device asked for no acknowledgement. */
   take(slot: number, channel: UpChannel, payload: Buffer, ticket: number): IntakeResult {
+    if (channel === "log" && this.#loadLevel.isOverloaded) {
+      this.#metrics.telemetryShed();
+      return IntakeResult.Taken;
+    }
     const routed = this.#route(slot, channel, payload, ticket);
     const result = isFault(routed) ? this.#refuse(slot, channel, routed) : routed;
     this.#metrics.messageTaken(channel, result);

@@ -61,7 +61,9 @@ export async function startSimulatedGateway(given: {
   );
   const registry = new Registry();
   const connectCenter = (): CenterConnection => wire.connect();
-  const core = buildCore({ options, registry, bootId, disk, connectCenter });
+  // Virtual time passes while nothing is done.
+  const loopUse = (): number => 0;
+  const core = buildCore({ options, registry, bootId, disk, connectCenter, loopUse });
   await core.journal.restore(life.monotonicMs());
   await core.trust.open();
   const uplink = uplinkOf(core, options);
