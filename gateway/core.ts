@@ -167,7 +167,7 @@ function observeKept(kept: KeptSessions, leases: LeaseService, intake: DeviceInt
 }
 
 function listenerContexts(
-  shared: CoapContext & Pick<MqttContext, "kept">,
+  shared: CoapContext & Pick<MqttContext, "kept" | "loadLevel">,
   options: {
     readonly silenceLimitMs: number;
     readonly sessionExpiryMaxSeconds: number;

@@ -322,6 +322,29 @@ describe("memory", () => {
     assert.equal(decoder.pendingBytes, 6);
   });
 
+  test("what is refused is passed over, and what comes behind it is not", () => {
+    const decoder = openDecoder(server5);
+    const refused: string[] = [];
+    const refuser = {
+      refuses: (bytes: Buffer, start: number, end: number): boolean => {
+        refused.push(bytes.toString("utf8", start, end));
+        return true;
+      },
+    };
+    const plain = encodePublish(5, { ...publishFields, qos: 0, packetId: 0 });
+    const acknowledged = encodePublish(5, { ...publishFields, qos: 1, packetId: 7 });
+    decoder.push(Buffer.concat([plain, plain, acknowledged, plain]));
+    const packet = decoder.next(refuser) as Publish;
+    assert.deepEqual([packet.type, packet.packetId], [PacketType.Publish, 7]);
+    assert.equal(decoder.next(refuser), null);
+    assert.deepEqual(
+      refused,
+      Array.from({ length: 3 }, () => publishFields.topic),
+    );
+    decoder.push(Buffer.from("3001ff", "hex"));
+    assert.equal(decoder.next(refuser)?.type, MALFORMED, "no topic: nothing to refuse");
+  });
+
   test("nothing waits between packets", () => {
     const decoder = openDecoder(server5);
     const bytes = encodePublish(5, publishFields);

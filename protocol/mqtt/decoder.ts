@@ -32,6 +32,15 @@ import {
   decodeUnsubscribe,
 } from "./subscribe-decoder.ts";
 
+/** Whoever has too much to do, and will not have messages of QoS 0 that it can do without. */
+export interface Refuser {
+  /** The topic lies in `bytes` from `start` to before `end`. */
+  refuses(bytes: Buffer, start: number, end: number): boolean;
+}
+
+/** PUBLISH of QoS 0, neither a repeat nor retained. */
+const PLAIN_PUBLISH = PacketType.Publish << 4;
+
 export type PacketDecoderOptions = {
   /** Default `DEFAULT_DECODER_LIMITS`. Share one object between connections. */
   readonly limits?: DecoderLimits;
@@ -115,19 +124,35 @@ export class PacketDecoder {
     this.#offset = 0;
   }
 
-  /** The next whole packet; null when more bytes are needed; the failure once a rule is broken. */
-  next(): Packet | MalformedPacket | null {
+  /**
+   * The next whole packet; null when more bytes are needed; the failure once a rule is broken.
+   * `refuser`: what it refuses is passed over, its fields unread.
+   */
+  next(refuser: Refuser | null = null): Packet | MalformedPacket | null {
     const reader = this.#reader;
     if (reader.failure !== null) return this.#failed(reader.failure);
     if (this.#tail !== null) return this.#nextFromTail(this.#tail);
-    const start = this.#offset;
-    if (this.#frame(this.#chunk, start, this.#chunk.length)) {
+    for (;;) {
+      const start = this.#offset;
+      if (!this.#frame(this.#chunk, start, this.#chunk.length)) {
+        if (reader.failure !== null) return this.#failed(reader.failure);
+        this.#keepTail(start);
+        return null;
+      }
       this.#offset = reader.end;
-      return this.#parse(this.#chunk[start] as number);
+      const firstByte = this.#chunk[start] as number;
+      const isRefused = firstByte === PLAIN_PUBLISH && refuser !== null && this.#isRefused(refuser);
+      if (!isRefused) return this.#parse(firstByte);
     }
-    if (reader.failure !== null) return this.#failed(reader.failure);
-    this.#keepTail(start);
-    return null;
+  }
+
+  /** The framed PUBLISH is one that its receiver does without. */
+  #isRefused(refuser: Refuser): boolean {
+    const { buffer, position, end } = this.#reader;
+    if (end - position < 2) return false;
+    const topicEnd =
+      position + 2 + ((buffer[position] as number) << 8) + (buffer[position + 1] as number);
+    return topicEnd <= end && refuser.refuses(buffer, position + 2, topicEnd);
   }
 
   /** Completes the packet that earlier chunks began, taking no more than it needs. */

@@ -24,7 +24,7 @@ import {
   encodePubcomp,
   encodeTaken,
 } from "./publish-answer.ts";
-import { publishChannel, upPrefix } from "./topic-rules.ts";
+import { isTopic, publishChannel, upPrefix } from "./topic-rules.ts";
 
 /** One mistake of a configuration is answered; a device that goes on is cut off. */
 export const MAX_TOPIC_VIOLATIONS = 8;
@@ -58,6 +58,13 @@ export class ConnectionIntake extends ConnectionDeliveries {
 
   protected resumeIntake({ unreleased }: KeptSession): void {
     if (unreleased.length > 0) this.#unreleased = [...unreleased];
+  }
+
+  /** What nobody asked for and nobody reads while there is too much to do: lines of `up/log`. */
+  refuses(bytes: Buffer, start: number, end: number): boolean {
+    const isShed = this.state === State.Open && isTopic(bytes, start, end, this.#upPrefix, "log");
+    if (isShed) this.context.metrics.telemetryShed();
+    return isShed;
   }
 
   protected publish(publish: Publish): void {

@@ -231,6 +231,21 @@ describe("an MQTT connection", () => {
     assert.deepEqual(bench.taken, []);
   });
 
+  test("passes over lines of its log while there is too much to do, and over nothing else", () => {
+    const bench = new MqttBench(5);
+    bench.connect();
+    bench.loadLevel.isOverloaded = true;
+    bench.publish(`${PREFIX}/up/log`, 0, 0, "one");
+    bench.publish(`${PREFIX}/up/heartbeat`, 0, 0, "two");
+    bench.publish(`${PREFIX}/up/report`, 1, 1, "three");
+    bench.loadLevel.isOverloaded = false;
+    bench.publish(`${PREFIX}/up/log`, 0, 0, "four");
+    assert.deepEqual(
+      bench.taken.map(({ text }) => text),
+      ["two", "three", "four"],
+    );
+  });
+
   test("survives any bytes, in any pieces, and gives its slot back", () => {
     const connect = encodeConnect({
       protocolLevel: 5,

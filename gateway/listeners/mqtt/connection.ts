@@ -68,10 +68,11 @@ export class MqttConnection extends ConnectionIntake implements DeviceLink {
   receive(chunk: Uint8Array): void {
     if (this.state === State.Closed) return;
     if (this.state === State.Open) this.context.presence.seen(this.slot);
+    const refuser = this.context.loadLevel.isOverloaded ? this : null;
     this.transport.cork();
     this.#decoder.push(chunk);
     for (;;) {
-      const packet = this.#decoder.next();
+      const packet = this.#decoder.next(refuser);
       if (packet === null) break;
       this.#handle(packet);
       if (this.#isClosed()) break;

@@ -2,6 +2,7 @@
 /** What all connections of a listener share: one object, so each holds one reference. */
 import type { Logger } from "../../../ports/logger.ts";
 import type { DecoderLimits } from "../../../protocol/mqtt/decoder-limits.ts";
+import type { LoadLevel } from "../../admission/load-level.ts";
 import type { Suspects } from "../../admission/suspects.ts";
 import type { GatewayMetrics } from "../../metrics.ts";
 import type { DeviceIntake } from "../../pipeline/device-intake.ts";
@@ -26,4 +27,5 @@ export interface MqttContext {
   readonly terms: ConnectTerms;
   readonly sources: ProxiedSources;
   readonly suspects: Suspects;
+  readonly loadLevel: Pick<LoadLevel, "isOverloaded">;
 }

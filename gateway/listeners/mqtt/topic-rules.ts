@@ -33,6 +33,24 @@ export function publishChannel(topic: string, prefix: string): UpChannel | null 
   return null;
 }
 
+/** Whether the bytes are `prefix` and a channel: the same without making a string. */
+export function isTopic(
+  bytes: Buffer,
+  start: number,
+  end: number,
+  prefix: string,
+  channel: UpChannel,
+): boolean {
+  if (end - start !== prefix.length + channel.length) return false;
+  for (let index = 0; index < prefix.length; index += 1) {
+    if (bytes[start + index] !== prefix.charCodeAt(index)) return false;
+  }
+  for (let index = 0; index < channel.length; index += 1) {
+    if (bytes[start + prefix.length + index] !== channel.charCodeAt(index)) return false;
+  }
+  return true;
+}
+
 /** The row of `DOWN_FILTERS`; -1 when the device may not subscribe to it. */
 export function subscriptionIndex(filter: string, prefix: string): number {
   return filter.startsWith(prefix) ? DOWN_FILTERS.indexOf(filter.slice(prefix.length)) : -1;

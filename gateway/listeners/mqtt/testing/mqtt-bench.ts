@@ -42,6 +42,7 @@ export class MqttBench implements MqttTransport {
   readonly late: string[] = [];
   readonly closed: CloseCause[] = [];
   readyCount = 0;
+  readonly loadLevel = { isOverloaded: false };
   result: IntakeResult = IntakeResult.Taken;
   connection: MqttConnection;
   isDestroyed = false;
@@ -76,6 +77,7 @@ export class MqttBench implements MqttTransport {
       metrics: new GatewayMetrics({ registry: new Registry() }),
       slowConsumers: new SlowConsumers({ clock }),
       suspects: new Suspects({ clock }),
+      loadLevel: this.loadLevel,
       limits: DEFAULT_DECODER_LIMITS,
       kept: this.kept,
       terms: { silenceLimitMs: 15_000, maxPacketBytes: 65_536, sessionExpiryMaxSeconds: 3_600 },
