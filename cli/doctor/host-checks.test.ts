@@ -42,7 +42,8 @@ describe("the settings of a host", () => {
   test("are all well where each is what is wanted", async () => {
     await withHost({}, (results) => {
       assert.deepEqual(wrongOf(results), []);
-      assert.match(results.at(-1)?.found ?? "", /^11 of 11 settings/u);
+      const all = `${HOST_SETTINGS.length} of ${HOST_SETTINGS.length} settings`;
+      assert.ok(results.at(-1)?.found?.startsWith(all), results.at(-1)?.found);
     });
   });
 
