@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * `npm run bench storm [-- --quick | --rounds N --only NAME … --profile FOLDER]`: what devices
- * that behave notice of a storm: of reconnections, of telemetry, of malformed packets.
+ * that behave notice of a storm: of reconnections, of telemetry, of malformed packets, of devices
+ * that do not read.
  *
  * Each round runs each storm once, with a gateway of its own; medians of the rounds are printed.
  */
@@ -13,6 +14,7 @@ import { printFigure } from "../bench-line.ts";
 import { buildMuster } from "./gateway/tools.ts";
 import { malformedStorm } from "./storm/malformed.ts";
 import { reconnectStorm } from "./storm/reconnect.ts";
+import { slowReadersStorm } from "./storm/slow-readers.ts";
 import type { Figures, StormOptions } from "./storm/storm.ts";
 import { telemetryStorm } from "./storm/telemetry.ts";
 
@@ -20,6 +22,7 @@ const STORMS: { readonly [name: string]: (options: StormOptions) => Promise<Figu
   reconnect: reconnectStorm,
   telemetry: telemetryStorm,
   malformed: malformedStorm,
+  "slow readers": slowReadersStorm,
 };
 
 const { values } = parseArgs({
