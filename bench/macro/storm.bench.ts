@@ -14,6 +14,7 @@ import { printFigure } from "../bench-line.ts";
 import { buildMuster } from "./gateway/tools.ts";
 import { malformedStorm } from "./storm/malformed.ts";
 import { reconnectStorm } from "./storm/reconnect.ts";
+import { resumedStorm } from "./storm/resumed.ts";
 import { slowReadersStorm } from "./storm/slow-readers.ts";
 import type { Figures, StormOptions } from "./storm/storm.ts";
 import { telemetryStorm } from "./storm/telemetry.ts";
@@ -23,6 +24,8 @@ const STORMS: { readonly [name: string]: (options: StormOptions) => Promise<Figu
   telemetry: telemetryStorm,
   malformed: malformedStorm,
   "slow readers": slowReadersStorm,
+  // The last: it lowers the priority of this process, and of all that it starts from then on.
+  resumed: resumedStorm,
 };
 
 const { values } = parseArgs({

@@ -5,11 +5,18 @@ import { test } from "node:test";
 import { build } from "../../bench/macro/gateway/tools.ts";
 import { malformedStorm } from "../../bench/macro/storm/malformed.ts";
 import { reconnectStorm } from "../../bench/macro/storm/reconnect.ts";
+import { resumedStorm } from "../../bench/macro/storm/resumed.ts";
 import { slowReadersStorm } from "../../bench/macro/storm/slow-readers.ts";
 import { telemetryStorm } from "../../bench/macro/storm/telemetry.ts";
 import { tempDir } from "../helpers/temp-dir.ts";
 
-for (const storm of [reconnectStorm, telemetryStorm, malformedStorm, slowReadersStorm]) {
+for (const storm of [
+  reconnectStorm,
+  telemetryStorm,
+  malformedStorm,
+  slowReadersStorm,
+  resumedStorm,
+]) {
   test(`${storm.name}: nobody else loses a message or its connection`, async (context) => {
     if ((await build("load/load.c")) === null) {
       return context.skip("there is no C compiler for the load");

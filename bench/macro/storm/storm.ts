@@ -56,6 +56,11 @@ export class Storm implements AsyncDisposable {
     return load;
   }
 
+  /** So many devices, the first ones, connect by other means than a generator. */
+  reserve(deviceCount: number): void {
+    this.#firstDevice += deviceCount;
+  }
+
   /** The largest resident memory of the gateway while `work` goes on, and its CPU time. */
   async measured<Result>(work: Promise<Result>): Promise<Measured<Result>> {
     const { pid } = this.gateway;
