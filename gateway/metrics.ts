@@ -43,6 +43,7 @@ export interface GatewayGauges {
   readonly eventLoopLagMs: () => number;
   /** From 0 to 1. */
   readonly eventLoopUse: () => number;
+  readonly suspectAddresses: () => number;
   readonly waitingConnections: () => number;
   readonly connectionRate: () => number;
 }
@@ -224,6 +225,11 @@ export class GatewayMetrics {
       "Part of the latest quarter of a second in which the event loop was busy.",
       gauges.eventLoopUse,
       "max",
+    );
+    this.#gauge(
+      "suspect_addresses",
+      "Addresses from which the protocol was broken within a minute.",
+      gauges.suspectAddresses,
     );
     this.#gauge(
       "waiting_connections",

@@ -277,6 +277,7 @@ function observeParts({ core, gate }: Wiring, uplink: Uplink): void {
     chunkCacheBytes: () => core.chunks.totalBytes,
     eventLoopLagMs: () => core.presence.lagMs,
     eventLoopUse: () => core.loadLevel.use,
+    suspectAddresses: () => core.mqttContext.suspects.size,
     waitingConnections: () => gate.waitingCount,
     connectionRate: () => gate.rate,
   });

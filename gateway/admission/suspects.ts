@@ -14,8 +14,8 @@ const MEMORY_MS = 60_000;
 const ADDRESSES_MAX = 10_000;
 
 interface Record {
-  faultCount: number;
-  lastFaultAtMs: number;
+  readonly faultCount: number;
+  readonly lastFaultAtMs: number;
 }
 
 export class Suspects {
@@ -29,35 +29,36 @@ export class Suspects {
 
   /** Addresses that are kept in mind. */
   get size(): number {
+    this.#forgetOld();
     return this.#records.size;
   }
 
   /** Somebody at `address` broke the protocol. */
   fault(address: string): void {
-    const nowMs = this.#clock.monotonicMs();
-    const record = this.#recordOf(address, nowMs) ?? { faultCount: 0, lastFaultAtMs: nowMs };
-    record.faultCount += 1;
-    record.lastFaultAtMs = nowMs;
+    this.#forgetOld();
+    const faultCount = (this.#records.get(address)?.faultCount ?? 0) + 1;
     this.#records.delete(address);
-    this.#records.set(address, record);
-    if (this.#records.size <= ADDRESSES_MAX) return;
-    for (const oldest of this.#records.keys()) {
-      this.#records.delete(oldest);
-      return;
-    }
+    this.#records.set(address, { faultCount, lastFaultAtMs: this.#clock.monotonicMs() });
+    if (this.#records.size > ADDRESSES_MAX) this.#forgetFirst();
   }
 
   has(address: string): boolean {
-    if (this.#records.size === 0) return false;
-    const record = this.#recordOf(address, this.#clock.monotonicMs());
-    return record !== null && record.faultCount > FAULTS_FORGIVEN;
+    this.#forgetOld();
+    return (this.#records.get(address)?.faultCount ?? 0) > FAULTS_FORGIVEN;
   }
 
-  #recordOf(address: string, nowMs: number): Record | null {
-    const record = this.#records.get(address);
-    if (record === undefined) return null;
-    if (nowMs - record.lastFaultAtMs < MEMORY_MS) return record;
-    this.#records.delete(address);
-    return null;
+  #forgetOld(): void {
+    const oldMs = this.#clock.monotonicMs() - MEMORY_MS;
+    for (const { lastFaultAtMs } of this.#records.values()) {
+      if (lastFaultAtMs > oldMs) return;
+      this.#forgetFirst();
+    }
+  }
+
+  #forgetFirst(): void {
+    for (const first of this.#records.keys()) {
+      this.#records.delete(first);
+      return;
+    }
   }
 }

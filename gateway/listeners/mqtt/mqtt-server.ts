@@ -46,6 +46,12 @@ const OTHERS_MAX = 2_000;
 /** Of GET and HEAD. An MQTT client begins with 0x10. */
 const FIRST_BYTES_OF_HTTP: readonly (number | undefined)[] = [0x47, 0x48];
 
+/**
+ * OpenSSL's errors: bytes that are no TLS, or a certificate that is none of ours. Whoever just
+ * closes, as a load balancer does that looks whether somebody is there, has broken nothing.
+ */
+const BROKEN_TLS = "ERR_SSL_";
+
 type BeginHttp = (socket: TLSSocket) => void;
 
 interface MqttSocket extends Socket {
@@ -134,9 +140,10 @@ const KEEP_ALIVE = { keepAlive: true, keepAliveInitialDelay: 300_000 };
 const CONNECTION = { noDelay: true, pauseOnConnect: true, ...KEEP_ALIVE };
 
 function admitBy(gate: ConnectionGate, context: MqttContext, server: Server): void {
+  const { sources, suspects } = context;
   beforeConnection(server, (socket, begin) => {
     gate.enter({
-      isSuspect: context.suspects.has(socket.remoteAddress ?? ""),
+      isSuspect: !sources.isBalancer(socket) && suspects.has(socket.remoteAddress ?? ""),
       begin: () => {
         if (!socket.destroyed) begin();
       },
@@ -181,7 +188,7 @@ function secureServer(options: MqttServerOptions & { identity: GatewayIdentity }
   server.on("tlsClientError", (error: NodeJS.ErrnoException, raw) => {
     context.metrics.tlsFailed(error.code ?? "unknown");
     const address = context.sources.addressOf(raw);
-    context.suspects.fault(hostOf(address));
+    if (error.code?.startsWith(BROKEN_TLS) === true) context.suspects.fault(hostOf(address));
     context.logger.debug("TLS handshake failed", { error, address });
   });
   return server;

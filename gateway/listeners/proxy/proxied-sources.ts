@@ -34,14 +34,17 @@ export class ProxiedSources {
 
   /** Puts the header before the TLS handshake of each connection that comes from a balancer. */
   expectOn(server: Server): void {
-    const balancers = this.#balancers;
-    if (balancers === null) return;
+    if (this.#balancers === null) return;
     beforeConnection(server, (socket, begin) => {
-      const { remoteAddress = "", remoteFamily } = socket;
-      const family = remoteFamily === "IPv6" ? "ipv6" : "ipv4";
-      if (balancers.check(remoteAddress, family)) this.#readHeader(socket, begin);
+      if (this.isBalancer(socket)) this.#readHeader(socket, begin);
       else begin();
     });
+  }
+
+  /** Whether a connection comes from a balancer, who speaks for others. */
+  isBalancer({ remoteAddress = "", remoteFamily }: Socket): boolean {
+    const family = remoteFamily === "IPv6" ? "ipv6" : "ipv4";
+    return this.#balancers?.check(remoteAddress, family) === true;
   }
 
   /** `address:port` of the client behind a connection. */
