@@ -16,8 +16,11 @@ import type { GatewayCandidates } from "./gateway-candidates.ts";
 
 /** A connection that has held this long was a good one: the next outage begins from the start. */
 const STABLE_MS = 30_000;
-/** A dial that does not end counts as failed: TCP alone would wait for minutes. */
-const DIAL_TIMEOUT_MS = 20_000;
+/**
+ * A dial that does not end counts as failed. More than its parts have together: 25 s for connection
+ * and handshake, 10 s for CONNACK.
+ */
+const DIAL_TIMEOUT_MS = 40_000;
 
 export interface LinkObserver {
   linkUp(gateway: GatewayAddress): void;
