@@ -12,7 +12,7 @@ export interface LoadAnswer {
   readonly cpuSeconds: number;
   readonly acknowledged: number;
   readonly received: number;
-  /** Publish to acknowledgement, of messages that were under way alone on their connection. */
+  /** Publish to acknowledgement. */
   readonly p50Ms: number;
   readonly p99Ms: number;
   readonly worstMs: number;

@@ -5,26 +5,22 @@
  */
 import { quiet } from "../gateway/measure.ts";
 import type { LoadAnswer } from "../gateway/load.ts";
-import { CONNECTS_AT_ONCE, servedShare, Storm, type Figures, type StormOptions } from "./storm.ts";
+import { CALM_MS, COMING, figuresOfStaying, STAYING, STAYING_BEAT_MS } from "./staying.ts";
+import { CONNECTS_AT_ONCE, Storm, type Figures, type StormOptions } from "./storm.ts";
 
-const DEVICES = 18_000;
-const STAYING = 1_000;
-/** Of who stays: as often as makes a p99 of them. */
-const BEAT_MS = 1_000;
 const HEARTBEAT_MS = 5_000;
-const CALM_MS = 10_000;
 /** At most; it is over when all are back. */
 const STORM_MS = 60_000;
 
 export async function reconnectStorm(options: StormOptions): Promise<Figures> {
-  const [comingCount, stayingCount] = [DEVICES * options.scale, STAYING * options.scale];
+  const [comingCount, stayingCount] = [COMING * options.scale, STAYING * options.scale];
   const calmMs = CALM_MS * options.timeScale;
   await using storm = await Storm.begin(options, comingCount + stayingCount);
   const coming = await storm.devices(comingCount, true);
   const staying = await storm.devices(stayingCount);
   for (const load of [coming, staying]) await load.say(`connect ${CONNECTS_AT_ONCE}`);
   await storm.gateway.settled();
-  const beat = (durationMs: number): string => `beat heartbeat ${BEAT_MS} ${durationMs}`;
+  const beat = (durationMs: number): string => `beat heartbeat ${STAYING_BEAT_MS} ${durationMs}`;
   const all = (): Promise<[LoadAnswer, LoadAnswer]> =>
     Promise.all([
       staying.say(beat(calmMs)),
@@ -42,12 +38,7 @@ export async function reconnectStorm(options: StormOptions): Promise<Figures> {
   return {
     "99 % back after": [came.back99Ms / 1_000, "s"],
     "all back after": [came.backAllMs / 1_000, "s"],
-    "who stayed, p99 in calm": [calm.p99Ms, "ms"],
-    "who stayed, p99 in the storm": [stayed.p99Ms, "ms"],
-    "who stayed, the slowest": [stayed.worstMs, "ms"],
-    "who stayed, p99, times that in calm": [stayed.p99Ms / calm.p99Ms, "×"],
-    "who stayed, share of heartbeats served": [servedShare(stayed), "of 1"],
-    "who stayed, connections lost": [stayed.closed, "devices"],
+    ...figuresOfStaying(calm, stayed),
     "gateway RSS at most": [mostBytes, "bytes"],
     "gateway CPU": [cores, "cores"],
   };

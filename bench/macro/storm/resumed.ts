@@ -11,12 +11,9 @@ import { systemRandom } from "../../../runtime/system-random.ts";
 import { quiet } from "../gateway/measure.ts";
 import { makeDevices, type BenchDevice } from "../tls/bench-devices.ts";
 import { closeAll, connectAll, connectOne, type Connected } from "../tls/tls-devices.ts";
-import { CONNECTS_AT_ONCE, servedShare, Storm, type Figures, type StormOptions } from "./storm.ts";
+import { CALM_MS, COMING, figuresOfStaying, STAYING, STAYING_BEAT_MS } from "./staying.ts";
+import { CONNECTS_AT_ONCE, Storm, type Figures, type StormOptions } from "./storm.ts";
 
-const DEVICES = 18_000;
-const STAYING = 1_000;
-const BEAT_MS = 1_000;
-const CALM_MS = 10_000;
 /** At most; it is over when all are back. */
 const STORM_MS = 300_000;
 /** Handshakes at once, before the storm. */
@@ -24,7 +21,7 @@ const WINDOW = 32;
 
 export async function resumedStorm(options: StormOptions): Promise<Figures> {
   const { folder, scale, timeScale } = options;
-  const [comingCount, stayingCount] = [DEVICES * scale, STAYING * scale];
+  const [comingCount, stayingCount] = [COMING * scale, STAYING * scale];
   await using storm = await Storm.begin(options, comingCount + stayingCount);
   const devices = await makeDevices(folder, comingCount);
   storm.reserve(comingCount);
@@ -32,7 +29,7 @@ export async function resumedStorm(options: StormOptions): Promise<Figures> {
   await staying.say(`connect ${CONNECTS_AT_ONCE}`);
   const { tlsPort } = storm.gateway;
   const first = await connectAll(tlsPort, devices, [], WINDOW);
-  const beat = (durationMs: number): string => `beat heartbeat ${BEAT_MS} ${durationMs}`;
+  const beat = (durationMs: number): string => `beat heartbeat ${STAYING_BEAT_MS} ${durationMs}`;
   await staying.say(beat(CALM_MS * timeScale));
   const calm = await staying.say(beat(CALM_MS * timeScale));
   await closeAll(first);
@@ -48,12 +45,7 @@ export async function resumedStorm(options: StormOptions): Promise<Figures> {
     "99 % back after": [(timesMs[Math.ceil(comingCount * 0.99) - 1] ?? NaN) / 1_000, "s"],
     "all back after": [(timesMs.at(-1) ?? NaN) / 1_000, "s"],
     "handshakes resumed": [resumedCount / comingCount, "of 1"],
-    "who stayed, p99 in calm": [calm.p99Ms, "ms"],
-    "who stayed, p99 in the storm": [stayed.p99Ms, "ms"],
-    "who stayed, the slowest": [stayed.worstMs, "ms"],
-    "who stayed, p99, times that in calm": [stayed.p99Ms / calm.p99Ms, "×"],
-    "who stayed, share of heartbeats served": [servedShare(stayed), "of 1"],
-    "who stayed, connections lost": [stayed.closed, "devices"],
+    ...figuresOfStaying(calm, stayed),
     "gateway RSS at most": [mostBytes, "bytes"],
     "gateway CPU": [cores, "cores"],
   };

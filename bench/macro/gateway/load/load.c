@@ -64,7 +64,7 @@ struct device {
   uint8_t *tail;  // the start of a packet whose rest has not come; usually none
   uint8_t *rest;  // what the kernel has not taken; usually none
   uint32_t rest_bytes;
-  int64_t sent_ns;
+  int64_t sent_ns[UNACKNOWLEDGED_MAX];  // by packet id: when each was sent that is under way
   int64_t lost_ns, retry_ns;  // of a connection that was lost; 0 = it is open
   // The PUBLISH of the present flow, of which only packet id and sequence change: writing it anew
   // each time would cost a tenth of a core.
@@ -115,7 +115,6 @@ static void drop(struct device *device) {
 
 static void lose(struct device *device) {
   drop(device);
-  device->sent_ns = 0;
   if (device->lost_ns == 0) {
     device->lost_ns = now_ns();
     closed_count++;
@@ -285,8 +284,8 @@ static void send_publish(struct device *device, const char *channel) {
   uint32_t rest = SEQUENCE_FIRST + ++device->sequence;
   for (int digit = SEQUENCE_DIGITS - 1; device->sequence_at > 0 && digit >= 0; digit--, rest /= 10)
     device->packet[device->sequence_at + digit] = '0' + rest % 10;
-  // The latency is taken where one message is under way alone.
-  device->sent_ns = device->unacknowledged++ == 0 ? now_ns() : 0;
+  device->unacknowledged++;
+  device->sent_ns[device->packet_id % UNACKNOWLEDGED_MAX] = now_ns();
   send_all(device, device->packet, device->packet_bytes);
 }
 
@@ -309,16 +308,13 @@ static void take_connack(struct device *device) {
   device->lost_ns = 0;
 }
 
-static void take_puback(struct device *device) {
+static void take_puback(struct device *device, uint16_t packet_id) {
   if (device->unacknowledged > 0) device->unacknowledged--;
   if (flow == NULL && !beating) return;
   in_flight--;
   last_ns = now_ns();
-  if (device->sent_ns != 0) {
-    int64_t bucket = (last_ns - device->sent_ns) / 10000;
-    latency[bucket < BUCKETS ? bucket : BUCKETS - 1]++;
-    device->sent_ns = 0;
-  }
+  int64_t bucket = (last_ns - device->sent_ns[packet_id % UNACKNOWLEDGED_MAX]) / 10000;
+  latency[bucket < BUCKETS ? bucket : BUCKETS - 1]++;
   if (flow != NULL) send_next();
 }
 
@@ -351,8 +347,9 @@ static void take_bytes(struct device *device, const uint8_t *at, size_t bytes) {
     answers[type]++;
     if (type == CONNACK && at[3] != 0 && !beating) fail("a CONNECT was refused");
     if (type == CONNACK && at[3] == 0) take_connack(device);
-    if (type == PUBACK) take_puback(device);
-    else if (type == PUBLISH >> 4) take_publish(device, at + header_bytes, at[0] & 15);
+    const uint8_t *body = at + header_bytes;
+    if (type == PUBACK) take_puback(device, body[0] << 8 | body[1]);
+    else if (type == PUBLISH >> 4) take_publish(device, body, at[0] & 15);
     at += packet_bytes;
     bytes -= packet_bytes;
   }
