@@ -2,11 +2,10 @@
 /**
  * A device in Python, by aiocoap: `.ci/run` makes the environment that `aiocoap-python` runs in.
  */
-import assert from "node:assert/strict";
 import { mkdir, writeFile } from "node:fs/promises";
-import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { startTool, type StartedTool } from "./tools.ts";
+import { TalkingTool } from "./talking-tool.ts";
+import { startTool } from "./tools.ts";
 
 export const AIOCOAP = "aiocoap-python";
 
@@ -25,16 +24,7 @@ export interface AiocoapKeys {
   readonly masterSalt: string;
 }
 
-export class AiocoapDevice implements AsyncDisposable {
-  readonly #tool: StartedTool;
-  readonly #answers: AsyncIterator<string>;
-
-  private constructor(tool: StartedTool) {
-    this.#tool = tool;
-    assert.ok(tool.child.stdout !== null);
-    this.#answers = createInterface({ input: tool.child.stdout })[Symbol.asyncIterator]();
-  }
-
+export class AiocoapDevice extends TalkingTool {
   /** Makes the security context where there is none yet; one that is there goes on. */
   static async start(
     folder: string,
@@ -63,27 +53,12 @@ export class AiocoapDevice implements AsyncDisposable {
     payload?: object,
   ): Promise<AiocoapAnswer> {
     const command = { method, path, ...(payload === undefined ? {} : { payload }) };
-    this.#tool.child.stdin?.write(`${JSON.stringify(command)}\n`);
+    this.say(command);
     return this.next();
   }
 
   /** The next notification. */
-  async next(): Promise<AiocoapAnswer> {
-    const line = await this.#answers.next();
-    if (line.done === true) {
-      const { stderr } = await this.#tool.ended;
-      throw new Error(`the device has ended: ${stderr}`);
-    }
-    return JSON.parse(line.value) as AiocoapAnswer;
-  }
-
-  /** Ends as a program does that is told to: its context is written down. */
-  async stop(): Promise<void> {
-    this.#tool.child.stdin?.end();
-    await this.#tool.ended;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#tool[Symbol.asyncDispose]();
+  override async next(): Promise<AiocoapAnswer> {
+    return (await super.next()) as AiocoapAnswer;
   }
 }

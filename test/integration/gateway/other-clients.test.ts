@@ -6,6 +6,7 @@ import { describe, test, type TestContext } from "node:test";
 import { connectAsync, type IClientOptions, type MqttClient } from "mqtt";
 import { haveTools } from "../../helpers/tools.ts";
 import { GatewayFixture } from "./gateway-fixture.ts";
+import { takeOfferAndReport } from "./npm-device.ts";
 import { report } from "./test-device.ts";
 import { waitUntil } from "./wait-until.ts";
 
@@ -83,19 +84,7 @@ describe("clients that others wrote", () => {
     test(`npm's mqtt at level ${protocolVersion} takes an offer and reports`, async (context) => {
       const fixture = await GatewayFixture.start(context);
       const client = await connectNpmClient(context, fixture, protocolVersion);
-      const heard: string[] = [];
-      client.on("message", (topic, payload) => void heard.push(`${topic} ${String(payload)}`));
-      await client.subscribeAsync(`${PREFIX}/down/#`, { qos: 1 });
-      await waitUntil("it is announced", () =>
-        fixture.center.saidOf("sessionOpen").some(({ devices }) => devices.includes("pump-1")),
-      );
-      fixture.offer("pump-1");
-      await waitUntil("the offer comes", () => heard.length === 1);
-      assert.deepEqual(heard, [`${PREFIX}/down/offer {"offer":7}`]);
-      await client.publishAsync(`${PREFIX}/up/report`, JSON.stringify(report(7, "accepted")), {
-        qos: 1,
-      });
-      assert.deepEqual(fixture.center.saidOf("reports")[0]?.generations, [7]);
+      await takeOfferAndReport(fixture, client, { prefix: PREFIX, device: "pump-1" });
       const installing = JSON.stringify(report(7, "installing", 2));
       await client.publishAsync(`${PREFIX}/up/report`, installing, { qos: 2 });
       assert.equal(fixture.center.saidOf("reports").length, 2, "at QoS 2, too, and once");

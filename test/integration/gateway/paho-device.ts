@@ -3,11 +3,10 @@
  * A device in Python, by paho: `.ci/run` makes the environment that `paho-python` runs in. What it
  * is told and answers stands at the head of `paho-device.py`.
  */
-import assert from "node:assert/strict";
 import { writeFile } from "node:fs/promises";
-import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { startTool, type StartedTool } from "../../helpers/tools.ts";
+import { TalkingTool } from "../../helpers/talking-tool.ts";
+import { startTool } from "../../helpers/tools.ts";
 import type { GatewayFixture } from "./gateway-fixture.ts";
 
 export const PAHO = "paho-python";
@@ -22,16 +21,7 @@ export interface PahoOptions {
   readonly will?: { readonly topic: string; readonly payload: string };
 }
 
-export class PahoDevice implements AsyncDisposable {
-  readonly #tool: StartedTool;
-  readonly #answers: AsyncIterator<string>;
-
-  private constructor(tool: StartedTool) {
-    this.#tool = tool;
-    assert.ok(tool.child.stdout !== null);
-    this.#answers = createInterface({ input: tool.child.stdout })[Symbol.asyncIterator]();
-  }
-
+export class PahoDevice extends TalkingTool {
   static async start(
     fixture: GatewayFixture,
     device: string,
@@ -54,17 +44,7 @@ export class PahoDevice implements AsyncDisposable {
 
   /** Does one thing, and reads the answer to it. */
   async ask(command: { readonly do: string; readonly [field: string]: unknown }): Promise<unknown> {
-    this.#tool.child.stdin?.write(`${JSON.stringify(command)}\n`);
-    const line = await this.#answers.next();
-    if (line.done === true) {
-      const { stderr } = await this.#tool.ended;
-      throw new Error(`the device has ended: ${stderr}`);
-    }
-    return JSON.parse(line.value) as unknown;
-  }
-
-  /** Ends the process as a crash does. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#tool[Symbol.asyncDispose]();
+    this.say(command);
+    return this.next();
   }
 }

@@ -9,7 +9,7 @@ import { connect } from "node:tls";
 import { connectAsync, type MqttClient } from "mqtt";
 import { WebSocket } from "ws";
 import { GatewayFixture } from "./gateway-fixture.ts";
-import { report } from "./test-device.ts";
+import { takeOfferAndReport } from "./npm-device.ts";
 import { waitUntil } from "./wait-until.ts";
 
 const PREFIX = "muster/v1/default/pump-1";
@@ -103,18 +103,7 @@ describe("MQTT over WebSocket", () => {
       test(`npm's mqtt reports at level ${protocolVersion}, ${how}`, async (context) => {
         const fixture = await GatewayFixture.start(context);
         const client = await connectNpmClient(context, fixture, { protocolVersion, alpn });
-        const heard: string[] = [];
-        client.on("message", (topic, payload) => void heard.push(`${topic} ${String(payload)}`));
-        await client.subscribeAsync(`${PREFIX}/down/#`, { qos: 1 });
-        await waitUntil("it is announced", () =>
-          fixture.center.saidOf("sessionOpen").some(({ devices }) => devices.includes("pump-1")),
-        );
-        fixture.offer("pump-1");
-        await waitUntil("the offer comes", () => heard.length === 1);
-        assert.deepEqual(heard, [`${PREFIX}/down/offer {"offer":7}`]);
-        const message = JSON.stringify(report(7, "accepted"));
-        await client.publishAsync(`${PREFIX}/up/report`, message, { qos: 1 });
-        assert.deepEqual(fixture.center.saidOf("reports")[0]?.generations, [7]);
+        await takeOfferAndReport(fixture, client, { prefix: PREFIX, device: "pump-1" });
       });
     }
   }
