@@ -107,7 +107,7 @@ export async function openCore(base: CenterBase): Promise<CenterCore> {
     },
     signal,
   );
-  const sessions = openSessions(base, { fleet, hub, inbox, names });
+  const sessions = openSessions(base, { registry, fleet, hub, inbox, names });
   return {
     registry,
     hub,
@@ -217,15 +217,14 @@ function outputsOf(parts: {
 
 function openSessions(
   base: CenterBase,
-  parts: Pick<SessionDeskOptions, "fleet" | "hub" | "names"> & { inbox: LoopInbox },
+  parts: Pick<SessionDeskOptions, "registry" | "fleet" | "hub" | "names"> & { inbox: LoopInbox },
 ): SessionDesk {
-  const { store, clock } = base;
+  const { store } = base;
   const { inbox, ...desk } = parts;
   return new SessionDesk({
     ...desk,
     turns: new Turns(DEVICE_READERS),
     store,
-    clock,
     onChange: () => inbox.wake(),
     areRevoked: (announced, signal) => {
       const certificates = announced.map(({ tenant, id, serial }) => ({

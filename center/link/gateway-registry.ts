@@ -50,6 +50,8 @@ interface Entry {
   online: boolean;
   heardAtMs: number;
   lastSeenAtMs: number;
+  /** `lastSeenAtMs` when it said its newest hello. */
+  heardBeforeMs: number;
   changedAtMs: number;
   connectedDevices: number;
 }
@@ -133,6 +135,8 @@ export class GatewayRegistry {
       await this.save(record, known?.revision ?? 0, signal);
       this.remember(record, (known?.revision ?? 0) + 1);
     }
+    const entry = this.entries.get(hello.gateway);
+    if (entry !== undefined) entry.heardBeforeMs = entry.lastSeenAtMs;
     this.setOnline(hello.gateway, true);
     return record.number;
   }
@@ -175,6 +179,7 @@ export class GatewayRegistry {
       online: false,
       heardAtMs: 0,
       lastSeenAtMs: 0,
+      heardBeforeMs: 0,
       changedAtMs: record.registeredAtMs,
       connectedDevices: 0,
       ...before,
@@ -221,6 +226,11 @@ export class GatewayRegistry {
 
   isOnline(gatewayNumber: number): boolean {
     return this.byNumber[gatewayNumber]?.online === true;
+  }
+
+  /** Wall ms of the last sign of life before its newest hello; 0 = none in this center's life. */
+  heardBeforeMs(gatewayNumber: number): number {
+    return this.byNumber[gatewayNumber]?.heardBeforeMs ?? 0;
   }
 
   nameOf(gatewayNumber: number): string {

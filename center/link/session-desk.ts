@@ -4,7 +4,8 @@
  * an older one elsewhere is revoked. The newest is where the device connected last, whichever is
  * announced first, and even when it has ended since: after a restart of the center, a gateway may
  * still believe in a session that ended without a word, and what it knows of the device is as old.
- * A snapshot after a reconnect replaces everything that the center believed of that gateway.
+ * A snapshot after a reconnect replaces everything that the center believed of that gateway: of
+ * what is not in it, nobody saw the end.
  */
 import { create } from "@bufbuild/protobuf";
 import type {
@@ -17,12 +18,12 @@ import {
   SessionRevokeReason,
 } from "../../protocol/gen/muster/v1/gateway_pb.ts";
 import { NO_PLACE, siteKey } from "../../domain/place-loads.ts";
-import type { Clock } from "../../ports/clock.ts";
 import type { Store } from "../../ports/store.ts";
 import { readDevice } from "../devices/device-record.ts";
 import type { Turns } from "../../runtime/turns.ts";
 import type { DeviceNames } from "../state/device-names.ts";
 import type { FleetTable } from "../state/fleet-table.ts";
+import type { GatewayRegistry } from "./gateway-registry.ts";
 import type { LinkHub } from "./link-hub.ts";
 import type { LinkStream } from "./link-stream.ts";
 
@@ -42,7 +43,7 @@ export type RevocationCheck = (
 
 export interface SessionDeskOptions {
   readonly store: Store;
-  readonly clock: Clock;
+  readonly registry: Pick<GatewayRegistry, "heardBeforeMs">;
   readonly fleet: FleetTable;
   readonly names: DeviceNames;
   readonly hub: LinkHub;
@@ -167,11 +168,12 @@ export class SessionDesk {
   }
 
   private endSnapshot(stream: LinkStream): void {
-    const { fleet, clock } = this.options;
+    const { fleet, registry } = this.options;
+    const heardAtMs = registry.heardBeforeMs(stream.gatewayNumber);
     const named = this.snapshots.get(stream) ?? new Set();
     this.snapshots.delete(stream);
     for (const ordinal of fleet.ordinalsOf(stream.gatewayNumber)) {
-      if (!named.has(ordinal)) fleet.close(ordinal, fleet.fenceOf(ordinal), clock.wallMs());
+      if (!named.has(ordinal)) fleet.lose(ordinal, heardAtMs);
     }
   }
 }

@@ -2,7 +2,7 @@
 /**
  * Where each device is connected, as its gateways say: flat columns by ordinal, 29 bytes a device
  * and no object. Not stored: gateways tell it again after a restart. Presence is the gateway's
- * verdict; a device whose gateway is cut off is `unknown`, never `offline`.
+ * verdict; a device whose gateway is cut off, or has forgotten it, is `unknown`, never `offline`.
  */
 import type { Clock } from "../../ports/clock.ts";
 import { FEATURES, type Feature } from "../../protocol/device/status.ts";
@@ -24,6 +24,8 @@ const SAID = {
   hello: 1,
   /** Hello in any session since this center started. */
   helloOnce: 2,
+  /** Its last session is one that nobody saw the end of. */
+  lost: 4,
 } as const;
 
 type Column = Uint8Array | Uint16Array | Uint32Array | Int32Array | Float64Array;
@@ -96,7 +98,7 @@ export class FleetTable {
     this.gateway[ordinal] = gatewayNumber;
     this.fence[ordinal] = fence - this.firstFence + 1;
     this.localId[ordinal] = localId;
-    this.said[ordinal] = (this.said[ordinal] ?? 0) & ~SAID.hello;
+    this.said[ordinal] = (this.said[ordinal] ?? 0) & ~(SAID.hello | SAID.lost);
     this.changedAt[ordinal] = this.clock.monotonicMs();
     this.named[ordinal] = 0;
     this.lastSeen[ordinal] = this.clock.wallMs() / 1_000;
@@ -142,7 +144,17 @@ export class FleetTable {
     return true;
   }
 
-  /** Everything this gateway has, for its snapshot: those not named again are closed. */
+  /**
+   * Its gateway knows nothing of the session that it had: a gateway's process ended with it, or it
+   * ended while the gateway was cut off. For a gap the device is unknown: a living one comes back
+   * within it.
+   */
+  lose(ordinal: number, lastSeenAtMs: number): void {
+    if (!this.close(ordinal, this.fenceOf(ordinal), lastSeenAtMs)) return;
+    this.said[ordinal] = (this.said[ordinal] ?? 0) | SAID.lost;
+  }
+
+  /** Everything this gateway has, for its snapshot: those not named again are lost. */
   ordinalsOf(gatewayNumber: number): number[] {
     const ordinals: number[] = [];
     for (let ordinal = 1; ordinal < this.gateway.length; ordinal++) {
@@ -233,7 +245,10 @@ export class FleetTable {
     if (gatewayNumber !== NOT_CONNECTED) {
       return this.isGatewayOnline(gatewayNumber) ? "online" : "unknown";
     }
-    if (this.fenceOf(ordinal) !== 0) return "offline";
+    if (this.fenceOf(ordinal) !== 0) {
+      const isLost = ((this.said[ordinal] ?? 0) & SAID.lost) !== 0;
+      return isLost && this.closedForMs(ordinal) < this.gapMs ? "unknown" : "offline";
+    }
     const upMs = this.clock.monotonicMs() - this.startedAtMs;
     return upMs < this.settleMs ? "unknown" : "never-seen";
   }
@@ -250,7 +265,11 @@ export class FleetTable {
     const presence = this.presence(ordinal);
     if (presence === "online") return true;
     if (presence !== "offline") return false;
-    return this.clock.monotonicMs() - (this.changedAt[ordinal] ?? 0) < this.gapMs;
+    return this.closedForMs(ordinal) < this.gapMs;
+  }
+
+  private closedForMs(ordinal: number): number {
+    return this.clock.monotonicMs() - (this.changedAt[ordinal] ?? 0);
   }
 
   private grow(ordinal: number): void {

@@ -22,6 +22,8 @@ import {
 import { VirtualClock } from "../../helpers/virtual-clock.ts";
 
 const { signal } = new AbortController();
+const GAP_MS = 15_000;
+const HEARD_BEFORE_MS = 7_000;
 
 class Bench implements AsyncDisposable {
   readonly clock = new VirtualClock();
@@ -31,14 +33,14 @@ class Bench implements AsyncDisposable {
   readonly fleet = new FleetTable({
     clock: this.clock,
     isGatewayOnline: () => true,
-    gapMs: 15_000,
-    settleMs: 15_000,
+    gapMs: GAP_MS,
+    settleMs: GAP_MS,
     firstFence: 100,
   });
   readonly desk = new SessionDesk({
     turns: new Turns(1),
     store: this.store,
-    clock: this.clock,
+    registry: { heardBeforeMs: () => HEARD_BEFORE_MS },
     fleet: this.fleet,
     names: new DeviceNames(),
     hub: this.hub,
@@ -237,8 +239,22 @@ describe("a snapshot", () => {
     const again = bench.attach(1);
     assert(one.stream.isEnded, "the newer stream of a gateway ends the older");
     await bench.announce(again.stream, [], { snapshotBegin: true, snapshotEnd: true });
-    assert.equal(bench.fleet.presence(1), "offline");
-    assert.equal(bench.fleet.presence(2), "online");
+    assert.deepEqual([bench.fleet.presence(1), bench.fleet.presence(2)], ["unknown", "online"]);
+    assert.equal(bench.fleet.connectedCount, 1);
+  });
+
+  test("leaves whom it does not name unknown for a gap, then offline", async () => {
+    await using bench = await Bench.open();
+    await bench.announce(bench.attach(1).stream, ["till-1", "till-2"]);
+    const again = bench.attach(1);
+    await bench.announce(again.stream, [], { snapshotBegin: true, snapshotEnd: true });
+    assert.equal(bench.fleet.sawAt(1), HEARD_BEFORE_MS, "when its gateway was heard from last");
+    bench.clock.advance(GAP_MS - 1);
+    assert.deepEqual([bench.fleet.presence(1), bench.fleet.presence(2)], ["unknown", "unknown"]);
+    await bench.announce(again.stream, ["till-2"]);
+    bench.close(2, bench.fleet.fenceOf(2));
+    bench.clock.advance(1);
+    assert.deepEqual([bench.fleet.presence(1), bench.fleet.presence(2)], ["offline", "offline"]);
   });
 
   test("may come in several batches", async () => {
