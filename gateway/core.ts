@@ -23,7 +23,7 @@ import { LeaseTable } from "./leases/lease-table.ts";
 import { OfferDispatcher } from "./leases/offer-dispatcher.ts";
 import type { CoapContext } from "./listeners/coap/coap-context.ts";
 import type { MqttContext } from "./listeners/mqtt/mqtt-context.ts";
-import { SlowConsumers } from "./listeners/mqtt/slow-consumers.ts";
+import { SlowConsumers } from "./sessions/slow-consumers.ts";
 import { ProxiedSources } from "./listeners/proxy/proxied-sources.ts";
 import { GatewayMetrics } from "./metrics.ts";
 import type { ResolvedGatewayOptions } from "./options.ts";

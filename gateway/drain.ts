@@ -9,7 +9,7 @@ import { delay } from "../ports/clock.ts";
 import type { AdminServer } from "../runtime/admin-server.ts";
 import type { GatewayCore } from "./core.ts";
 import type { CoapServer } from "./listeners/coap/coap-server.ts";
-import type { MqttServer } from "./listeners/mqtt/mqtt-server.ts";
+import type { DeviceListener } from "./listeners/device-listener.ts";
 import type { ArtifactListeners } from "./open-artifacts.ts";
 import type { ResolvedGatewayOptions } from "./options.ts";
 import { sendAway } from "./send-away.ts";
@@ -19,8 +19,9 @@ const POLL_MS = 20;
 
 export interface GatewayParts {
   readonly core: GatewayCore;
-  readonly mqtt: MqttServer;
-  readonly insecureMqtt: MqttServer | null;
+  readonly mqtt: DeviceListener;
+  readonly framed: DeviceListener | null;
+  readonly insecureMqtt: DeviceListener | null;
   readonly coap: CoapServer | null;
   readonly insecureCoap: CoapServer | null;
   readonly artifacts: ArtifactListeners | null;
@@ -34,12 +35,13 @@ export interface GatewayParts {
 }
 
 export async function drainGateway(parts: GatewayParts): Promise<void> {
-  const { core, mqtt, insecureMqtt, coap, insecureCoap, uplink, options } = parts;
+  const { core, mqtt, framed, insecureMqtt, coap, insecureCoap, uplink, options } = parts;
   const { clock, logger } = options;
   logger.info("gateway is draining", { sessions: core.table.openCount });
   const deadline = new AbortController();
   const cancelDeadline = clock.setTimer(options.drainTimeoutMs, () => deadline.abort());
   mqtt.stopAccepting();
+  framed?.stopAccepting();
   insecureMqtt?.stopAccepting();
   coap?.stopAccepting();
   insecureCoap?.stopAccepting();
@@ -61,7 +63,7 @@ export async function drainGateway(parts: GatewayParts): Promise<void> {
 }
 
 async function endParts(parts: GatewayParts): Promise<void> {
-  const { core, mqtt, insecureMqtt, coap, insecureCoap, artifacts, admin } = parts;
+  const { core, mqtt, framed, insecureMqtt, coap, insecureCoap, artifacts, admin } = parts;
   core.presence.stop();
   core.loadLevel.stop();
   core.leases.stop();
@@ -70,6 +72,6 @@ async function endParts(parts: GatewayParts): Promise<void> {
   core.chunks.close();
   core.cache.close();
   const insecure = [insecureMqtt?.close(), insecureCoap?.close()];
-  const closed = [mqtt.close(), coap?.close(), ...insecure, artifacts?.close()];
+  const closed = [mqtt.close(), framed?.close(), coap?.close(), ...insecure, artifacts?.close()];
   await Promise.all([...closed, admin[Symbol.asyncDispose]()]);
 }

@@ -28,6 +28,8 @@ export interface GatewayOptions {
   readonly host?: string;
   /** Default 8883; 0 takes a free one. */
   readonly mqttsPort?: number;
+  /** Framed TCP over TLS, usually 7700; 0 takes a free one. Default null: none. */
+  readonly framedPort?: number | null;
   /** CoAP under OSCORE, usually 5683; 0 takes a free one. Default null: none. */
   readonly coapPort?: number | null;
   /**
@@ -54,7 +56,7 @@ export interface GatewayOptions {
    */
   readonly enrolmentUrl?: string | null;
   /**
-   * From 1: one of several processes of this gateway, which share the ports of the MQTT listeners.
+   * From 1: one of several processes of this gateway, which share the ports of MQTT and framed TCP.
    * Artifacts and CoAP are worker 1's alone; the others announce its port. Default 0: the gateway
    * is this process.
    */
@@ -110,6 +112,8 @@ export interface GatewayOptions {
 export interface RunningGateway extends AsyncDisposable {
   readonly mqttsPort: number;
   /** null: there is none. */
+  readonly framedPort: number | null;
+  /** null: there is none. */
   readonly insecureMqttPort: number | null;
   /** null: there is none. */
   readonly coapPort: number | null;
@@ -148,6 +152,7 @@ export function resolveOptions(
     ...ports,
     host: "0.0.0.0",
     mqttsPort: 8883,
+    framedPort: null,
     insecureMqttPort: null,
     insecureMqttHost: "127.0.0.1",
     coapPort: null,

@@ -27,11 +27,9 @@ import { drainGateway } from "./drain.ts";
 import { readIdentity, type GatewayIdentity } from "./identity.ts";
 import { readBootId } from "./leases/boot-id.ts";
 import type { CoapServer } from "./listeners/coap/coap-server.ts";
-import {
-  startMqttServer,
-  type MqttServer,
-  type MqttServerOptions,
-} from "./listeners/mqtt/mqtt-server.ts";
+import type { DeviceListener } from "./listeners/device-listener.ts";
+import { startFramedServer } from "./listeners/framed/framed-server.ts";
+import { startMqttServer, type MqttServerOptions } from "./listeners/mqtt/mqtt-server.ts";
 import { EnrolmentTunnel } from "./listeners/tls/enrolment-tunnel.ts";
 import { artifactRequests, openArtifacts, sharesPort } from "./open-artifacts.ts";
 import type { ArtifactListeners } from "./open-artifacts.ts";
@@ -46,9 +44,11 @@ import { centerConnector } from "./uplink/center-client.ts";
 import { Uplink } from "./uplink/uplink.ts";
 
 interface Listeners {
-  readonly mqtt: MqttServer;
+  readonly mqtt: DeviceListener;
   /** null: there is none. */
-  readonly insecureMqtt: MqttServer | null;
+  readonly framed: DeviceListener | null;
+  /** null: there is none. */
+  readonly insecureMqtt: DeviceListener | null;
   /** null: there is none. */
   readonly coap: CoapServer | null;
   /** null: there is none. */
@@ -127,6 +127,7 @@ export async function startGateway(given: GatewayOptions): Promise<RunningGatewa
   if (given.signal?.aborted === true) void stop();
   return {
     mqttsPort: listeners.mqtt.port,
+    framedPort: listeners.framed?.port ?? null,
     insecureMqttPort: listeners.insecureMqtt?.port ?? null,
     coapPort: listeners.coap?.port ?? null,
     insecureCoapPort: listeners.insecureCoap?.port ?? null,
@@ -173,15 +174,20 @@ async function openListeners(wiring: Wiring): Promise<Listeners> {
   const tunnel = enrolmentTunnel(core, options);
   const common = { ...options, ...core, gate, identity, answer, tunnel };
   await using undo = new AsyncDisposableStack();
-  const startMqtt = async (listener: MqttPlace): Promise<MqttServer> => {
-    const server = await startMqttServer({ ...common, context: core.mqttContext, ...listener });
+  const undoable = (listener: DeviceListener): DeviceListener => {
     undo.defer(() => {
-      server.stopAccepting();
-      return server.close();
+      listener.stopAccepting();
+      return listener.close();
     });
-    return server;
+    return listener;
   };
+  const { mqttContext: context } = core;
+  const startMqtt = async (listener: MqttPlace): Promise<DeviceListener> =>
+    undoable(await startMqttServer({ ...common, context, ...listener }));
   const mqtt = await startMqtt({ port: options.mqttsPort });
+  const framedPlace = { ...common, context, port: options.framedPort ?? 0 };
+  const framed =
+    options.framedPort === null ? null : undoable(await startFramedServer(framedPlace));
   const { insecureMqttPort: port, insecureMqttHost: host } = options;
   const insecureMqtt = port === null ? null : await startMqtt({ port, host, identity: null });
   if (insecureMqtt !== null) {
@@ -198,7 +204,7 @@ async function openListeners(wiring: Wiring): Promise<Listeners> {
   const { adminHost, adminPort } = options;
   const admin = await startAdminServer({ host: adminHost, port: adminPort, registry, readiness });
   undo.move();
-  return { mqtt, insecureMqtt, coap, insecureCoap, artifacts, admin };
+  return { mqtt, framed, insecureMqtt, coap, insecureCoap, artifacts, admin };
 }
 
 function enrolmentTunnel(
@@ -221,13 +227,14 @@ function artifactsPortOf({ mqtt, artifacts }: Listeners, options: ResolvedGatewa
 function wireUplink(wiring: Wiring, listeners: Listeners, ready: () => void): Uplink {
   const { core, options } = wiring;
   const { clock, random, logger } = options;
-  const { insecureMqtt, coap, insecureCoap } = listeners;
+  const { framed, insecureMqtt, coap, insecureCoap } = listeners;
   const incarnation = Buffer.from(random.bytes(16)).toString("hex");
   const startedAtMs = BigInt(Math.round(clock.wallMs()));
   const services = Object.entries({
     mqtts: listeners.mqtt.port,
     artifacts: artifactsPortOf(listeners, options),
     admin: listeners.admin.port,
+    ...(framed === null ? {} : { framed: framed.port }),
     ...(insecureMqtt === null ? {} : { "insecure-mqtt": insecureMqtt.port }),
     ...(coap === null ? {} : { coap: coap.port }),
     ...(insecureCoap === null ? {} : { "insecure-coap": insecureCoap.port }),

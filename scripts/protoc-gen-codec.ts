@@ -9,8 +9,9 @@
 // as seen from the folder that is written to; and those of every plugin, as import_extension=ts.
 //
 // It knows singular fields of the types in SCALARS, enumerations and messages that do not contain
-// themselves; whatever else a message has is an error. Enumerations are numbers here: whoever reads
-// a message judges what it says.
+// themselves, and oneofs of messages (the one that is read last stays, at most one may be written);
+// whatever else a message has is an error. Enumerations are numbers here: whoever reads a message
+// judges what it says.
 
 import { ScalarType, type DescField, type DescFile, type DescMessage } from "@bufbuild/protobuf";
 import {
@@ -181,7 +182,13 @@ function readField(field: DescField): string[] {
     "const outerEnd = reader.enter();",
     `${localName} = read${message.name}(reader, ${localName});`,
     "reader.leave(outerEnd);",
+    ...othersOf(field).map((other) => `${other.localName} = undefined;`),
   ];
+}
+
+/** The other fields of its oneof. */
+function othersOf(field: DescField): readonly DescField[] {
+  return field.oneof?.fields.filter((other) => other !== field) ?? [];
 }
 
 function writeLines(field: DescField): string[] {
@@ -226,7 +233,8 @@ function checkMessage(message: DescMessage): void {
       throw new Error(`${field.toString()} has the name of a variable of the generated code`);
     }
     const isSupported = kindOf(field) !== undefined || field.fieldKind === "message";
-    const isPlain = field.oneof === undefined && !field.proto.proto3Optional;
+    const isInOneof = field.oneof !== undefined && field.fieldKind !== "message";
+    const isPlain = !isInOneof && !field.proto.proto3Optional;
     if (isSupported && isPlain) continue;
     throw new Error(`${field.toString()} is of a kind that protoc-gen-codec does not write`);
   }

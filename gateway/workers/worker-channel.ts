@@ -36,12 +36,13 @@ export function serveParent(channel: ParentChannel, gateway: RunningGateway): vo
 }
 
 function portsOf(gateway: RunningGateway): { [name: string]: number } {
-  const { mqttsPort, insecureMqttPort, coapPort, insecureCoapPort, artifactsPort } = gateway;
+  const { mqttsPort, framedPort, insecureMqttPort, coapPort, insecureCoapPort } = gateway;
   return {
     mqttsPort,
+    ...(framedPort === null ? {} : { framedPort }),
     ...(insecureMqttPort === null ? {} : { insecureMqttPort }),
     ...(coapPort === null ? {} : { coapPort }),
     ...(insecureCoapPort === null ? {} : { insecureCoapPort }),
-    artifactsPort,
+    artifactsPort: gateway.artifactsPort,
   };
 }

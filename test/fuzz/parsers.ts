@@ -4,6 +4,7 @@
  * a way to make damaged inputs. What a parser accepts is written and read again where there is a
  * writer.
  */
+import assert from "node:assert/strict";
 import { offeredProtocols } from "../../gateway/listeners/tls/client-hello.ts";
 import { parseProxyHeader } from "../../gateway/listeners/proxy/proxy-header.ts";
 import { DeviceMessages } from "../../gateway/pipeline/device-messages.ts";
@@ -18,6 +19,9 @@ import { isFault } from "../../protocol/codec.ts";
 import { SAMPLE_MESSAGES } from "../../protocol/coap/testing/samples.ts";
 import { CODECS } from "../../protocol/device/codec-names.ts";
 import { heartbeatCodec } from "../../protocol/device/heartbeat-codecs.ts";
+import { FrameDecoder } from "../../protocol/framed/frame-decoder.ts";
+import { deviceFrames } from "../../protocol/framed/frames.ts";
+import { SAMPLE_FRAMES } from "../../protocol/framed/testing/sample-frames.ts";
 import { DEFAULT_DECODER_LIMITS } from "../../protocol/mqtt/decoder-limits.ts";
 import { freshDecoder, openDecoder } from "../../protocol/mqtt/testing/decoding.ts";
 import { type Draw, mutateAnywhere } from "../../protocol/mqtt/testing/mutations.ts";
@@ -227,6 +231,27 @@ function feedProtobuf(draw: Draw): void {
   messages.heartbeat(damaged, CODECS.indexOf("protobuf"));
 }
 
+const deviceFrameCodec = deviceFrames();
+
+/** A few frames, most of them damaged, in two pieces. */
+function feedFramed(draw: Draw): void {
+  const maxBytes = draw(4) === 0 ? {} : { maxBytes: 150 };
+  const decoder = new FrameDecoder({ frames: deviceFrameCodec, ...maxBytes });
+  const parts = Array.from({ length: 1 + draw(3) }, () => {
+    const whole = pick(SAMPLE_FRAMES, draw);
+    return draw(3) === 0 ? whole : mutateAnywhere(whole, draw);
+  });
+  const stream = Buffer.concat(parts);
+  const cutAt = draw(stream.length + 1);
+  for (const piece of [stream.subarray(0, cutAt), stream.subarray(cutAt)]) {
+    decoder.push(piece);
+    for (let frame = decoder.next(); frame !== null; frame = decoder.next()) {
+      if (isFault(frame)) return assert.equal(decoder.next(), frame);
+    }
+    assert.ok(decoder.pendingBytes <= stream.length);
+  }
+}
+
 const MQTT = ["decoder", "packet-reader", "connect-decoder", "publish-decoder"];
 const MQTT_MORE = ["subscribe-decoder", "control-decoder", "property-decoder", "topics"];
 
@@ -236,6 +261,7 @@ export const PARSERS: readonly FuzzedParser[] = [
     files: [...MQTT, ...MQTT_MORE].map((file) => `protocol/mqtt/${file}.ts`),
     feed: feedMqtt,
   },
+  { name: "framed", files: ["protocol/framed/frame-decoder.ts"], feed: feedFramed },
   {
     name: "proxy-header",
     files: ["gateway/listeners/proxy/proxy-header.ts"],

@@ -33,6 +33,7 @@ interface Options extends RoleOptions {
   readonly mqttsPort: number;
   readonly insecureMqttPort?: number;
   readonly insecureMqttHost: string;
+  readonly framedPort?: number;
   readonly coapPort?: number;
   readonly insecureCoapPort?: number;
   readonly insecureCoapHost: string;
@@ -68,6 +69,7 @@ export function declare(command: Command, shell: Shell): void {
     .option("--mqtts-port <port>", "devices over TLS; 0 takes a free one", parsePort, 8_883)
     .option("--insecure-mqtt-port <port>", "MQTT without TLS; devices are who they say", parsePort)
     .option("--insecure-mqtt-host <address>", "address of that listener", "127.0.0.1")
+    .option("--framed-port <port>", "framed TCP, usually 7700; 0 takes a free one", parsePort)
     .option("--coap-port <port>", "CoAP under OSCORE, usually 5683; 0 takes a free one", parsePort)
     .option(
       "--insecure-coap-port <port>",
@@ -141,12 +143,13 @@ async function startHere(shell: Shell, options: Options, signal: AbortSignal): P
   const { name, gateway } = await gatewayOptions(shell, options, signal);
   const running = await startGateway({ ...gateway, logger: roleLogger("gateway", options) });
   const { mqttsPort, insecureMqttPort, artifactsPort, adminPort } = running;
-  const { coapPort, insecureCoapPort } = running;
+  const { framedPort, coapPort, insecureCoapPort } = running;
   return {
     name,
     role: { ended: running.stopped, stop: () => running.stop() },
     facts: {
       mqttsPort,
+      ...(framedPort === null ? {} : { framedPort }),
       ...(insecureMqttPort === null ? {} : { insecureMqttPort }),
       ...(coapPort === null ? {} : { coapPort }),
       ...(insecureCoapPort === null ? {} : { insecureCoapPort }),
@@ -182,6 +185,7 @@ async function gatewayOptions(
     mqttsPort: options.mqttsPort,
     insecureMqttPort: options.insecureMqttPort ?? null,
     insecureMqttHost: options.insecureMqttHost,
+    framedPort: options.framedPort ?? null,
     coapPort: options.coapPort ?? null,
     insecureCoapPort: options.insecureCoapPort ?? null,
     insecureCoapHost: options.insecureCoapHost,

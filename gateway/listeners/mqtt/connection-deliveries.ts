@@ -13,7 +13,7 @@ import type { KeptDelivery } from "../../sessions/kept-delivery.ts";
 import type { KeptSession } from "../../sessions/kept-sessions.ts";
 import { deliveryQos } from "../../sessions/subscriptions.ts";
 import { BLOCKED_OUTPUT_BYTES, ConnectionOutput, State } from "./connection-output.ts";
-import { DeliveryWindow } from "./delivery-window.ts";
+import { DeliveryWindow } from "../../sessions/delivery-window.ts";
 import { downTopic } from "./topic-rules.ts";
 
 const NO_DELIVERIES: readonly KeptDelivery[] = [];

@@ -12,7 +12,7 @@ import type { SessionLifecycle } from "../../sessions/session-lifecycle.ts";
 import type { SessionTable } from "../../sessions/session-table.ts";
 import type { ProxiedSources } from "../proxy/proxied-sources.ts";
 import type { ConnectTerms } from "./connect-decision.ts";
-import type { SlowConsumers } from "./slow-consumers.ts";
+import type { SlowConsumers } from "../../sessions/slow-consumers.ts";
 
 export interface MqttContext {
   readonly table: SessionTable;

@@ -20,13 +20,17 @@ import { createServer, type Server, type Socket } from "node:net";
 import { TLSSocket } from "node:tls";
 import type { Clock } from "../../../ports/clock.ts";
 import { isDirect, readDirectly } from "../../../runtime/direct-socket.ts";
-import { listen } from "../../../runtime/listen.ts";
 import type { ConnectionGate } from "../../admission/connection-gate.ts";
 import type { GatewayIdentity } from "../../identity.ts";
-import { readPeerCertificate } from "../../peer-certificate.ts";
 import { deviceTls } from "../../device-tls.ts";
-import { beforeConnection } from "../before-connection.ts";
-import { hostOf } from "../proxy/proxied-sources.ts";
+import {
+  DEVICE_CONNECTION,
+  ignoreError,
+  openDeviceListener,
+  peerOf,
+  watchHandshakes,
+  type DeviceListener,
+} from "../device-listener.ts";
 import { UNVERIFIED, type ConnectionPeer } from "./connection-peer.ts";
 import { MqttConnection } from "./connection.ts";
 import { DirectTransport } from "./direct-transport.ts";
@@ -34,8 +38,6 @@ import type { EnrolmentTunnel } from "../tls/enrolment-tunnel.ts";
 import type { MqttContext } from "./mqtt-context.ts";
 import { acceptWebSockets } from "./websocket-listener.ts";
 
-/** How long the last DISCONNECT of a shutdown may take to leave, ms. */
-const LAST_WORD_MS = 500;
 /** How often deadlines of requests are looked at, at most. */
 const REQUEST_CHECK_MS = 5_000;
 /** Between two requests, and without progress of one. */
@@ -46,23 +48,12 @@ const OTHERS_MAX = 2_000;
 /** Of GET and HEAD. An MQTT client begins with 0x10. */
 const FIRST_BYTES_OF_HTTP: readonly (number | undefined)[] = [0x47, 0x48];
 
-/**
- * OpenSSL's errors: bytes that are no TLS, or a certificate that is none of ours. Whoever just
- * closes, as a load balancer does that looks whether somebody is there, has broken nothing.
- */
-const BROKEN_TLS = "ERR_SSL_";
-
 type BeginHttp = (socket: TLSSocket) => void;
 
 interface MqttSocket extends Socket {
   musterConnection?: MqttConnection | undefined;
   /** Until the first byte of a client that did not say what it speaks. */
   musterBeginHttp?: BeginHttp | undefined;
-}
-
-/** A TCP connection, its handshake done or not, and the set in which it is counted. */
-interface RawSocket extends Socket {
-  musterSockets?: Set<RawSocket>;
 }
 
 export interface MqttServerOptions {
@@ -86,77 +77,19 @@ export interface MqttServerOptions {
   readonly worker: number;
 }
 
-export interface MqttServer {
-  readonly port: number;
-  /** Takes no further connection; the ones there are stay. */
-  stopAccepting(): void;
-  /** After `stopAccepting`: resolves when every socket is gone, cutting those that stay. */
-  close(): Promise<void>;
-}
-
-export async function startMqttServer(options: MqttServerOptions): Promise<MqttServer> {
-  const { context, clock, identity, host } = options;
-  const sockets = new Set<RawSocket>();
+export async function startMqttServer(options: MqttServerOptions): Promise<DeviceListener> {
+  const { context, identity } = options;
   const server =
     identity === null ? insecureServer(context) : secureServer({ ...options, identity });
   const { maxConnections } = options;
   server.maxConnections = identity === null ? maxConnections : maxConnections + OTHERS_MAX;
   if (identity !== null) options.tunnel?.expectOn(server);
-  context.sources.expectOn(server);
-  admitBy(options.gate, context, server);
-  server.on("connection", (raw: RawSocket) => {
-    raw.musterSockets = sockets;
-    sockets.add(raw);
-    raw.on("close", onRawClose);
-    raw.on("error", onError);
-  });
   const what = identity === null ? "the insecure MQTT listener" : "the MQTTS listener";
-  const port = await listen(server, {
-    what,
-    host,
-    port: options.port,
-    reusePort: options.worker > 0,
-  });
-  const closed = new Promise<void>((resolve) => server.once("close", () => resolve()));
-  return {
-    port,
-    stopAccepting: () => void server.close(),
-    close: async () => {
-      const cancelTimer = clock.setTimer(LAST_WORD_MS, () => {
-        for (const socket of sockets) socket.destroy();
-      });
-      await closed;
-      cancelTimer();
-    },
-  };
-}
-
-/**
- * MQTT's keep-alive finds a dead device sooner, but a device may name none. 300 s is what the host
- * is told for all other connections (`muster doctor`).
- */
-const KEEP_ALIVE = { keepAlive: true, keepAliveInitialDelay: 300_000 };
-/** Paused: while it waits for its turn, what it sends stays in the kernel. */
-const CONNECTION = { noDelay: true, pauseOnConnect: true, ...KEEP_ALIVE };
-
-function admitBy(gate: ConnectionGate, context: MqttContext, server: Server): void {
-  const { sources, suspects } = context;
-  beforeConnection(server, (socket, begin) => {
-    gate.enter({
-      isSuspect: !sources.isBalancer(socket) && suspects.has(socket.remoteAddress ?? ""),
-      begin: () => {
-        if (!socket.destroyed) begin();
-      },
-      refuse: () => {
-        context.metrics.connectionRefused("busy");
-        socket.destroy();
-      },
-    });
-  });
+  return await openDeviceListener(server, { ...options, what });
 }
 
 function insecureServer(context: MqttContext): Server {
-  const server = createServer(CONNECTION);
+  const server = createServer(DEVICE_CONNECTION);
   server.on("connection", (socket: Socket) => accept(context, socket, UNVERIFIED));
   return server;
 }
@@ -165,7 +98,7 @@ function secureServer(options: MqttServerOptions & { identity: GatewayIdentity }
   const { context, identity, clock, connectDeadlineMs } = options;
   const server = createHttpsServer({
     ...deviceTls(identity),
-    ...CONNECTION,
+    ...DEVICE_CONNECTION,
     ALPNProtocols: ["mqtt", "http/1.1"],
     maxHeaderSize: HEADER_BYTES_MAX,
     headersTimeout: connectDeadlineMs,
@@ -174,23 +107,14 @@ function secureServer(options: MqttServerOptions & { identity: GatewayIdentity }
   });
   server.setTimeout(IDLE_TIMEOUT_MS);
   const beginHttp = takeHttp(server);
-  const peerOf = (socket: TLSSocket): ConnectionPeer => {
-    const facts = readPeerCertificate(socket.getPeerX509Certificate(), clock.wallMs());
-    return "fault" in facts ? null : facts;
-  };
   server.on("secureConnection", (socket: MqttSocket & TLSSocket) => {
     if (socket.alpnProtocol === "http/1.1") return beginHttp(socket);
     if (socket.alpnProtocol === false) socket.musterBeginHttp = beginHttp;
-    accept(context, socket, peerOf(socket));
+    accept(context, socket, peerOf(socket, clock));
   });
   server.on("request", options.answer);
-  acceptWebSockets(server, context, peerOf);
-  server.on("tlsClientError", (error: NodeJS.ErrnoException, raw) => {
-    context.metrics.tlsFailed(error.code ?? "unknown");
-    const address = context.sources.addressOf(raw);
-    if (error.code?.startsWith(BROKEN_TLS) === true) context.suspects.fault(hostOf(address));
-    context.logger.debug("TLS handshake failed", { error, address });
-  });
+  acceptWebSockets(server, context, (socket) => peerOf(socket, clock));
+  watchHandshakes(server, context);
   return server;
 }
 
@@ -209,7 +133,7 @@ function accept(context: MqttContext, socket: MqttSocket, peer: ConnectionPeer):
   const transport = direct ? new DirectTransport(socket) : socket;
   const connection = new MqttConnection({ context, transport, peer });
   socket.musterConnection = connection;
-  if (socket instanceof TLSSocket) socket.on("error", onError);
+  if (socket instanceof TLSSocket) socket.on("error", ignoreError);
   if (!connection.begin()) return;
   if (direct) readDirectly(socket, onData);
   else socket.on("data", socket.musterBeginHttp === undefined ? onData : onFirstData).resume();
@@ -231,7 +155,7 @@ function onFirstData(this: MqttSocket, chunk: Buffer): void {
   }
   this.musterConnection?.giveUp();
   this.musterConnection = undefined;
-  this.off("timeout", onTimeout).off("close", onClose).off("error", onError);
+  this.off("timeout", onTimeout).off("close", onClose).off("error", ignoreError);
   this.unshift(chunk);
   beginHttp(this as unknown as TLSSocket);
 }
@@ -243,10 +167,3 @@ function onTimeout(this: MqttSocket): void {
 function onClose(this: MqttSocket): void {
   this.musterConnection?.ended();
 }
-
-function onRawClose(this: RawSocket): void {
-  this.musterSockets?.delete(this);
-}
-
-/** A reset connection is no event of its own: `close` follows. */
-function onError(): void {}

@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** A connection without a socket: bytes in, packets out, and what became of the messages. */
 import assert from "node:assert/strict";
-import { Registry } from "prom-client";
-import { SILENT_LOGGER } from "../../../../ports/logger.ts";
 import { encodeConnect } from "../../../../protocol/mqtt/connect-encoder.ts";
-import { DEFAULT_DECODER_LIMITS } from "../../../../protocol/mqtt/decoder-limits.ts";
 import { PacketDecoder } from "../../../../protocol/mqtt/decoder.ts";
 import { encodePublish } from "../../../../protocol/mqtt/encoder.ts";
 import {
@@ -14,93 +11,25 @@ import {
 } from "../../../../protocol/mqtt/packet-type.ts";
 import type { ConnectFields, MalformedPacket, Packet } from "../../../../protocol/mqtt/packets.ts";
 import { encodeSubscribe } from "../../../../protocol/mqtt/subscribe-encoder.ts";
-import { VirtualClock } from "../../../../test/helpers/virtual-clock.ts";
-import { Suspects } from "../../../admission/suspects.ts";
-import { GatewayMetrics } from "../../../metrics.ts";
-import { IntakeResult } from "../../../pipeline/intake-result.ts";
-import { Presence } from "../../../presence/presence.ts";
-import { TimingWheel } from "../../../presence/timing-wheel.ts";
-import type { CloseCause } from "../../../sessions/device-link.ts";
-import { KeptSessions } from "../../../sessions/kept-sessions.ts";
-import { SessionLifecycle } from "../../../sessions/session-lifecycle.ts";
-import { SessionTable } from "../../../sessions/session-table.ts";
-import { ProxiedSources } from "../../proxy/proxied-sources.ts";
+import { ListenerBench } from "../../testing/listener-bench.ts";
 import { MqttConnection } from "../connection.ts";
-import type { MqttContext } from "../mqtt-context.ts";
-import { SlowConsumers } from "../slow-consumers.ts";
-import type { MqttTransport } from "../transport.ts";
 
 export const PREFIX: string = "muster/v1/default/pump-1";
 
 /** Both ends of a connection in memory: what the gateway writes lies in `packets`. */
-export class MqttBench implements MqttTransport {
-  readonly clock: VirtualClock = new VirtualClock();
-  readonly table: SessionTable = new SessionTable({ maxSlots: 4 });
-  readonly kept: KeptSessions = new KeptSessions({ clock: this.clock, maxSessions: 4 });
-  readonly taken: { channel: string; text: string; ticket: number }[] = [];
-  /** Wills of sessions that are over. */
-  readonly late: string[] = [];
-  readonly closed: CloseCause[] = [];
-  readyCount = 0;
-  readonly loadLevel = { isOverloaded: false };
-  result: IntakeResult = IntakeResult.Taken;
+export class MqttBench extends ListenerBench {
   connection: MqttConnection;
-  isDestroyed = false;
-  writableLength = 0;
-  /** The peer takes nothing: what is written stays. */
-  isStuck = false;
-  readonly #written: Buffer[] = [];
   #level: ProtocolLevel;
-  readonly #context: MqttContext;
 
   constructor(level: ProtocolLevel) {
+    super();
     this.#level = level;
-    const { clock, table } = this;
-    const wheel = new TimingWheel({ tickMs: 250, nowMs: 0 });
-    const presence = new Presence({ clock, table, wheel, detectionMs: 2_000 });
-    const limits = { connectDeadlineMs: 10_000, silenceLimitMs: 15_000 };
-    const lifecycle = new SessionLifecycle({ table, presence, ...limits });
-    presence.start(lifecycle);
-    lifecycle.observe([
-      {
-        sessionOpened: () => {},
-        sessionIdentified: () => {},
-        sessionReady: () => void (this.readyCount += 1),
-        sessionClosed: (_slot, cause) => void this.closed.push(cause),
-      },
-    ]);
-    this.#context = {
-      table,
-      presence,
-      lifecycle,
-      logger: SILENT_LOGGER,
-      metrics: new GatewayMetrics({ registry: new Registry() }),
-      slowConsumers: new SlowConsumers({ clock }),
-      suspects: new Suspects({ clock }),
-      loadLevel: this.loadLevel,
-      limits: DEFAULT_DECODER_LIMITS,
-      kept: this.kept,
-      terms: { silenceLimitMs: 15_000, maxPacketBytes: 65_536, sessionExpiryMaxSeconds: 3_600 },
-      sources: new ProxiedSources([], SILENT_LOGGER),
-      intake: {
-        fault: "it is none",
-        take: (_slot, channel, payload, ticket) => {
-          this.taken.push({ channel, text: payload.toString(), ticket });
-          return this.result;
-        },
-      },
-    };
-    this.kept.observe({
-      holdEnded: () => {},
-      willDue: (device, _ordinal, { payload }) =>
-        void this.late.push(`${device}: ${payload.toString()}`),
-    });
     this.connection = this.#open();
   }
 
   #open(): MqttConnection {
     const connection = new MqttConnection({
-      context: this.#context,
+      context: this.context,
       transport: this,
       peer: { identity: { role: "device", tenant: "default", device: "pump-1" }, serial: "0a" },
     });
@@ -110,7 +39,7 @@ export class MqttBench implements MqttTransport {
 
   /** The device connects anew; what the gateway said on the connection before is forgotten. */
   again(fields: Partial<ConnectFields> = {}, level: ProtocolLevel = this.#level): Packet[] {
-    this.#written.length = 0;
+    this.written.length = 0;
     this.#decoder = null;
     this.#level = level;
     this.isDestroyed = false;
@@ -118,24 +47,10 @@ export class MqttBench implements MqttTransport {
     return this.connect(fields);
   }
 
-  write(bytes: Uint8Array): void {
-    this.#written.push(Buffer.from(bytes));
-    if (this.isStuck) this.writableLength += bytes.length;
-  }
-  cork(): void {}
-  uncork(): void {}
-  readonly setTimeout = (): void => {};
-  destroySoon(): void {
-    this.isDestroyed = true;
-  }
-  destroy(): void {
-    this.isDestroyed = true;
-  }
-
   /** What the gateway has written since the last call. */
   packets(): Packet[] {
     this.#decoder ??= new PacketDecoder({ receiver: "client", protocolLevel: this.#level });
-    this.#decoder.push(Buffer.concat(this.#written.splice(0)));
+    this.#decoder.push(Buffer.concat(this.written.splice(0)));
     const packets: (Packet | MalformedPacket)[] = [];
     for (let packet = this.#decoder.next(); packet !== null; packet = this.#decoder.next()) {
       packets.push(packet);

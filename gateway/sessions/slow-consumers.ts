@@ -5,8 +5,8 @@
  * is above our bound. Whoever takes nothing for 10 s is cut: a device that is alive reads, and what
  * it missed is offered again when it connects.
  */
-import type { CancelTimer, Clock } from "../../../ports/clock.ts";
-import type { CloseCause } from "../../sessions/device-link.ts";
+import type { CancelTimer, Clock } from "../../ports/clock.ts";
+import type { CloseCause } from "./device-link.ts";
 
 /** Longest time that output may stand, ms. */
 export const SLOW_CONSUMER_MS = 10_000;

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * The QoS 1 messages that a device has not acknowledged, in at most 32 places or as few as the
- * client allows (Receive Maximum). Nothing is repeated within a connection; what was under way when
- * the connection before was lost goes out again first, in its order and under its packet ids
- * [MQTT-4.4.0-1], where whoever sent it still lets it.
+ * The messages that a device has not acknowledged (of MQTT: at QoS 1), in at most 32 places, or in
+ * as few as the client allows (Receive Maximum). Nothing is repeated within a connection; what was
+ * under way when the connection before was lost goes out again first, in its order and under its
+ * packet ids [MQTT-4.4.0-1], where whoever sent it still lets it.
  */
 import assert from "node:assert/strict";
-import type { KeptDelivery } from "../../sessions/kept-delivery.ts";
+import type { KeptDelivery } from "./kept-delivery.ts";
 
 export const MAX_IN_FLIGHT = 32;
 
