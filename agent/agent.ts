@@ -13,6 +13,7 @@ import { FEATURES, SLOTS } from "../protocol/device/status.ts";
 import type { CodecName } from "../protocol/device/codec-names.ts";
 import type { DeviceHeartbeat, DeviceHello, Slot } from "../protocol/device/status.ts";
 import type { DownChannel } from "../protocol/device/topics.ts";
+import type { HeartbeatPace } from "./link/heartbeat-pace.ts";
 import type { OfferGate } from "./link/offer-gate.ts";
 import type { Inventory } from "./release-preparer.ts";
 import type { OfferObserver, SlotWorker } from "./slot-worker.ts";
@@ -31,6 +32,7 @@ export interface AgentParts {
   readonly journal: Journal;
   readonly evidence: Evidence;
   readonly gate: OfferGate;
+  readonly pace: HeartbeatPace;
   readonly workers: ReadonlyMap<Slot, SlotWorker>;
   readonly withdrawals: Withdrawals;
   readonly observer: OfferObserver;
@@ -82,7 +84,8 @@ export class Agent {
    * One message from the gateway. Returns when it is taken or answered; then it is acknowledged.
    */
   async receive(channel: DownChannel, payload: Uint8Array): Promise<void> {
-    const { logger, gate, workers, withdrawals, observer, halt } = this.#parts;
+    const { logger, gate, workers, withdrawals, observer, pace, halt } = this.#parts;
+    if (channel === "config") return pace.hear(payload);
     if (channel !== "offer") {
       logger.debug("A message on a channel that this agent does not use.", { channel });
       return;

@@ -15,6 +15,7 @@ import type { Downloader } from "./download/downloader.ts";
 import type { Files } from "./files/files.ts";
 import { Hooks } from "./hooks.ts";
 import type { HookPrograms } from "./hooks.ts";
+import { HeartbeatPace } from "./link/heartbeat-pace.ts";
 import type { OfferGate } from "./link/offer-gate.ts";
 import type { ProcessRunner } from "./process/process-runner.ts";
 import { ReleasePreparer } from "./release-preparer.ts";
@@ -60,6 +61,7 @@ export interface AssembledAgent {
   readonly outbox: Outbox;
   readonly evidence: Evidence;
   readonly hooks: Hooks;
+  readonly pace: HeartbeatPace;
   readonly journalWasRebuilt: boolean;
 }
 
@@ -103,6 +105,7 @@ export async function assembleAgent(options: AssembleOptions): Promise<Assembled
       return [slot, new SlotWorker({ ...shared, slot, world, runner, preparer })];
     }),
   );
-  const agent = new Agent({ ...options, journal, evidence, workers, withdrawals });
-  return { agent, journal, outbox, evidence, hooks, journalWasRebuilt: opened.rebuilt };
+  const pace = new HeartbeatPace({ clock, logger });
+  const agent = new Agent({ ...options, journal, evidence, pace, workers, withdrawals });
+  return { agent, journal, outbox, evidence, hooks, pace, journalWasRebuilt: opened.rebuilt };
 }

@@ -181,7 +181,8 @@ function wireLink(
 ): LinkManager {
   const { options, clock, random, metrics, dataDirectory } = base;
   const { logger, backoffCeilingMs } = options;
-  const { agent, outbox, hooks, identity, trust, time, candidates, openStream, signals } = parts;
+  const { agent, outbox, hooks, pace, identity, trust, time } = parts;
+  const { candidates, openStream, signals } = parts;
   const heartbeatIntervalMs = options.heartbeatIntervalMs ?? DEFAULT_HEARTBEAT_INTERVAL_MS;
   return new LinkManager({
     clock,
@@ -214,6 +215,7 @@ function wireLink(
         logger,
         observer: metrics,
         heartbeatIntervalMs,
+        pace,
         codec: options.codec ?? DEFAULT_CODEC,
       }).run(AbortSignal.any([stop, signals.halt])),
   });

@@ -8,7 +8,9 @@ import type { Clock } from "../ports/clock.ts";
 import type { Logger } from "../ports/logger.ts";
 import { DEFAULT_DECODER_LIMITS } from "../protocol/mqtt/decoder-limits.ts";
 import { MAX_HELLO_BYTES } from "../protocol/device/status.ts";
+import { Backlog } from "./admission/backlog.ts";
 import { LoadLevel } from "./admission/load-level.ts";
+import { PaceKeeper } from "./admission/pace-keeper.ts";
 import { Suspects } from "./admission/suspects.ts";
 import { ArtifactCache } from "./artifacts/artifact-cache.ts";
 import { ChunkCache } from "./artifacts/chunk-cache.ts";
@@ -76,6 +78,8 @@ export interface GatewayCore {
   readonly trust: TrustCache;
   readonly metrics: GatewayMetrics;
   readonly loadLevel: LoadLevel;
+  readonly backlog: Backlog;
+  readonly paceKeeper: PaceKeeper;
   readonly mqttContext: MqttContext;
   readonly coapContext: CoapContext;
   readonly heartbeat: HeartbeatSource;
@@ -116,7 +120,7 @@ export function buildCore(given: GatewayCoreOptions): GatewayCore {
   const leases = new LeaseService({ ...shared, ...forLeases, leases: leaseTable });
   lifecycle.observe([announcer, status, hellos, reports, leases]);
 
-  const { cache, chunks, trust } = buildCaches(shared, options, connectCenter());
+  const caches = buildCaches(shared, options, connectCenter());
   const siblings = new Siblings(shared);
   const loadLevel = new LoadLevel({ ...shared, loopUse: given.loopUse });
   const heartbeat = new HeartbeatSource({
@@ -128,6 +132,7 @@ export function buildCore(given: GatewayCoreOptions): GatewayCore {
       heldReports: reports.heldCount,
     }),
   });
+  const { trust } = caches;
   const heard = { lifecycle, announcer, reports, leases, trust, siblings, caps: new RolloutCaps() };
   const sessions = { presence, lifecycle, kept, reports, loadLevel };
   const takers = { status, hellos, reports, reportListener: leases };
@@ -139,11 +144,10 @@ export function buildCore(given: GatewayCoreOptions): GatewayCore {
     leaseTable,
     leases,
     journal,
-    cache,
-    chunks,
+    ...caches,
     caps: heard.caps,
     pacer: new Pacer({ ...options, ...shared }),
-    trust,
+    ...buildBacklog({ ...options, ...shared }, { reports, status, hellos, announcer, outbox }),
     heartbeat,
     siblings,
     connectCenter,
@@ -164,6 +168,29 @@ function observeKept(kept: KeptSessions, leases: LeaseService, intake: DeviceInt
     willDue: (device, ordinal, { channel, payload }) =>
       intake.takeAbsent(device, ordinal, channel, payload),
   });
+}
+
+/** What waits for the center, and who is told of it when that is too much. */
+function buildBacklog(
+  options: ResolvedGatewayOptions & { readonly table: SessionTable },
+  waiting: {
+    readonly reports: ReportBuffer;
+    readonly status: StatusTracker;
+    readonly hellos: HelloTracker;
+    readonly announcer: SessionAnnouncer;
+    readonly outbox: ControlOutbox;
+  },
+): { backlog: Backlog; paceKeeper: PaceKeeper } {
+  const { reports, status, hellos, announcer, outbox } = waiting;
+  const count = (): number =>
+    reports.heldCount +
+    status.pendingCount +
+    hellos.pendingCount +
+    announcer.waitingCount +
+    outbox.waitingCount;
+  const paceKeeper = new PaceKeeper(options);
+  const { backlogLimit: limit } = options;
+  return { backlog: new Backlog({ ...options, limit, count, listener: paceKeeper }), paceKeeper };
 }
 
 function listenerContexts(

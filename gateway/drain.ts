@@ -66,6 +66,8 @@ async function endParts(parts: GatewayParts): Promise<void> {
   const { core, mqtt, framed, insecureMqtt, coap, insecureCoap, artifacts, admin } = parts;
   core.presence.stop();
   core.loadLevel.stop();
+  core.backlog.stop();
+  core.paceKeeper.stop();
   core.leases.stop();
   core.mqttContext.slowConsumers.stop();
   core.trust.close();

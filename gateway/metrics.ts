@@ -43,6 +43,10 @@ export interface GatewayGauges {
   readonly eventLoopLagMs: () => number;
   /** From 0 to 1. */
   readonly eventLoopUse: () => number;
+  readonly backlog: () => number;
+  /** 0 or 1. */
+  readonly backlogExceeded: () => number;
+  readonly slowedDevices: () => number;
   readonly suspectAddresses: () => number;
   readonly waitingConnections: () => number;
   readonly connectionRate: () => number;
@@ -225,6 +229,18 @@ export class GatewayMetrics {
       "Part of the latest quarter of a second in which the event loop was busy.",
       gauges.eventLoopUse,
       "max",
+    );
+    this.#gauge("backlog", "What waits for the center, of all kinds.", gauges.backlog);
+    this.#gauge(
+      "backlog_exceeded",
+      "1 while so much waits for the center that devices are told to send fewer heartbeats.",
+      gauges.backlogExceeded,
+      "max",
+    );
+    this.#gauge(
+      "slowed_devices",
+      "Devices that were told to send fewer heartbeats.",
+      gauges.slowedDevices,
     );
     this.#gauge(
       "suspect_addresses",

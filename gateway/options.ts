@@ -84,6 +84,11 @@ export interface GatewayOptions {
    */
   readonly connectionRate?: number;
   /**
+   * Things that wait for the center; above it, devices that are not critical are told to send
+   * heartbeats less often. Default 10,000.
+   */
+  readonly backlogLimit?: number;
+  /**
    * Longest time that an MQTT session is kept for a device that lost its connection, s; 0: none is.
    * Default 3,600: what a device missed for longer, the center offers anew.
    */
@@ -170,6 +175,7 @@ export function resolveOptions(
     connectDeadlineMs: 10_000,
     maxConnections: 18_000,
     connectionRate: 1_000,
+    backlogLimit: 10_000,
     sessionExpiryMaxSeconds: 3_600,
     proxies: [],
     cacheBytes: 10 * 2 ** 30,
@@ -194,6 +200,7 @@ export function resolveOptions(
   checkRange(resolved, "worker", 0, MAX_WORKERS);
   checkRange(resolved, "maxConnections", 1, MAX_SLOTS);
   checkRange(resolved, "connectionRate", 1, 100_000);
+  checkRange(resolved, "backlogLimit", 1, 1_000_000);
   checkRange(resolved, "sessionExpiryMaxSeconds", 0, 604_800);
   checkRange(resolved, "cacheBytes", 1, Number.MAX_SAFE_INTEGER);
   checkRange(resolved, "chunkCacheBytes", 1, Number.MAX_SAFE_INTEGER);

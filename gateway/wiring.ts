@@ -110,6 +110,7 @@ export async function startGateway(given: GatewayOptions): Promise<RunningGatewa
   core.presence.start(core.lifecycle);
   core.leases.start();
   core.loadLevel.start();
+  core.backlog.start();
   const uplinkAbort = new AbortController();
   const uplinkEnded = uplink.run(uplinkAbort.signal);
   const parts = { core, ...listeners, uplink, uplinkEnded, uplinkAbort, options };
@@ -284,6 +285,9 @@ function observeParts({ core, gate }: Wiring, uplink: Uplink): void {
     chunkCacheBytes: () => core.chunks.totalBytes,
     eventLoopLagMs: () => core.presence.lagMs,
     eventLoopUse: () => core.loadLevel.use,
+    backlog: () => core.backlog.count,
+    backlogExceeded: () => (core.backlog.isExceeded ? 1 : 0),
+    slowedDevices: () => core.paceKeeper.slowedCount(),
     suspectAddresses: () => core.mqttContext.suspects.size,
     waitingConnections: () => gate.waitingCount,
     connectionRate: () => gate.rate,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Which codec the heartbeats of a connection have, and when the first one goes. */
+/** Which codec the heartbeats of a connection have, when the first one goes, and how often. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { SILENT_LOGGER } from "../../ports/logger.ts";
@@ -10,6 +10,7 @@ import { VirtualClock } from "../../test/helpers/virtual-clock.ts";
 import type { Outbox } from "../reports/outbox.ts";
 import type { Connection, SendResult } from "./connection.ts";
 import { DeviceSession } from "./device-session.ts";
+import { HeartbeatPace } from "./heartbeat-pace.ts";
 
 const INTERVAL_MS = 5_000;
 const REFUSED: SendResult = { kind: "refused", why: "payload format invalid", isFinal: true };
@@ -17,6 +18,7 @@ const REFUSED: SendResult = { kind: "refused", why: "payload format invalid", is
 /** A gateway that answers hellos when the test says so. */
 class Bench {
   readonly clock = new VirtualClock();
+  readonly pace = new HeartbeatPace({ clock: this.clock, logger: SILENT_LOGGER });
   /** Of the hellos, in order. */
   readonly said: CodecName[] = [];
   readonly heartbeats: Uint8Array[] = [];
@@ -48,6 +50,7 @@ class Bench {
       clock: this.clock,
       logger: SILENT_LOGGER,
       heartbeatIntervalMs: INTERVAL_MS,
+      pace: this.pace,
       observer: { heartbeatSent: () => {}, reportAcknowledged: () => {} },
       outbox: { pending: () => [], onPending: () => () => {} } as unknown as Outbox,
       source: {
@@ -132,5 +135,51 @@ describe("heartbeats of a session", () => {
     bench.change();
     bench.clock.advance(INTERVAL_MS);
     assert.equal(bench.heartbeats.length, 1, "nothing goes out when the connection is over");
+  });
+});
+
+describe("heartbeats of a session whose gateway has too much to do", () => {
+  const SLOWER = { heartbeatIntervalMs: INTERVAL_MS * 6, validMs: INTERVAL_MS * 24 };
+
+  test("are as far apart as it says, and as usual when it says so", async () => {
+    const bench = new Bench("json");
+    bench.pace.take(SLOWER);
+    bench.clock.advance(INTERVAL_MS * 12);
+    assert.equal(bench.heartbeats.length, 2);
+    bench.change();
+    assert.equal(bench.heartbeats.length, 3, "what has changed is said at once");
+    bench.pace.take({ heartbeatIntervalMs: INTERVAL_MS, validMs: 0 });
+    bench.clock.advance(INTERVAL_MS * 2);
+    assert.equal(bench.heartbeats.length, 5);
+    await bench.close();
+  });
+
+  test("are as usual when it was not said again in time", async () => {
+    const bench = new Bench("json");
+    bench.pace.take(SLOWER);
+    bench.clock.advance(INTERVAL_MS * 23);
+    bench.pace.take(SLOWER);
+    bench.clock.advance(INTERVAL_MS * 24);
+    const slowCount = bench.heartbeats.length;
+    assert.ok(slowCount <= 8, `${slowCount} in the time of 47`);
+    bench.clock.advance(INTERVAL_MS * 10);
+    assert.equal(bench.heartbeats.length, slowCount + 10);
+    await bench.close();
+  });
+
+  test("are never more than the device would send by itself", async () => {
+    const bench = new Bench("json");
+    bench.pace.take({ heartbeatIntervalMs: 10, validMs: INTERVAL_MS * 10 });
+    bench.clock.advance(INTERVAL_MS * 4);
+    assert.equal(bench.heartbeats.length, 4);
+    await bench.close();
+  });
+
+  test("are as usual on the next connection", async () => {
+    const bench = new Bench("json");
+    bench.pace.take(SLOWER);
+    await bench.close();
+    assert.equal(bench.pace.leastMs, 0);
+    assert.equal(bench.clock.timerCount, 0);
   });
 });

@@ -7,6 +7,9 @@
  * gateway that refuses it (one of an earlier version) gets a hello with JSON instead, and
  * heartbeats in JSON on this connection.
  *
+ * A gateway may want fewer heartbeats for a while (heartbeat-pace.ts). What has changed is said at
+ * once all the same, and reports are not heartbeats.
+ *
  * Reports leave in order and up to REPORTS_IN_FLIGHT_MAX wait for their acknowledgement, which
  * comes when the center holds them: while the center is away they simply stay in flight. What was
  * not acknowledged on this connection goes again on the next.
@@ -20,6 +23,7 @@ import type { DeviceReport } from "../../protocol/device/report.ts";
 import type { DeviceHeartbeat, DeviceHello } from "../../protocol/device/status.ts";
 import type { Outbox } from "../reports/outbox.ts";
 import type { Connection, SendResult } from "./connection.ts";
+import type { HeartbeatPace } from "./heartbeat-pace.ts";
 
 /** Below the 32 that a gateway allows a session, with room for hello. */
 export const REPORTS_IN_FLIGHT_MAX = 16;
@@ -45,6 +49,8 @@ export interface DeviceSessionOptions {
   readonly logger: Logger;
   readonly observer: SessionObserver;
   readonly heartbeatIntervalMs: number;
+  /** As the gateway of this connection wants it. */
+  readonly pace: HeartbeatPace;
   /** Of heartbeats, where the gateway takes it. */
   readonly codec: CodecName;
 }
@@ -72,7 +78,7 @@ export class DeviceSession {
 
   /** Resolves, with the reason, when the connection is over; `stop` closes it. */
   async run(stop: AbortSignal): Promise<string> {
-    const { connection, source, outbox } = this.#options;
+    const { connection, source, outbox, pace } = this.#options;
     const close = (): void => void connection.close();
     stop.addEventListener("abort", close, { once: true });
     if (stop.aborted) close();
@@ -81,11 +87,14 @@ export class DeviceSession {
     this.#scheduleHeartbeat();
     const stopReports = outbox.onPending(() => this.#sendReports());
     const stopChanges = source.onChange(() => this.#sendHeartbeat());
+    const stopPace = pace.onChange(() => this.#scheduleHeartbeat());
     const reason = await connection.closed;
     this.#isOver = true;
     this.#cancelHeartbeat();
     stopReports();
     stopChanges();
+    stopPace();
+    pace.reset();
     stop.removeEventListener("abort", close);
     return reason;
   }
@@ -115,7 +124,10 @@ export class DeviceSession {
   }
 
   #scheduleHeartbeat(): void {
-    this.#cancelHeartbeat = this.#options.clock.setTimer(this.#intervalMs, this.#onHeartbeat);
+    const { clock, pace } = this.#options;
+    this.#cancelHeartbeat();
+    const intervalMs = Math.max(this.#intervalMs, pace.leastMs);
+    this.#cancelHeartbeat = clock.setTimer(intervalMs, this.#onHeartbeat);
   }
 
   readonly #onHeartbeat = (): void => {

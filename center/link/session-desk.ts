@@ -54,6 +54,14 @@ export interface SessionDeskOptions {
   readonly onChange: () => void;
 }
 
+interface Judged {
+  /** 0 = refused. */
+  readonly ordinal: number;
+  readonly site: number;
+  readonly critical: boolean;
+  readonly refusal: RefusalReason;
+}
+
 export class SessionDesk {
   /** Of those who read many devices at once. */
   readonly turns: Turns;
@@ -96,6 +104,7 @@ export class SessionDesk {
         fences,
         refusals: judged.map(({ refusal }) => refusal),
         sites: judged.map(({ site }) => site),
+        critical: judged.map(({ critical }) => critical),
       },
     });
     if (outdone.localIds.length > 0) stream.send({ case: "sessionRevoke", value: outdone });
@@ -103,25 +112,23 @@ export class SessionDesk {
     this.options.onChange();
   }
 
-  private async judge(
-    announced: readonly Announced[],
-    signal: AbortSignal,
-  ): Promise<{ ordinal: number; site: number; refusal: RefusalReason }[]> {
+  private async judge(announced: readonly Announced[], signal: AbortSignal): Promise<Judged[]> {
     const [devices, revoked] = await Promise.all([
       this.options.store.getDevices(announced, { signal }),
       this.options.areRevoked(announced, signal),
     ]);
     return devices.map((stored, index) => {
-      const refused = { ordinal: 0, site: NO_PLACE };
+      const refused = { ordinal: 0, site: NO_PLACE, critical: false };
       if (stored === null) return { ...refused, refusal: RefusalReason.UNKNOWN_DEVICE };
-      const { retired, site, oscoreSenderId } = readDevice(stored);
+      const { retired, site, critical, oscoreSenderId } = readDevice(stored);
       if (retired) return { ...refused, refusal: RefusalReason.RETIRED };
       const isRevoked = isOtherOscore(announced[index]?.serial ?? "", oscoreSenderId);
       if (isRevoked || revoked[index] === true) {
         return { ...refused, refusal: RefusalReason.REVOKED_CERTIFICATE };
       }
       const place = siteKey(stored.tenant, site);
-      return { ordinal: stored.ordinal, site: place, refusal: RefusalReason.UNSPECIFIED };
+      const { ordinal } = stored;
+      return { ordinal, site: place, critical, refusal: RefusalReason.UNSPECIFIED };
     });
   }
 

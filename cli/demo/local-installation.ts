@@ -32,6 +32,8 @@ export interface AgentFacts {
   readonly region?: string;
   readonly site?: string;
   readonly labels?: { readonly [name: string]: string };
+  /** Default false. */
+  readonly critical?: boolean;
   /** Commands of the center that it runs. Default: the agent's. */
   readonly commands?: "off" | "built-in" | "any";
   /** Of its heartbeats. Default: the agent's. */
@@ -185,9 +187,10 @@ export class LocalInstallation implements AsyncDisposable {
     if (facts.commands !== undefined) args.push("--commands", facts.commands);
     if (facts.codec !== undefined) args.push("--codec", facts.codec);
     if (!this.agents.has(facts.id)) {
-      const { id, region = "local", site = "", labels = {} } = facts;
+      const { id, region = "local", site = "", labels = {}, critical = false } = facts;
       const mutation = session.mutation("local installation");
-      await session.client.registerDevices({ mutation, devices: [{ id, region, site, labels }] });
+      const devices = [{ id, region, site, labels, critical }];
+      await session.client.registerDevices({ mutation, devices });
       const { tokens } = await session.client.enrolDevices({
         mutation: session.mutation("local installation"),
         devices: [id],

@@ -58,6 +58,11 @@ export class HelloTracker implements SessionObserver, UplinkSource {
     });
   }
 
+  /** Hellos that wait to go up. */
+  get pendingCount(): number {
+    return this.#pending.size;
+  }
+
   take(slot: number, hello: DeviceHello): void {
     const { agent, inventory, features = [] } = hello;
     const kept: KeptHello = [agent, JSON.stringify(inventory), features.join(" ")];

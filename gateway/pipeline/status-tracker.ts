@@ -66,6 +66,11 @@ export class StatusTracker implements SessionObserver, UplinkSource {
     });
   }
 
+  /** Slots of devices whose evidence waits to go up. */
+  get pendingCount(): number {
+    return this.#pending.length;
+  }
+
   /** True while evidence waits to go up. */
   get hasPending(): boolean {
     return this.#pending.length > 0;

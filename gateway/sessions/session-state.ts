@@ -8,6 +8,10 @@ export const SessionState = {
   Open: 0x02,
   /** The center granted the session: its fence is known. */
   Granted: 0x04,
+  /** The center said that the device is not critical. */
+  Ordinary: 0x2000,
+  /** The device was told to send heartbeats less often. */
+  Slowed: 0x4000,
 } as const;
 
 /** First of the ten subscription bits: two for each row of `sessions/subscriptions.ts`. */

@@ -148,6 +148,12 @@ export class SessionTable {
     this.state[slot] = (this.state[slot] as number) | SessionState.Granted;
   }
 
+  /** Of an open session; until it is said, a device may be critical. */
+  setCritical(slot: number, isCritical: boolean): void {
+    const rest = (this.state[slot] as number) & ~SessionState.Ordinary;
+    this.state[slot] = isCritical ? rest : rest | SessionState.Ordinary;
+  }
+
   /** Gives the slot back. Its columns keep their values until it is taken again. */
   release(slot: number): void {
     assert(this.isTaken(slot), "a slot is released once");

@@ -99,6 +99,8 @@ export class CenterMessages {
       else if (slot === -1) this.#announcer.grantUnwanted(ordinal, fence);
       else {
         this.#table.site[slot] = batch.sites[index] ?? 0;
+        // An earlier center does not say: then each device may be critical.
+        this.#table.setCritical(slot, batch.critical[index] ?? true);
         this.#lifecycle.grant(slot, ordinal, fence);
       }
     }

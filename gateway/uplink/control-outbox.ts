@@ -30,6 +30,10 @@ export class ControlOutbox implements UplinkSource {
     this.#wake = options.wake;
   }
 
+  get waitingCount(): number {
+    return this.#waiting.length;
+  }
+
   push(message: CenterMessage): void {
     this.#waiting.push(message);
     if (this.#waiting.length > MAX_CONTROL_MESSAGES) this.#waiting.shift();

@@ -65,6 +65,12 @@ export class SessionAnnouncer implements SessionObserver, UplinkSource {
     });
   }
 
+  /** Sessions whose begin or end is to be said; a snapshot counts as one more. */
+  get waitingCount(): number {
+    const snapshotCount = this.#snapshot === "none" ? 0 : 1;
+    return this.#opens.length + this.#closes.ordinals.length + snapshotCount;
+  }
+
   /** The center granted a session that is over. */
   grantUnwanted(ordinal: number, fence: number): void {
     this.#pushClose(ordinal, fence, SessionCloseReason.CLOSED, Math.round(this.#clock.wallMs()));
@@ -74,7 +80,7 @@ export class SessionAnnouncer implements SessionObserver, UplinkSource {
     this.#openedAtMs[slot] = this.#clock.monotonicMs();
     if (!this.#isLinked) return;
     this.#opens.push(this.#table.localId(slot));
-    this.#pacer.added(this.#waitingCount());
+    this.#pacer.added(this.waitingCount);
   }
 
   sessionIdentified(): void {}
@@ -111,13 +117,13 @@ export class SessionAnnouncer implements SessionObserver, UplinkSource {
   }
 
   hurry(): void {
-    if (this.#waitingCount() > 0) this.#pacer.hurry();
+    if (this.waitingCount > 0) this.#pacer.hurry();
   }
 
   next(): CenterMessage | null {
     if (!this.#pacer.isDue) return null;
     const message = this.#nextOpens() ?? this.#nextCloses();
-    if (message === null || this.#waitingCount() === 0) this.#pacer.taken(this.#waitingCount());
+    if (message === null || this.waitingCount === 0) this.#pacer.taken(this.waitingCount);
     return message;
   }
 
@@ -160,12 +166,7 @@ export class SessionAnnouncer implements SessionObserver, UplinkSource {
     this.#closes.fences.push(BigInt(fence));
     this.#closes.reasons.push(reason);
     this.#closes.lastSeenAtMs.push(BigInt(lastSeenMs));
-    this.#pacer.added(this.#waitingCount());
-  }
-
-  #waitingCount(): number {
-    const snapshotCount = this.#snapshot === "none" ? 0 : 1;
-    return this.#opens.length + this.#closes.ordinals.length + snapshotCount;
+    this.#pacer.added(this.waitingCount);
   }
 }
 

@@ -11,7 +11,8 @@
 import type { TLSSocket } from "node:tls";
 import { describeError, isMusterError } from "../../domain/errors.ts";
 import type { CancelTimer, Clock } from "../../ports/clock.ts";
-import { MAX_OFFER_BYTES, withdrawMessageSchema } from "../../protocol/device/offer.ts";
+import { SILENT_LOGGER } from "../../ports/logger.ts";
+import { withdrawMessageSchema } from "../../protocol/device/offer.ts";
 import type { DeviceReport } from "../../protocol/device/report.ts";
 import { downTopic, upTopic } from "../../protocol/device/topics.ts";
 import type { MqttClientSession } from "../../protocol/mqtt/client.ts";
@@ -20,10 +21,12 @@ import { reasonCodeName } from "../../protocol/mqtt/reason-codes.ts";
 import { Backoff } from "../../agent/link/backoff.ts";
 import { gatewayName } from "../../agent/link/gateway-address.ts";
 import type { GatewayAddress } from "../../agent/link/gateway-address.ts";
+import { HeartbeatPace } from "../../agent/link/heartbeat-pace.ts";
 import type { DeviceModel } from "./device-model.ts";
 import { dialGateway, FINAL_REFUSALS, FIRST_FAILURE_CODE } from "./dial-gateway.ts";
 import type { WheelMember } from "./heartbeat-wheel.ts";
 import type { SwarmIdentity } from "./identity-book.ts";
+import { encode, parse } from "./message-json.ts";
 import type { Effect } from "./model-effects.ts";
 import type { JournalOperation } from "./operation-journal.ts";
 import type { Receiver, SwarmContext } from "./swarm-context.ts";
@@ -40,7 +43,8 @@ type State = "idle" | "dialling" | "open" | "pausing" | "muted" | "gone";
 export class SwarmDevice implements WheelMember, Receiver, Pick<Clock, "setTimer"> {
   readonly model: DeviceModel;
   wheelBucket = -1;
-  heartbeatIntervalMs: number;
+  #usualIntervalMs: number;
+  readonly #pace: HeartbeatPace;
   readonly #context: SwarmContext;
   readonly #identity: SwarmIdentity;
   readonly #backoff: Backoff;
@@ -63,12 +67,20 @@ export class SwarmDevice implements WheelMember, Receiver, Pick<Clock, "setTimer
     this.#context = context;
     this.model = options.model;
     this.#identity = options.identity;
-    this.heartbeatIntervalMs = context.heartbeatIntervalMs;
-    const { random, backoffCeilingMs: ceilingMs } = context;
+    this.#usualIntervalMs = context.heartbeatIntervalMs;
+    const { clock, random, wheel, backoffCeilingMs: ceilingMs } = context;
+    this.#pace = new HeartbeatPace({ clock, logger: SILENT_LOGGER });
+    this.#pace.onChange(() => {
+      if (this.isConnected) wheel.add(this, 1);
+    });
     this.#backoff = new Backoff({ random, ceilingMs });
     const { behaviour } = options.model;
     const comesBack = behaviour === "flaky" || behaviour === "crashing";
     this.#resumption = comesBack ? new TlsResumption() : null;
+  }
+
+  get heartbeatIntervalMs(): number {
+    return Math.max(this.#usualIntervalMs, this.#pace.leastMs);
   }
 
   get isConnected(): boolean {
@@ -109,8 +121,10 @@ export class SwarmDevice implements WheelMember, Receiver, Pick<Clock, "setTimer
   /** A message from the gateway; acknowledged when this returns. */
   receive(message: Publish): void | Promise<void> {
     const { tenant } = this.#context;
-    if (message.topic !== downTopic(tenant, this.model.device, "offer")) return;
-    const json = parse(message.payload);
+    const { topic, payload } = message;
+    if (topic === downTopic(tenant, this.model.device, "config")) return this.#pace.hear(payload);
+    if (topic !== downTopic(tenant, this.model.device, "offer")) return;
+    const json = parse(payload);
     const withdrawal = withdrawMessageSchema.safeParse(json);
     if (withdrawal.success) return this.#carryOut(this.model.withdrawn(withdrawal.data.withdraw));
     if (!this.#take(json)) return this.#takeLater(json);
@@ -192,7 +206,7 @@ export class SwarmDevice implements WheelMember, Receiver, Pick<Clock, "setTimer
         });
         const serverMs = dialled.serverKeepAliveMs;
         // The server counts three misses: its keep alive is three of our intervals.
-        this.heartbeatIntervalMs =
+        this.#usualIntervalMs =
           serverMs === null ? heartbeatIntervalMs : Math.min(heartbeatIntervalMs, serverMs / 3);
       }, dialling.signal);
     } catch (error) {
@@ -218,6 +232,7 @@ export class SwarmDevice implements WheelMember, Receiver, Pick<Clock, "setTimer
     wheel.add(this, random.next());
     this.#carryOut(this.model.connected());
     const reason = await session.closed;
+    this.#pace.reset();
     wheel.remove(this);
     this.#sent.clear();
     if (this.isConnected) counts.connected -= 1;
@@ -371,19 +386,5 @@ export class SwarmDevice implements WheelMember, Receiver, Pick<Clock, "setTimer
 
   #record(operation: JournalOperation): void {
     this.#context.journal.record(this.model.device, operation);
-  }
-}
-
-function encode(message: unknown): Uint8Array {
-  return Buffer.from(JSON.stringify(message), "utf8");
-}
-
-/** Null when it is too large or not JSON: every schema refuses null. */
-function parse(payload: Uint8Array): unknown {
-  if (payload.byteLength > MAX_OFFER_BYTES) return null;
-  try {
-    return JSON.parse(Buffer.from(payload).toString("utf8"));
-  } catch {
-    return null;
   }
 }

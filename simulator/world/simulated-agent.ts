@@ -102,7 +102,7 @@ function linkOf(
   parts: { candidates: GatewayCandidates; halt: AbortSignal },
 ): LinkManager {
   const { life: clock, random, logger, openStream, record } = given;
-  const { agent, outbox } = assembled;
+  const { agent, outbox, pace } = assembled;
   const { candidates, halt } = parts;
   return new LinkManager({
     clock,
@@ -133,6 +133,7 @@ function linkOf(
         logger,
         observer: { heartbeatSent: () => {}, reportAcknowledged: () => {} },
         heartbeatIntervalMs: HEARTBEAT_MS,
+        pace,
         codec: "protobuf",
       }).run(AbortSignal.any([signal, halt])),
   });

@@ -48,6 +48,7 @@ interface Options extends RoleOptions {
   readonly detection: number;
   readonly maxConnections: number;
   readonly connectionRate: number;
+  readonly backlogLimit: number;
   /** Milliseconds. */
   readonly sessionExpiry: number;
   readonly proxy?: readonly string[];
@@ -90,6 +91,12 @@ export function declare(command: Command, shell: Shell): void {
     .addOption(durationOption("--detection <duration>", "time to find out", "2s"))
     .option("--max-connections <count>", "devices connected at once", parseCount, 18_000)
     .option("--connection-rate <count>", "new connections a second, at most", parseCount, 1_000)
+    .option(
+      "--backlog-limit <count>",
+      "waiting for the center; above, fewer heartbeats",
+      parseCount,
+      10_000,
+    )
     .addOption(durationOption("--session-expiry <duration>", "MQTT sessions kept at most", "1h"))
     .option("--proxy <network>", "a load balancer's, sends PROXY headers; more than once", collect)
     .option("--bandwidth <rate>", "cap of all artifacts sent, as 100MiB/s", parseRate)
@@ -198,6 +205,7 @@ async function gatewayOptions(
     detectionMs: options.detection,
     maxConnections: options.maxConnections,
     connectionRate: options.connectionRate,
+    backlogLimit: options.backlogLimit,
     sessionExpiryMaxSeconds: Math.floor(options.sessionExpiry / 1_000),
     proxies: options.proxy ?? [],
     gatewayBytesPerSecond: options.bandwidth ?? null,

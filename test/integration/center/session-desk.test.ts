@@ -60,7 +60,7 @@ class Bench implements AsyncDisposable {
         site: id === "till-1" ? "shop" : "",
         labels: {},
         serviceLevel: "",
-        critical: false,
+        critical: id === "till-2",
         retired,
         inventory: {},
         agent: "",
@@ -150,6 +150,16 @@ describe("a session", () => {
       RefusalReason.REVOKED_CERTIFICATE,
       RefusalReason.UNSPECIFIED,
     ]);
+  });
+
+  test("is granted with the word whether its device is critical", async () => {
+    await using bench = await Bench.open();
+    const one = bench.attach(1);
+    const certificateSerials = ["", "oscore:0b", ""];
+    await bench.announce(one.stream, ["till-1", "till-2", "nobody"], { certificateSerials });
+    const { kind } = await one.read();
+    assert(kind.case === "sessionGrant");
+    assert.deepEqual(kind.value.critical, [false, true, false]);
   });
 
   test("elsewhere is taken over: the newer has a higher fence, the older is revoked", async () => {

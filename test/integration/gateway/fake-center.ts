@@ -41,6 +41,8 @@ export class FakeCenter {
   /** By device id, as grants name it. */
   readonly sites: Map<string, number> = new Map();
   readonly ordinals: Map<string, number> = new Map();
+  /** Device ids, as grants say it. */
+  readonly critical: Set<string> = new Set();
   /** Acknowledges each report batch at once. */
   acknowledgesReports = true;
   /** Grants each session at once. */
@@ -175,6 +177,7 @@ export class FakeCenter {
       fences: ordinals.map(() => this.#nextFence++),
       refusals: ordinals.map((ordinal) => (ordinal === 0 ? 1 : 0)),
       sites: batch.devices.map((device) => this.sites.get(device) ?? 0),
+      critical: batch.devices.map((device) => this.critical.has(device)),
     };
     this.send({ case: "sessionGrant", value });
   }
