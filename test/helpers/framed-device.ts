@@ -4,6 +4,7 @@
  * length, and what buf generates from `framed.proto` for any language. It answers what it is told
  * to answer, pings when it has nothing else to say, and says goodbye.
  */
+import type { Socket } from "node:net";
 import { connect, type TLSSocket } from "node:tls";
 import { create, fromBinary, toBinary, type MessageInitShape } from "@bufbuild/protobuf";
 import {
@@ -22,6 +23,8 @@ export interface FramedDeviceOptions {
   readonly port: number;
   /** PEM. */
   readonly identity: { readonly key: string; readonly cert: string; readonly ca: string };
+  /** A connection that stands already. Default: a new one to the port. */
+  readonly through?: Socket;
   /** Whether it says that it has what comes down. Default true. */
   readonly answers?: boolean;
   /** Whether it pings. Default true. */
@@ -65,7 +68,10 @@ export class FramedDevice {
     const { key, cert, ca } = options.identity;
     return new Promise((resolve, reject) => {
       const tls = { host: "127.0.0.1", port: options.port, key, cert, ca };
-      const socket = connect(tls, () => resolve(new FramedDevice(options, socket)));
+      const through = options.through === undefined ? {} : { socket: options.through };
+      const socket = connect({ ...tls, ...through }, () =>
+        resolve(new FramedDevice(options, socket)),
+      );
       socket.once("error", reject);
     });
   }

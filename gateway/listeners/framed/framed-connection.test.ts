@@ -201,6 +201,24 @@ describe("a connection of framed TCP", () => {
   });
 });
 
+test("a hello over framed TCP is the end of an MQTT session that was kept", () => {
+  const bench = new FramedBench();
+  const will = { channel: "log", payload: Buffer.from("gone"), delaySeconds: 60 } as const;
+  const session = {
+    ordinal: 0,
+    subscriptions: 0,
+    unreleased: [],
+    deliveries: [],
+    lastPacketId: 0,
+    will,
+  };
+  bench.kept.keep("default/pump-1", session, 600);
+  bench.kept.keep("default/pump-2", session, 600);
+  greeted(bench);
+  assert.equal(bench.kept.count, 1);
+  assert.deepEqual(bench.late, ["default/pump-1: gone"]);
+});
+
 describe("a delivery over framed TCP", () => {
   test("waits for the hello", () => {
     const bench = new FramedBench();

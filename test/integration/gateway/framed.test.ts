@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Framed TCP over real sockets and TLS. */
 import assert from "node:assert/strict";
+import { connect as connectTcp } from "node:net";
 import { describe, test, type TestContext } from "node:test";
 import { GoodbyeReason } from "../../../protocol/gen/muster/v1/framed_pb.ts";
 import { FramedDevice, type FramedDeviceOptions } from "../../helpers/framed-device.ts";
@@ -197,6 +198,17 @@ describe("framed TCP", () => {
     assert.equal(fixture.gateway.sessionCount(), 1);
     fixture.offer("pump-1");
     await waitUntil("the offer is here", () => again.heard.length > 0);
+  });
+
+  test("a load balancer says whom it speaks for, before TLS", async (context) => {
+    const fixture = await start(context, { proxies: ["127.0.0.0/8"] });
+    // Without a header nobody gets in, and with one the pipeline is the same.
+    await assert.rejects(connect(fixture, "pump-1"));
+    const { framedPort: port } = fixture.gateway;
+    const raw = connectTcp({ host: "127.0.0.1", port: port ?? 0 });
+    raw.write("PROXY TCP4 198.51.100.7 203.0.113.1 40312 7700\r\n");
+    const device = await connect(fixture, "pump-1", { through: raw });
+    assert.equal((await device.hello())?.refusal, "");
   });
 
   test("a gateway that ends says goodbye, when its reports are answered", async (context) => {
