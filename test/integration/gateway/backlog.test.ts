@@ -46,3 +46,19 @@ test("while too much waits for the center, ordinary devices report less often", 
   assert.equal(await fixture.metric("backlog_exceeded"), 0);
   assert.equal(await fixture.metric("slowed_devices"), 0);
 });
+
+test("with a center that does not say who is critical, nobody is told", async (context) => {
+  const fixture = await GatewayFixture.start(context, { backlogLimit: LIMIT });
+  const { center } = fixture;
+  center.saysWhoIsCritical = false;
+  const pump = await fixture.connectGranted("pump-1");
+  center.saysWhoIsCritical = true;
+  // Its turn in the round comes after that of pump-1.
+  const other = await fixture.connectGranted("pump-2");
+  center.acknowledgesReports = false;
+  for (let number = 0; number <= LIMIT; number += 1) {
+    void pump.publish("report", report(number + 1, "accepted"));
+  }
+  await waitUntil("pump-2 is told", () => other.heardOn("config").length === 1, ROUNDS_MS);
+  assert.deepEqual(pump.heardOn("config"), []);
+});

@@ -43,6 +43,8 @@ export class FakeCenter {
   readonly ordinals: Map<string, number> = new Map();
   /** Device ids, as grants say it. */
   readonly critical: Set<string> = new Set();
+  /** A center of before `critical` does not say it of anybody. */
+  saysWhoIsCritical = true;
   /** Acknowledges each report batch at once. */
   acknowledgesReports = true;
   /** Grants each session at once. */
@@ -177,7 +179,9 @@ export class FakeCenter {
       fences: ordinals.map(() => this.#nextFence++),
       refusals: ordinals.map((ordinal) => (ordinal === 0 ? 1 : 0)),
       sites: batch.devices.map((device) => this.sites.get(device) ?? 0),
-      critical: batch.devices.map((device) => this.critical.has(device)),
+      critical: this.saysWhoIsCritical
+        ? batch.devices.map((device) => this.critical.has(device))
+        : [],
     };
     this.send({ case: "sessionGrant", value });
   }
