@@ -8,10 +8,12 @@ import { join } from "node:path";
 import { AggregatorRegistry, Registry } from "prom-client";
 import type { Clock } from "../ports/clock.ts";
 import type { Logger } from "../ports/logger.ts";
+import type { Random } from "../ports/random.ts";
 import { startAdminServer } from "../runtime/admin-server.ts";
 import { fileFailure } from "../runtime/file-failure.ts";
 import type { GatewayOptions } from "./options.ts";
 import { checkSocketPath } from "./artifacts/artifact-relay.ts";
+import { rotateTicketKeys } from "./ticket-keys.ts";
 import { spawnWorker } from "./workers/spawn-worker.ts";
 import { WorkerPool } from "./workers/worker-pool.ts";
 import type { WorkerPorts } from "./workers/worker-process.ts";
@@ -32,6 +34,7 @@ export interface GatewayParentOptions {
   /** What else a worker is told: how it logs. */
   readonly told: { readonly [name: string]: string | undefined };
   readonly clock: Clock;
+  readonly random: Random;
   readonly logger: Logger;
 }
 
@@ -47,7 +50,7 @@ export interface GatewayParent {
 
 /** Throws `unavailable` when a worker cannot start, and what opening the admin port throws. */
 export async function startGatewayWorkers(options: GatewayParentOptions): Promise<GatewayParent> {
-  const { gateway, command, args, clock, logger } = options;
+  const { gateway, command, args, clock, random, logger } = options;
   const artifactsSocket = join(gateway.dataDirectory, "artifacts.sock");
   checkSocketPath(artifactsSocket);
   const folders = Array.from({ length: options.workers }, (_, index) =>
@@ -66,6 +69,7 @@ export async function startGatewayWorkers(options: GatewayParentOptions): Promis
     logger,
   });
   const ports = await pool.start();
+  const stopRotation = rotateTicketKeys({ clock, random, user: pool });
   const { adminHost: host = "127.0.0.1", adminPort: port = 9_465 } = gateway;
   const admin = await startAdminServer({
     host,
@@ -73,6 +77,7 @@ export async function startGatewayWorkers(options: GatewayParentOptions): Promis
     registry: { contentType: Registry.PROMETHEUS_CONTENT_TYPE, metrics: () => metricsOf(pool) },
     readiness: () => pool.notReady(),
   }).catch(async (error: unknown) => {
+    stopRotation();
     await pool.stop();
     throw error;
   });
@@ -82,6 +87,7 @@ export async function startGatewayWorkers(options: GatewayParentOptions): Promis
     ports: { ...ports, adminPort: admin.port },
     replaceAll: () => pool.replaceAll(),
     stop: () => {
+      stopRotation();
       stopping ??= pool.stop().finally(() => admin[Symbol.asyncDispose]());
       void stopping.then(stopped.resolve, stopped.reject);
       return stopping;

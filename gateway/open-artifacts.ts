@@ -10,8 +10,9 @@ import { certifiedDevice } from "./artifacts/artifact-peer.ts";
 import type { GatewayCore } from "./core.ts";
 import type { GatewayIdentity } from "./identity.ts";
 import type { ResolvedGatewayOptions } from "./options.ts";
+import type { TicketKeysUser } from "./ticket-keys.ts";
 
-export interface ArtifactListeners {
+export interface ArtifactListeners extends TicketKeysUser {
   /** null: no port of their own, or another worker's. */
   readonly port: number | null;
   /** Cuts what is under way: a device resumes elsewhere, by range. */
@@ -56,6 +57,7 @@ export async function openArtifacts(
   undo.move();
   return {
     port: server?.port ?? null,
+    useTicketKeys: (keys) => server?.useTicketKeys(keys),
     close: async () => {
       await Promise.all([server?.close(), relay?.close()]);
     },

@@ -9,6 +9,7 @@ import type { Logger } from "../ports/logger.ts";
 import type { Random } from "../ports/random.ts";
 import { readEnrolmentUrl } from "../protocol/device/enrolment-url.ts";
 import { MAX_WORKERS } from "../protocol/link/gateway-worker.ts";
+import type { TicketKeysUser } from "./ticket-keys.ts";
 import { MAX_SLOTS } from "./sessions/session-table.ts";
 import type { Sibling } from "../protocol/gen/muster/v1/gateway_pb.ts";
 
@@ -114,7 +115,7 @@ export interface GatewayOptions {
   readonly signal?: AbortSignal;
 }
 
-export interface RunningGateway extends AsyncDisposable {
+export interface RunningGateway extends AsyncDisposable, TicketKeysUser {
   readonly mqttsPort: number;
   /** null: there is none. */
   readonly framedPort: number | null;

@@ -40,6 +40,7 @@ import {
   type ResolvedGatewayOptions,
   type RunningGateway,
 } from "./options.ts";
+import { rotateTicketKeys, type TicketKeysUser } from "./ticket-keys.ts";
 import { centerConnector } from "./uplink/center-client.ts";
 import { Uplink } from "./uplink/uplink.ts";
 
@@ -104,6 +105,9 @@ export async function startGateway(given: GatewayOptions): Promise<RunningGatewa
   });
   const wiring = { options, identity, registry, core, gate, readiness: () => [...notReady] };
   const listeners = await openListeners(wiring);
+  const ticketKeys = ticketKeysUser(listeners);
+  // A worker has its parent's.
+  if (options.worker === 0) held.defer(rotateTicketKeys({ ...options, user: ticketKeys }));
   const uplink = wireUplink(wiring, listeners, () => notReady.clear());
   collectDefaultMetrics({ register: registry });
   observeParts(wiring, uplink);
@@ -127,6 +131,23 @@ export async function startGateway(given: GatewayOptions): Promise<RunningGatewa
   given.signal?.addEventListener("abort", () => void stop(), { once: true });
   if (given.signal?.aborted === true) void stop();
   return {
+    ...portsOf(listeners, options),
+    registry,
+    notReady: wiring.readiness,
+    isLinked: () => uplink.isLinked,
+    sessionCount: () => core.table.openCount,
+    siblings: () => core.siblings.list(),
+    ...ticketKeys,
+    stop,
+    stopped: stopped.promise,
+    [Symbol.asyncDispose]: stop,
+  };
+}
+
+type Ports = Pick<RunningGateway, Extract<keyof RunningGateway, `${string}Port`>>;
+
+function portsOf(listeners: Listeners, options: ResolvedGatewayOptions): Ports {
+  return {
     mqttsPort: listeners.mqtt.port,
     framedPort: listeners.framed?.port ?? null,
     insecureMqttPort: listeners.insecureMqtt?.port ?? null,
@@ -134,14 +155,16 @@ export async function startGateway(given: GatewayOptions): Promise<RunningGatewa
     insecureCoapPort: listeners.insecureCoap?.port ?? null,
     artifactsPort: artifactsPortOf(listeners, options),
     adminPort: listeners.admin.port,
-    registry,
-    notReady: wiring.readiness,
-    isLinked: () => uplink.isLinked,
-    sessionCount: () => core.table.openCount,
-    siblings: () => core.siblings.list(),
-    stop,
-    stopped: stopped.promise,
-    [Symbol.asyncDispose]: stop,
+  };
+}
+
+function ticketKeysUser({ mqtt, framed, artifacts }: Listeners): TicketKeysUser {
+  return {
+    useTicketKeys: (keys) => {
+      mqtt.useTicketKeys(keys);
+      framed?.useTicketKeys(keys);
+      artifacts?.useTicketKeys(keys);
+    },
   };
 }
 

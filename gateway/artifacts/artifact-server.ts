@@ -34,6 +34,7 @@ import { deviceTls } from "../device-tls.ts";
 import type { GatewayIdentity } from "../identity.ts";
 import type { ProxiedSources } from "../listeners/proxy/proxied-sources.ts";
 import type { GatewayMetrics } from "../metrics.ts";
+import type { TicketKeysUser } from "../ticket-keys.ts";
 import type { SessionTable } from "../sessions/session-table.ts";
 import type { ArtifactCache } from "./artifact-cache.ts";
 import { parseByteRange } from "./byte-range.ts";
@@ -86,7 +87,7 @@ export interface ArtifactServerOptions {
   readonly port: number;
 }
 
-export interface ArtifactServer {
+export interface ArtifactServer extends TicketKeysUser {
   readonly port: number;
   /** Cuts what is under way: a device resumes elsewhere, by range. */
   close(): Promise<void>;
@@ -107,6 +108,7 @@ export async function startArtifactServer(options: ArtifactServerOptions): Promi
   const port = await listen(server, { what, host: options.host, port: options.port });
   return {
     port,
+    useTicketKeys: (keys) => server.setTicketKeys(Buffer.from(keys)),
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());

@@ -4,7 +4,7 @@
  * the gate before the first byte, TLS faults, and an end that cuts who stays.
  */
 import type { Server, Socket } from "node:net";
-import type { TLSSocket } from "node:tls";
+import { Server as TlsServer, type TLSSocket } from "node:tls";
 import type { Clock } from "../../ports/clock.ts";
 import type { Logger } from "../../ports/logger.ts";
 import { listen } from "../../runtime/listen.ts";
@@ -12,6 +12,7 @@ import type { ConnectionGate } from "../admission/connection-gate.ts";
 import type { Suspects } from "../admission/suspects.ts";
 import type { GatewayMetrics } from "../metrics.ts";
 import { readPeerCertificate, type PeerFacts } from "../peer-certificate.ts";
+import type { TicketKeysUser } from "../ticket-keys.ts";
 import { beforeConnection } from "./before-connection.ts";
 import { hostOf, type ProxiedSources } from "./proxy/proxied-sources.ts";
 
@@ -58,7 +59,8 @@ export interface DeviceListenerOptions {
   readonly worker: number;
 }
 
-export interface DeviceListener {
+/** One without TLS has no use for ticket keys. */
+export interface DeviceListener extends TicketKeysUser {
   readonly port: number;
   /** Takes no further connection; the ones there are stay. */
   stopAccepting(): void;
@@ -90,6 +92,9 @@ export async function openDeviceListener(
   const closed = new Promise<void>((resolve) => server.once("close", () => resolve()));
   return {
     port,
+    useTicketKeys: (keys) => {
+      if (server instanceof TlsServer) server.setTicketKeys(Buffer.from(keys));
+    },
     stopAccepting: () => void server.close(),
     close: async () => {
       const cancelTimer = clock.setTimer(LAST_WORD_MS, () => {

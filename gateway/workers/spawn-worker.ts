@@ -62,6 +62,9 @@ export function spawnWorker<Start>(options: SpawnWorkerOptions<Start>): WorkerPr
       send({ kind: "ask", id });
       return promise;
     },
+    useTicketKeys: (keys) => {
+      send({ kind: "ticketKeys", keys: Buffer.from(keys).toString("base64") });
+    },
     stop: () => {
       child.kill("SIGTERM");
       const cancel = clock.setTimer(STOP_TIMEOUT_MS, () => child.kill("SIGKILL"));

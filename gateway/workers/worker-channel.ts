@@ -21,14 +21,18 @@ export function receiveStart<Start>(channel: ParentChannel): Promise<Start> {
   });
 }
 
-/** Says that the gateway is ready, answers what is asked, and stops it when the parent is gone. */
+/**
+ * Says that the gateway is ready, answers what is asked, takes ticket keys, and stops it when the
+ * parent is gone.
+ */
 export function serveParent(channel: ParentChannel, gateway: RunningGateway): void {
   const send = (message: FromWorker): void => void channel.send?.(message);
   channel.on("message", (message) => {
-    const asked = message as ToWorker<unknown>;
-    if (asked.kind !== "ask") return;
+    const told = message as ToWorker<unknown>;
+    if (told.kind === "ticketKeys") gateway.useTicketKeys(Buffer.from(told.keys, "base64"));
+    if (told.kind !== "ask") return;
     void gateway.registry.getMetricsAsJSON().then((metrics) => {
-      send({ kind: "facts", id: asked.id, metrics, notReady: gateway.notReady() });
+      send({ kind: "facts", id: told.id, metrics, notReady: gateway.notReady() });
     });
   });
   channel.once("disconnect", () => void gateway.stop());

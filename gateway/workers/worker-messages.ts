@@ -5,10 +5,14 @@
  */
 import type { WorkerFacts, WorkerPorts } from "./worker-process.ts";
 
-/** To a worker. `ask` is answered with `facts` of the same id. */
+/**
+ * To a worker. `ask` is answered with `facts` of the same id. `ticketKeys` are base64, and come
+ * when it is ready and whenever there are others.
+ */
 export type ToWorker<Start> =
   | { readonly kind: "start"; readonly options: Start }
-  | { readonly kind: "ask"; readonly id: number };
+  | { readonly kind: "ask"; readonly id: number }
+  | { readonly kind: "ticketKeys"; readonly keys: string };
 
 export type FromWorker =
   | { readonly kind: "ready"; readonly ports: WorkerPorts }

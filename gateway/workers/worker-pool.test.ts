@@ -15,6 +15,7 @@ class FakeWorker implements WorkerProcess {
   readonly #ended = Promise.withResolvers<string>();
   facts: WorkerFacts | null = { metrics: [], notReady: [] };
   stopCount = 0;
+  readonly ticketKeys: Uint8Array[] = [];
 
   constructor(worker: number, given: WorkerPorts | null) {
     this.worker = worker;
@@ -38,6 +39,10 @@ class FakeWorker implements WorkerProcess {
   stop(): void {
     this.stopCount += 1;
     this.end("SIGTERM");
+  }
+
+  useTicketKeys(keys: Uint8Array): void {
+    this.ticketKeys.push(keys);
   }
 
   open(): void {
@@ -160,6 +165,22 @@ describe("the workers of a gateway", () => {
         [1, 0],
         [2, 0],
       ],
+    );
+  });
+
+  test("have the same ticket keys, also who comes later, and others when told", async () => {
+    const { pool, clock, launched } = bench(2);
+    const [first, second] = [Uint8Array.of(1), Uint8Array.of(2)];
+    pool.useTicketKeys(first);
+    await pool.start();
+    pool.useTicketKeys(second);
+    launched[0]?.end("SIGKILL");
+    await settle();
+    clock.advance(0);
+    await settle();
+    assert.deepEqual(
+      launched.map(({ ticketKeys }) => ticketKeys),
+      [[first, second], [first, second], [second]],
     );
   });
 

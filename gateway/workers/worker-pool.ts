@@ -13,6 +13,7 @@ import type { MetricObject } from "prom-client";
 import { MusterError } from "../../domain/errors.ts";
 import { delay, type Clock } from "../../ports/clock.ts";
 import type { Logger } from "../../ports/logger.ts";
+import type { TicketKeysUser } from "../ticket-keys.ts";
 import type { LaunchWorker, WorkerPorts, WorkerProcess } from "./worker-process.ts";
 
 const FIRST_PAUSE_MS = 500;
@@ -37,13 +38,14 @@ interface Place {
   isReplaced: boolean;
 }
 
-export class WorkerPool {
+export class WorkerPool implements TicketKeysUser {
   readonly #launch: LaunchWorker;
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #places: readonly Place[];
   readonly #stopping = new AbortController();
   #ports: WorkerPorts | null = null;
+  #ticketKeys: Uint8Array | null = null;
   #supervised: readonly Promise<void>[] = [];
   #replacing: Promise<void> = Promise.resolve();
 
@@ -87,6 +89,12 @@ export class WorkerPool {
     return this.#replacing;
   }
 
+  /** All workers have them, and whoever replaces one: a device resumes at any of them. */
+  useTicketKeys(keys: Uint8Array): void {
+    this.#ticketKeys = keys;
+    for (const { process, isReady } of this.#places) if (isReady) process?.useTicketKeys(keys);
+  }
+
   /** Why the gateway as a whole cannot do its work; empty when it can. */
   async notReady(): Promise<readonly string[]> {
     const reasons = await Promise.all(
@@ -123,6 +131,7 @@ export class WorkerPool {
     try {
       const ports = await process.ready;
       place.isReady = true;
+      if (this.#ticketKeys !== null) process.useTicketKeys(this.#ticketKeys);
       return ports;
     } catch (cause) {
       throw new MusterError({

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** One worker of a gateway as its parent sees it; what starts it is the parent's own affair. */
 import type { MetricObject } from "prom-client";
+import type { TicketKeysUser } from "../ticket-keys.ts";
 
 /** The ports that a worker has, by the names of the ready file: `{ mqttsPort: 8883 }`. */
 export type WorkerPorts = { readonly [name: string]: number };
@@ -11,7 +12,8 @@ export interface WorkerFacts {
   readonly notReady: readonly string[];
 }
 
-export interface WorkerProcess {
+/** Ticket keys reach one that is ready. */
+export interface WorkerProcess extends TicketKeysUser {
   /** Resolves when its listeners are open; rejects when it ends before. */
   readonly ready: Promise<WorkerPorts>;
   /** Resolves when it has ended, however, with a few words that say how. */

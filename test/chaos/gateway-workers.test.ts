@@ -10,7 +10,10 @@ import { readFile } from "node:fs/promises";
 import { describe, it, type TestContext } from "node:test";
 import { Presence, RolloutState } from "../../protocol/gen/muster/v1/deploy_pb.ts";
 import { checkAll } from "../../simulator/checkers/checkers.ts";
+import { ReasonCode } from "../../protocol/mqtt/reason-codes.ts";
+import { readIdentities } from "../../simulator/swarm/identity-book.ts";
 import { until } from "../helpers/until.ts";
+import { TestDevice } from "../integration/gateway/test-device.ts";
 import { deviceGroup, Fleet, RELEASE } from "./fleet.ts";
 
 const WORKERS = 3;
@@ -57,6 +60,34 @@ async function start(t: TestContext): Promise<Stage> {
   return { fleet, parentPid, workers: () => workersOf(parentPid), spread, whole };
 }
 
+/** Replaces every worker; resolves when all devices are connected to the new ones. */
+async function upgrade({ parentPid, workers, whole }: Stage, signal: AbortSignal): Promise<void> {
+  const wait = { timeoutMs: TIMEOUT_MS, signal };
+  const before = await workers();
+  process.kill(parentPid, "SIGHUP");
+  const isReplaced = async (): Promise<boolean> => {
+    const now = await workers();
+    return now.length === WORKERS && !now.some((pid) => before.includes(pid));
+  };
+  await until("every worker is another one", isReplaced, wait);
+  await until("all devices are connected", whole, wait);
+}
+
+/** A connection of this device, resumed if there is a ticket, beside the swarm. */
+async function connectOne(
+  { installation }: Fleet,
+  device: string,
+  session?: Buffer,
+): Promise<TestDevice> {
+  const identities = await readIdentities(installation.at("swarm"));
+  const identity = identities?.byId.get(device);
+  assert.ok(identities !== null && identity !== undefined);
+  const { keyPem: key, certPem: cert } = identity;
+  const port = installation.gateways.get("gw-1")?.port("mqttsPort") ?? 0;
+  const pems = { key, cert, ca: identities.anchors.caPem };
+  return TestDevice.connect({ port, identity: pems, tenant: "default", device, session });
+}
+
 async function presences(fleet: Fleet): Promise<Map<Presence, number>> {
   const { devices } = await fleet.installation.session.client.listDevices({ pageSize: 1_000 });
   const counts = new Map<Presence, number>();
@@ -101,27 +132,46 @@ describe("a gateway of several workers", { timeout: TIMEOUT_MS * 4, skip: !suppo
   });
 
   it("replaces all of them under a rollout, and loses nothing", async (t) => {
-    const { fleet, parentPid, workers, whole } = await start(t);
+    const stage = await start(t);
+    const { fleet, whole } = stage;
     await using _ = fleet;
-    const wait = { timeoutMs: TIMEOUT_MS, signal: t.signal };
-    await until("all are known", whole, wait);
+    await until("all are known", whole, { timeoutMs: TIMEOUT_MS, signal: t.signal });
     await fleet.publish("1.0.0");
-    const before = await workers();
     await fleet.startRollout("first", {
       release: `${RELEASE}@1.0.0`,
       soakMs: 1_000n,
       maxInFlight: { kind: { case: "count", value: 10 } },
     });
-    process.kill(parentPid, "SIGHUP");
-    const isReplaced = async (): Promise<boolean> => {
-      const now = await workers();
-      return now.length === WORKERS && !now.some((pid) => before.includes(pid));
-    };
-    await until("every worker is another one", isReplaced, wait);
-    await until("all devices are connected", whole, wait);
+    await upgrade(stage, t.signal);
     const rollout = await fleet.rolloutEnd("first", TIMEOUT_MS);
     assert.equal(rollout.state, RolloutState.SUCCEEDED, rollout.stateReason);
     assert.deepEqual(rollout.progress?.byState, { succeeded: DEVICE_COUNT });
     assert.deepEqual(checkAll(await fleet.history()), []);
+  });
+
+  it("resumes a device at any of them, and at those after them, until it is retired", async (t) => {
+    const stage = await start(t);
+    const { fleet, whole } = stage;
+    await using _ = fleet;
+    const wait = { timeoutMs: TIMEOUT_MS, signal: t.signal };
+    await until("all are known", whole, wait);
+    const first = await connectOne(fleet, "sim-1");
+    await until("it has a ticket", () => first.tickets.length > 0, wait);
+    const [ticket] = first.tickets;
+    const resume = async (): Promise<void> => {
+      const { socket, connack } = await connectOne(fleet, "sim-1", ticket);
+      assert.equal(socket.isSessionReused(), true);
+      assert.equal(connack?.reasonCode, ReasonCode.Success);
+      socket.destroy();
+    };
+    // That all of them meet one worker happens once in 6,000 times.
+    for (let time = 0; time < 9; time += 1) await resume();
+    await upgrade(stage, t.signal);
+    for (let time = 0; time < 9; time += 1) await resume();
+    const { client, mutation } = fleet.installation.session;
+    await client.retireDevice({ mutation: mutation(), id: "sim-1" });
+    const last = await connectOne(fleet, "sim-1", ticket);
+    assert.equal(last.socket.isSessionReused(), true);
+    await until("it is turned away", () => last.closeReason !== null, wait);
   });
 });

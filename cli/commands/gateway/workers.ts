@@ -31,6 +31,7 @@ export async function startParent(options: {
     command: program.command,
     args: [...program.args, "gateway", "--as-worker"],
     clock: shell.clock,
+    random: shell.random,
     logger: roleLogger("gateway", log),
   });
   program.onHangup(() => void parent.replaceAll());

@@ -37,6 +37,8 @@ export class FakeCenter {
   readonly said: Said[] = [];
   readonly artifacts: Map<string, Buffer> = new Map();
   trustFiles: { name: string; data: Uint8Array }[] = [];
+  /** Certificates that may not be used any more. */
+  readonly revokedSerials: Set<string> = new Set();
   /** `tenant/device` → ordinal; whoever is not here is refused. */
   /** By device id, as grants name it. */
   readonly sites: Map<string, number> = new Map();
@@ -99,9 +101,10 @@ export class FakeCenter {
     await closed;
   }
 
-  send(answer: Answer): void {
-    this.#stream?.queue.push(answer);
-    this.#stream?.wakening.wake();
+  /** To the gateway that was welcomed last. */
+  send(answer: Answer, stream: Stream | null = this.#stream): void {
+    stream?.queue.push(answer);
+    stream?.wakening.wake();
   }
 
   get hasStream(): boolean {
@@ -138,7 +141,7 @@ export class FakeCenter {
         if (kind.case === undefined) continue;
         this.said.push(kind);
         if (kind.case === "hello") this.#welcome(stream);
-        else if (kind.case === "sessionOpen") this.#grant(kind.value);
+        else if (kind.case === "sessionOpen") this.#grant(kind.value, stream);
         else if (kind.case === "reports" && this.acknowledgesReports) {
           this.acknowledge(kind.value.batchSequence);
         }
@@ -167,11 +170,12 @@ export class FakeCenter {
     this.send({ case: "welcome", value });
   }
 
-  #grant(batch: SessionOpenBatch): void {
+  #grant(batch: SessionOpenBatch, stream: Stream): void {
     if (!this.grantsSessions || batch.localIds.length === 0) return;
-    const ordinals = batch.localIds.map(
-      (_, index) => this.ordinals.get(`${batch.tenants[index]}/${batch.devices[index]}`) ?? 0,
-    );
+    const ordinals = batch.localIds.map((_, index) => {
+      if (this.revokedSerials.has(batch.certificateSerials[index] ?? "")) return 0;
+      return this.ordinals.get(`${batch.tenants[index]}/${batch.devices[index]}`) ?? 0;
+    });
     const value = {
       $typeName: "muster.v1.SessionGrantBatch" as const,
       localIds: batch.localIds,
@@ -183,7 +187,7 @@ export class FakeCenter {
         ? batch.devices.map((device) => this.critical.has(device))
         : [],
     };
-    this.send({ case: "sessionGrant", value });
+    this.send({ case: "sessionGrant", value }, stream);
   }
 
   #cut(range: { sha256: string; startOffset: bigint; lengthBytes: number }): { data: Uint8Array } {

@@ -78,6 +78,13 @@ export class GatewayFixture {
     this.#gateway = await startGateway(this.#options);
   }
 
+  /** One more process of it, in a folder of its own; linked. Whoever starts it stops it. */
+  async startAnother(options: Partial<GatewayOptions>): Promise<RunningGateway> {
+    const gateway = await startGateway({ ...this.#options, ...options });
+    await waitUntil("the other gateway is linked", () => gateway.isLinked());
+    return gateway;
+  }
+
   /** Ends the gateway; its disk is then as it was before, as after `kill -9`. */
   async crashGateway(): Promise<void> {
     const data = this.folder.join("data");
