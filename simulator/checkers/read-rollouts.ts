@@ -36,7 +36,10 @@ export async function readAudit(client: ApiClient): Promise<AuditEntry[]> {
 export async function readRollouts(client: ApiClient): Promise<RolloutHistory[]> {
   const { rollouts } = await client.listRollouts({ pageSize: PAGE });
   const planned = rollouts.filter(({ plan }) => plan !== undefined);
-  return await Promise.all(planned.map((rollout) => readRollout(client, rollout)));
+  const histories: RolloutHistory[] = [];
+  // One after the other: together, some hundred of them are more than a center lets wait.
+  for (const rollout of planned) histories.push(await readRollout(client, rollout));
+  return histories;
 }
 
 async function readRollout(client: ApiClient, rollout: Rollout): Promise<RolloutHistory> {
