@@ -11,6 +11,7 @@ import { MAX_HELLO_BYTES } from "../protocol/device/status.ts";
 import { Backlog } from "./admission/backlog.ts";
 import { LoadLevel } from "./admission/load-level.ts";
 import { PaceKeeper } from "./admission/pace-keeper.ts";
+import { Redirects } from "./admission/redirects.ts";
 import { Suspects } from "./admission/suspects.ts";
 import { ArtifactCache } from "./artifacts/artifact-cache.ts";
 import { ChunkCache } from "./artifacts/chunk-cache.ts";
@@ -28,7 +29,7 @@ import type { MqttContext } from "./listeners/mqtt/mqtt-context.ts";
 import { SlowConsumers } from "./sessions/slow-consumers.ts";
 import { ProxiedSources } from "./listeners/proxy/proxied-sources.ts";
 import { GatewayMetrics } from "./metrics.ts";
-import type { ResolvedGatewayOptions } from "./options.ts";
+import { redirectLimit, type ResolvedGatewayOptions } from "./options.ts";
 import { DeviceIntake } from "./pipeline/device-intake.ts";
 import { HelloTracker } from "./pipeline/hello-tracker.ts";
 import { ReportBuffer } from "./pipeline/report-buffer.ts";
@@ -41,7 +42,11 @@ import { SessionTable } from "./sessions/session-table.ts";
 import type { CenterConnection, ConnectCenter } from "./uplink/center-client.ts";
 import { CenterMessages } from "./uplink/center-messages.ts";
 import { ControlOutbox } from "./uplink/control-outbox.ts";
-import { HeartbeatSource } from "./uplink/heartbeat-source.ts";
+import {
+  HeartbeatSource,
+  type HeartbeatFacts,
+  type HeartbeatSourceOptions,
+} from "./uplink/heartbeat-source.ts";
 import { SessionAnnouncer } from "./uplink/session-announcer.ts";
 import { Siblings } from "./uplink/siblings.ts";
 import type { UplinkSource } from "./uplink/uplink-source.ts";
@@ -122,18 +127,12 @@ export function buildCore(given: GatewayCoreOptions): GatewayCore {
 
   const caches = buildCaches(shared, options, connectCenter());
   const siblings = new Siblings(shared);
+  const redirects = new Redirects({ ...shared, limit: redirectLimit(options) });
   const loadLevel = new LoadLevel({ ...shared, loopUse: given.loopUse });
-  const heartbeat = new HeartbeatSource({
-    ...shared,
-    intervalMs: options.heartbeatIntervalMs,
-    facts: () => ({
-      connectedDevices: table.openCount,
-      eventLoopLagMs: presence.lagMs,
-      heldReports: reports.heldCount,
-    }),
-  });
+  const heartbeat = buildHeartbeat(shared, options, { presence, reports });
   const { trust } = caches;
-  const heard = { lifecycle, announcer, reports, leases, trust, siblings, caps: new RolloutCaps() };
+  const caps = new RolloutCaps();
+  const heard = { lifecycle, announcer, reports, leases, trust, siblings, redirects, caps };
   const sessions = { presence, lifecycle, kept, reports, loadLevel };
   const takers = { status, hellos, reports, reportListener: leases };
   const intake = new DeviceIntake({ ...shared, ...sessions, ...takers });
@@ -145,7 +144,7 @@ export function buildCore(given: GatewayCoreOptions): GatewayCore {
     leases,
     journal,
     ...caches,
-    caps: heard.caps,
+    caps,
     pacer: new Pacer({ ...options, ...shared }),
     ...buildBacklog({ ...options, ...shared }, { reports, status, hellos, announcer, outbox }),
     heartbeat,
@@ -153,13 +152,26 @@ export function buildCore(given: GatewayCoreOptions): GatewayCore {
     connectCenter,
     wakening,
     ...listenerContexts(
-      { ...shared, ...sessions, intake, random: options.random },
+      { ...shared, ...sessions, intake, redirects, random: options.random },
       { ...options, silenceLimitMs, sources: new ProxiedSources(options.proxies, logger) },
     ),
     messages: new CenterMessages({ ...shared, ...heard }),
     // A stop before what it stops; sessions before what is said of them.
     sources: [heartbeat, outbox, announcer, reports, status, hellos],
   };
+}
+
+function buildHeartbeat(
+  shared: Pick<HeartbeatSourceOptions, "clock" | "wake"> & { readonly table: SessionTable },
+  { heartbeatIntervalMs: intervalMs }: ResolvedGatewayOptions,
+  { presence, reports }: { readonly presence: Presence; readonly reports: ReportBuffer },
+): HeartbeatSource {
+  const facts = (): HeartbeatFacts => ({
+    connectedDevices: shared.table.openCount,
+    eventLoopLagMs: presence.lagMs,
+    heldReports: reports.heldCount,
+  });
+  return new HeartbeatSource({ ...shared, intervalMs, facts });
 }
 
 function observeKept(kept: KeptSessions, leases: LeaseService, intake: DeviceIntake): void {
@@ -194,7 +206,7 @@ function buildBacklog(
 }
 
 function listenerContexts(
-  shared: CoapContext & Pick<MqttContext, "kept" | "loadLevel">,
+  shared: CoapContext & Pick<MqttContext, "kept" | "loadLevel" | "redirects">,
   options: {
     readonly silenceLimitMs: number;
     readonly sessionExpiryMaxSeconds: number;

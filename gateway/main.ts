@@ -57,12 +57,17 @@ export async function startGatewayWorkers(options: GatewayParentOptions): Promis
     index === 0 ? gateway.dataDirectory : join(gateway.dataDirectory, `worker-${index + 1}`),
   );
   for (const folder of folders) await makeFolder(folder);
+  const { redirectAbove } = gateway;
+  const part =
+    redirectAbove === undefined
+      ? {}
+      : { redirectAbove: Math.ceil(redirectAbove / options.workers) };
   const pool = new WorkerPool({
     count: options.workers,
     launch: (worker, ports) => {
       const dataDirectory = folders[worker - 1] as string;
       const place = { worker, dataDirectory, artifactsSocket, adminPort: 0 };
-      const own = { ...gateway, ...ports, ...place, ...options.told };
+      const own = { ...gateway, ...ports, ...place, ...part, ...options.told };
       return spawnWorker({ command, args, start: own, clock });
     },
     clock,

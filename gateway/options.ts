@@ -80,6 +80,12 @@ export interface GatewayOptions {
    */
   readonly maxConnections?: number;
   /**
+   * Devices of the whole gateway above which further ones are sent to other gateways of its region
+   * that have room, if any has (MQTT 5: 0x9C with a Server Reference; 3.1.1: refused). Each worker
+   * takes its part. Default 100,000; never more than `redirectLimit` leaves.
+   */
+  readonly redirectAbove?: number;
+  /**
    * New connections that begin in a second, at most; less while the event loop is busy. Default
    * 1,000: at that rate devices that are connected wait less than twice as long as without.
    */
@@ -175,6 +181,7 @@ export function resolveOptions(
     detectionMs: 2_000,
     connectDeadlineMs: 10_000,
     maxConnections: 18_000,
+    redirectAbove: 100_000,
     connectionRate: 1_000,
     backlogLimit: 10_000,
     sessionExpiryMaxSeconds: 3_600,
@@ -200,6 +207,7 @@ export function resolveOptions(
   checkRange(resolved, "connectDeadlineMs", 100, 600_000);
   checkRange(resolved, "worker", 0, MAX_WORKERS);
   checkRange(resolved, "maxConnections", 1, MAX_SLOTS);
+  checkRange(resolved, "redirectAbove", 1, MAX_WORKERS * MAX_SLOTS);
   checkRange(resolved, "connectionRate", 1, 100_000);
   checkRange(resolved, "backlogLimit", 1, 1_000_000);
   checkRange(resolved, "sessionExpiryMaxSeconds", 0, 604_800);
@@ -208,6 +216,17 @@ export function resolveOptions(
   checkRate(resolved, "gatewayBytesPerSecond");
   checkRate(resolved, "deviceBytesPerSecond");
   return resolved;
+}
+
+/** The rest is for who has to be told where to go: without a place, nobody can be answered. */
+const REDIRECT_BELOW = 0.95;
+
+/** Devices of this process above which it sends further ones on. */
+export function redirectLimit(
+  options: Pick<ResolvedGatewayOptions, "redirectAbove" | "maxConnections">,
+): number {
+  const { redirectAbove, maxConnections } = options;
+  return Math.min(redirectAbove, Math.max(1, Math.floor(maxConnections * REDIRECT_BELOW)));
 }
 
 function checkRate(

@@ -35,6 +35,7 @@ import { artifactRequests, openArtifacts, sharesPort } from "./open-artifacts.ts
 import type { ArtifactListeners } from "./open-artifacts.ts";
 import { openCoap, openInsecureCoap } from "./open-coap.ts";
 import {
+  redirectLimit,
   resolveOptions,
   type GatewayOptions,
   type ResolvedGatewayOptions,
@@ -273,6 +274,7 @@ function wireUplink(wiring: Wiring, listeners: Listeners, ready: () => void): Up
       incarnation,
       version: options.version,
       worker: options.worker,
+      connectionLimit: redirectLimit(options),
       linkVersion: LINK_VERSION,
       heldLeaseIds: [...core.leaseTable.heldLeaseIds()],
     });

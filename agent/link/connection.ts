@@ -24,11 +24,17 @@ export interface Connection {
 /** A message for the device; acknowledged when the promise resolves. */
 export type DownHandler = (channel: DownChannel, payload: Uint8Array) => Promise<void>;
 
+export type Dialled =
+  /** Connected and subscribed. */
+  | { readonly kind: "connected"; readonly connection: Connection }
+  /** The gateway is full; `reference` is MQTT's Server Reference: `HOST:PORT` of another one. */
+  | { readonly kind: "redirected"; readonly reference: string };
+
 export interface Dialer {
-  /** Connected and subscribed. Throws a MusterError, `unavailable` in most cases. */
+  /** Throws a MusterError, `unavailable` in most cases. */
   dial(options: {
     gateway: GatewayAddress;
     onMessage: DownHandler;
     signal: AbortSignal;
-  }): Promise<Connection>;
+  }): Promise<Dialled>;
 }

@@ -16,9 +16,9 @@ export function gatewayName(gateway: GatewayAddress): string {
 
 /**
  * Reads `host:mqttsPort:artifactsPort`, or `host:port` where they are one (an IPv6 address in
- * brackets); throws `invalid_argument`.
+ * brackets); null when it is neither.
  */
-export function parseGatewayAddress(text: string, field: string): GatewayAddress {
+export function readGatewayAddress(text: string): GatewayAddress | null {
   const match = /^(?:\[([0-9A-Fa-f:.%]+)\]|([^:[\]\s]+)):(\d{1,5})(?::(\d{1,5}))?$/.exec(text);
   const host = match?.[1] ?? match?.[2];
   const mqttsPort = Number(match?.[3]);
@@ -26,6 +26,13 @@ export function parseGatewayAddress(text: string, field: string): GatewayAddress
   if (host !== undefined && isPort(mqttsPort) && isPort(artifactsPort)) {
     return { host, mqttsPort, artifactsPort };
   }
+  return null;
+}
+
+/** The same of what an operator wrote; throws `invalid_argument`. */
+export function parseGatewayAddress(text: string, field: string): GatewayAddress {
+  const address = readGatewayAddress(text);
+  if (address !== null) return address;
   const given = JSON.stringify(text.slice(0, 300));
   throw new MusterError({
     code: "invalid_argument",

@@ -12,7 +12,7 @@ import { gatewayDirectorySchema } from "../../protocol/device/enrolment.ts";
 import type { GatewayDirectory } from "../../protocol/device/enrolment.ts";
 import type { Files } from "../files/files.ts";
 import { readChecksummed, writeChecksummed } from "../state/checksummed-text.ts";
-import type { GatewayAddress } from "./gateway-address.ts";
+import { readGatewayAddress, type GatewayAddress } from "./gateway-address.ts";
 
 const SCHEMA_NAME = "muster.gateway-directory/v1";
 /** A thousand gateways with long names. */
@@ -61,6 +61,21 @@ export class GatewayCandidates {
     if (this.current() === failed) this.#position = (this.#position + 1) % this.#gateways.length;
   }
 
+  /**
+   * The gateway that another one sends us to (`HOST:PORT`); from now on the current one, when it is
+   * known. Null: this is no address.
+   */
+  redirect(reference: string): GatewayAddress | null {
+    const named = readGatewayAddress(reference);
+    if (named === null) return null;
+    const position = this.#gateways.findIndex(
+      ({ host, mqttsPort }) => host === named.host && mqttsPort === named.mqttsPort,
+    );
+    if (position === -1) return named;
+    this.#position = position;
+    return this.current();
+  }
+
   get count(): number {
     return this.#gateways.length;
   }
@@ -95,10 +110,12 @@ export class GatewayCandidates {
     else this.#logger.warn("The kept gateway directory does not read back.", { why: read.why });
   }
 
-  /** Keeps the position on the same gateway where it is still listed. */
+  /** Keeps the position on the same gateway where it is still listed; who is full is left out. */
   #take(directory: GatewayDirectory): void {
     const before = this.#position === -1 ? null : this.current();
-    this.#gateways = directory.gateways.map(({ host, mqttsPort, artifactsPort }) => ({
+    const withRoom = directory.gateways.filter(({ isFull }) => isFull !== true);
+    const chosen = withRoom.length > 0 ? withRoom : directory.gateways;
+    this.#gateways = chosen.map(({ host, mqttsPort, artifactsPort }) => ({
       host,
       mqttsPort,
       artifactsPort,

@@ -9,7 +9,7 @@ import type { Clock } from "../../ports/clock.ts";
 import { delay } from "../../ports/clock.ts";
 import type { Logger } from "../../ports/logger.ts";
 import type { Backoff } from "./backoff.ts";
-import type { Connection, Dialer, DownHandler } from "./connection.ts";
+import type { Connection, Dialer, Dialled, DownHandler } from "./connection.ts";
 import { gatewayName } from "./gateway-address.ts";
 import type { GatewayAddress } from "./gateway-address.ts";
 import type { GatewayCandidates } from "./gateway-candidates.ts";
@@ -21,6 +21,14 @@ const STABLE_MS = 30_000;
  * and handshake, 10 s for CONNACK.
  */
 const DIAL_TIMEOUT_MS = 40_000;
+/** In a row, without a pause: who is sent on more often is sent in a circle. */
+const MAX_REDIRECTS = 3;
+
+interface Reached {
+  readonly gateway: GatewayAddress;
+  /** Null: it has none. */
+  readonly connection: Connection | null;
+}
 
 export interface LinkObserver {
   linkUp(gateway: GatewayAddress): void;
@@ -68,15 +76,33 @@ export class LinkManager {
   async #turn(stop: AbortSignal): Promise<void> {
     const { clock, backoff, candidates } = this.#options;
     const gateway = candidates.current();
-    const connection = gateway === null ? null : await this.#dial(gateway, stop);
-    if (gateway !== null && connection !== null) {
+    const last = gateway === null ? null : await this.#reach(gateway, stop);
+    if (last !== null && last.connection !== null) {
       const openedMs = clock.monotonicMs();
-      await this.#use(gateway, connection, stop);
+      await this.#use(last.gateway, last.connection, stop);
       if (clock.monotonicMs() - openedMs >= STABLE_MS) backoff.reset();
     }
     if (stop.aborted) return;
-    if (gateway !== null) candidates.moveOn(gateway);
+    // Where it was sent to, when that is in the list; otherwise who sent it there.
+    const left = candidates.current();
+    if (left !== null && (left === gateway || left === last?.gateway)) candidates.moveOn(left);
     await this.#pause(stop);
+  }
+
+  /** Follows where gateways that are full send us; the last one asked, and what came of it. */
+  async #reach(first: GatewayAddress, stop: AbortSignal): Promise<Reached> {
+    const { candidates, logger } = this.#options;
+    let gateway = first;
+    for (let redirectCount = 0; ; redirectCount += 1) {
+      const dialled = await this.#dial(gateway, stop);
+      if (dialled === null) return { gateway, connection: null };
+      if (dialled.kind === "connected") return { gateway, connection: dialled.connection };
+      const next = redirectCount < MAX_REDIRECTS ? candidates.redirect(dialled.reference) : null;
+      const facts = { gateway: gatewayName(gateway), reference: dialled.reference };
+      logger.info("A gateway is full and names another one.", facts);
+      if (next === null) return { gateway, connection: null };
+      gateway = next;
+    }
   }
 
   async #use(gateway: GatewayAddress, connection: Connection, stop: AbortSignal): Promise<void> {
@@ -92,7 +118,7 @@ export class LinkManager {
   }
 
   /** Null when it failed. */
-  async #dial(gateway: GatewayAddress, stop: AbortSignal): Promise<Connection | null> {
+  async #dial(gateway: GatewayAddress, stop: AbortSignal): Promise<Dialled | null> {
     const { clock, dialer, onMessage, observer, logger } = this.#options;
     const timeout = new AbortController();
     const cancelTimer = clock.setTimer(DIAL_TIMEOUT_MS, () => timeout.abort());

@@ -12,7 +12,7 @@ import { MqttClientSession } from "../../protocol/mqtt/client.ts";
 import type { CloseReason, PublishOutcome } from "../../protocol/mqtt/client-outcomes.ts";
 import type { Publish } from "../../protocol/mqtt/packets.ts";
 import { ReasonCode, reasonCodeName } from "../../protocol/mqtt/reason-codes.ts";
-import type { Connection, Dialer, DownHandler, SendResult } from "./connection.ts";
+import type { Connection, Dialer, Dialled, DownHandler, SendResult } from "./connection.ts";
 import { gatewayName } from "./gateway-address.ts";
 import type { GatewayAddress } from "./gateway-address.ts";
 
@@ -69,14 +69,15 @@ export function mqttDialer(options: {
         },
         signal,
       );
-      if (outcome.kind === "closed") throw closedError(gateway, outcome.reason);
+      if (outcome.kind === "closed") return redirection(gateway, outcome.reason);
       await subscribe(session, {
         gateway,
         filter: `${topicPrefix(tenant, device)}/down/+`,
         signal,
       });
       const seconds = outcome.connack.properties?.serverKeepAliveSeconds;
-      return connectionOver(session, { tenant, device, serverKeepAliveSeconds: seconds });
+      const facts = { tenant, device, serverKeepAliveSeconds: seconds };
+      return { kind: "connected", connection: connectionOver(session, facts) };
     },
   };
 }
@@ -149,6 +150,13 @@ function sendResult(outcome: PublishOutcome): SendResult {
     case "closed":
       return { kind: "lost" };
   }
+}
+
+/** Throws for every other end. */
+function redirection(gateway: GatewayAddress, reason: CloseReason): Dialled {
+  const reference = reason.cause === "refused" ? reason.properties?.serverReference : undefined;
+  if (reference === undefined) throw closedError(gateway, reason);
+  return { kind: "redirected", reference };
 }
 
 function closedError(gateway: GatewayAddress, reason: CloseReason): MusterError {

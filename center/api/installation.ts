@@ -91,6 +91,7 @@ function gatewayMethods(
           online: status.online,
           connectedDevices: status.connectedDevices,
           version: status.version,
+          connectionLimit: status.connectionLimit,
         })),
       };
     },

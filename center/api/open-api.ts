@@ -11,6 +11,7 @@ import type { CenterCore } from "../core.ts";
 import { HelloKeeper } from "../devices/hello-keeper.ts";
 import { newestTrust } from "../identity-wiring.ts";
 import { gatewayLink } from "../link/gateway-link.ts";
+import { Relief } from "../link/relief.ts";
 import type { RolloutBandwidthCaps } from "../link/link-hub.ts";
 import { createRolloutReader } from "../rollouts/rollout-reader.ts";
 import { countWaits } from "../rollouts/waits.ts";
@@ -153,6 +154,7 @@ export function linkMethods(base: CenterBase, core: CenterCore): ServiceImpl<typ
     ...core,
     log,
     artifacts,
+    relief: new Relief({ gateways: core.registry, clock: base.clock }),
     faultPoint,
     isPlanted,
     hellos: new HelloKeeper({ store, logger, changes: core.changes, turns: core.sessions.turns }),

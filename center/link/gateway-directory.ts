@@ -10,12 +10,13 @@ export function directoryOf(registry: GatewayRegistry): GatewayDirectory {
   const gateways = registry
     .whole()
     .filter((status) => status.online)
-    .map(({ gateway, region, ip, services }) => ({
+    .map(({ gateway, region, ip, services, connectedDevices, connectionLimit }) => ({
       gateway,
       region,
       host: ip,
       mqttsPort: portOf(services, "mqtts"),
       artifactsPort: portOf(services, "artifacts"),
+      isFull: connectionLimit > 0 && connectedDevices >= connectionLimit,
     }))
     .filter(({ mqttsPort, artifactsPort }) => mqttsPort !== 0 && artifactsPort !== 0);
   return { gateways };

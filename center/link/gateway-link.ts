@@ -40,10 +40,12 @@ import type { GatewayRegistry } from "./gateway-registry.ts";
 import { capsMessage, type LinkHub, type RolloutBandwidthCaps } from "./link-hub.ts";
 import { LinkStream } from "./link-stream.ts";
 import { PEER } from "./peer.ts";
+import type { Relief } from "./relief.ts";
 import type { SessionDesk } from "./session-desk.ts";
 
 export interface GatewayLinkOptions {
   readonly registry: GatewayRegistry;
+  readonly relief: Relief;
   readonly hub: LinkHub;
   readonly sessions: SessionDesk;
   readonly fleet: FleetTable;
@@ -183,6 +185,7 @@ async function greet(
       ip: hello.ip,
       services: hello.services.map(({ name, port }) => ({ name, port })),
       version: hello.version,
+      connectionLimit: hello.connectionLimit,
     },
     signal,
   );
@@ -272,7 +275,12 @@ async function handle(
     case "stopAcknowledgement":
       takeStopAcknowledgement(options, stream, kind.value);
       return;
-    default: // heartbeats count as any message; unknown kinds are of a newer version
+    case "heartbeat": {
+      const places = options.relief.placesFor(stream.gatewayNumber);
+      if (places !== null) stream.send({ case: "relief", value: { places } });
+      return;
+    }
+    default: // unknown kinds are of a newer version
   }
 }
 

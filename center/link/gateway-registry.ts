@@ -24,6 +24,8 @@ export interface GatewayRecord {
   readonly services: readonly GatewayService[];
   readonly registeredAtMs: number;
   readonly version: string;
+  /** Devices above which it sends further ones to other gateways; 0 = it sends none. */
+  readonly connectionLimit: number;
 }
 
 /** A record and what is known of the gateway now. */
@@ -42,6 +44,7 @@ const stored: z.ZodType<GatewayRecord> = z.object({
   services: z.array(z.object({ name: z.string(), port: z.int() })),
   registeredAtMs: z.number(),
   version: z.string(),
+  connectionLimit: z.int().min(0).default(0),
 });
 
 interface Entry {
@@ -60,6 +63,11 @@ interface Entry {
 const MAX_GATEWAYS = 10_000;
 const LOAD_PAGE = 1_000;
 
+function statusOf(entry: Entry): GatewayStatus {
+  const { record, online, lastSeenAtMs, changedAtMs, connectedDevices } = entry;
+  return { ...record, online, lastSeenAtMs, changedAtMs, connectedDevices };
+}
+
 /** Two workers of one gateway: the one that is online has the right ports. */
 function joined(one: GatewayStatus, other: GatewayStatus): GatewayStatus {
   const [first, second] = one.online || !other.online ? [one, other] : [other, one];
@@ -72,7 +80,12 @@ function joined(one: GatewayStatus, other: GatewayStatus): GatewayStatus {
     lastSeenAtMs: Math.max(one.lastSeenAtMs, other.lastSeenAtMs),
     changedAtMs: Math.max(one.changedAtMs, other.changedAtMs),
     connectedDevices: one.connectedDevices + other.connectedDevices,
+    connectionLimit: limitOf(one) + limitOf(other),
   };
+}
+
+function limitOf({ online, connectionLimit }: GatewayStatus): number {
+  return online ? connectionLimit : 0;
 }
 
 export class GatewayRegistry {
@@ -233,6 +246,12 @@ export class GatewayRegistry {
     return this.byNumber[gatewayNumber]?.heardBeforeMs ?? 0;
   }
 
+  /** Null: nobody has this number. */
+  statusOf(gatewayNumber: number): GatewayStatus | null {
+    const entry = this.byNumber[gatewayNumber];
+    return entry === undefined ? null : statusOf(entry);
+  }
+
   nameOf(gatewayNumber: number): string {
     return this.byNumber[gatewayNumber]?.record.gateway ?? "";
   }
@@ -254,13 +273,7 @@ export class GatewayRegistry {
   /** Every gateway and every worker of one that has some, by name. */
   list(): GatewayStatus[] {
     return [...this.entries.values()]
-      .map((entry) => ({
-        ...entry.record,
-        online: entry.online,
-        lastSeenAtMs: entry.lastSeenAtMs,
-        changedAtMs: entry.changedAtMs,
-        connectedDevices: entry.connectedDevices,
-      }))
+      .map(statusOf)
       .sort((a, b) => (a.gateway < b.gateway ? -1 : 1));
   }
 }

@@ -33,6 +33,11 @@ export const GATEWAY_COLUMNS: readonly Column<Gateway>[] = [
     cell: ({ services }) => services.map(({ name, port }) => `${name}:${port}`).join(" "),
   },
   { title: "DEVICES", align: "right", cell: (gateway) => formatCount(gateway.connectedDevices) },
+  {
+    title: "WANTS",
+    align: "right",
+    cell: ({ connectionLimit }) => (connectionLimit === 0 ? "any" : formatCount(connectionLimit)),
+  },
   { title: "REGISTERED", cell: ({ registeredAtMs }) => formatInstant(registeredAtMs) },
   { title: "SEEN", cell: ({ lastSeenAtMs }) => formatInstant(lastSeenAtMs) },
   { title: "VERSION", cell: ({ version }) => version },

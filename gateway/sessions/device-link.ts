@@ -15,6 +15,8 @@ export const CLOSE_CAUSES = [
   "taken-over",
   /** The center refused the session: unknown device or revoked certificate. */
   "refused",
+  /** The gateway is full, and another one has room. */
+  "redirected",
   /** The device was retired. */
   "retired",
   /** It did not take what was sent to it in time, or asked for more than its output holds. */

@@ -11,6 +11,7 @@ import {
   type SessionGrantBatch,
   type SessionRevoke,
 } from "../../protocol/gen/muster/v1/gateway_pb.ts";
+import type { Redirects } from "../admission/redirects.ts";
 import type { RolloutCaps } from "../artifacts/rollout-caps.ts";
 import type { TrustCache } from "../artifacts/trust-cache.ts";
 import type { LeaseService } from "../leases/lease-service.ts";
@@ -35,6 +36,7 @@ export interface CenterMessagesOptions {
   readonly leases: LeaseService;
   readonly trust: TrustCache;
   readonly siblings: Siblings;
+  readonly redirects: Pick<Redirects, "replace">;
   readonly caps: RolloutCaps;
   readonly logger: Logger;
 }
@@ -47,6 +49,7 @@ export class CenterMessages {
   readonly #leases: LeaseService;
   readonly #trust: TrustCache;
   readonly #siblings: Siblings;
+  readonly #redirects: Pick<Redirects, "replace">;
   readonly #caps: RolloutCaps;
   readonly #logger: Logger;
 
@@ -58,6 +61,7 @@ export class CenterMessages {
     this.#leases = options.leases;
     this.#trust = options.trust;
     this.#siblings = options.siblings;
+    this.#redirects = options.redirects;
     this.#caps = options.caps;
     this.#logger = options.logger;
   }
@@ -82,6 +86,8 @@ export class CenterMessages {
         return this.#reports.acknowledge(kind.value.batchSequence);
       case "siblingUpdate":
         return this.#siblings.replace(kind.value);
+      case "relief":
+        return this.#redirects.replace(kind.value);
       case "trustChanged":
         return this.#trust.refreshSoon();
       case "welcome": // The uplink has taken it.

@@ -73,6 +73,8 @@ export interface DirectoryGateway {
   readonly host: string;
   readonly mqttsPort: number;
   readonly artifactsPort: number;
+  /** It has as many devices as it wants: it takes more only when no other gateway has room. */
+  readonly isFull?: boolean | undefined;
 }
 
 export interface GatewayDirectory {
@@ -88,6 +90,7 @@ export const gatewayDirectorySchema: z.ZodType<GatewayDirectory> = z.object({
         host: z.string().min(1).max(255),
         mqttsPort: z.int().min(1).max(65_535),
         artifactsPort: z.int().min(1).max(65_535),
+        isFull: z.boolean().optional(),
       }),
     )
     .max(1_000),

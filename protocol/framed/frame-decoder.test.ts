@@ -112,7 +112,7 @@ test("of two kinds in a frame the later one counts, as in any oneof", () => {
 });
 
 test("frames are what any Protobuf library reads and writes", () => {
-  const goodbye = { reason: 7, detail: "…" };
+  const goodbye = { reason: 7, detail: "…", server: "" };
   const written = gatewayFrames().encode({ ...NO_GATEWAY_FRAME, goodbye });
   const { kind } = fromBinary(GatewayFrameSchema, written);
   assert.ok(kind.case === "goodbye" && kind.value.reason === 7 && kind.value.detail === "…");

@@ -47,6 +47,7 @@ interface Options extends RoleOptions {
   /** Milliseconds. */
   readonly detection: number;
   readonly maxConnections: number;
+  readonly redirectAbove: number;
   readonly connectionRate: number;
   readonly backlogLimit: number;
   /** Milliseconds. */
@@ -85,24 +86,9 @@ export function declare(command: Command, shell: Shell): void {
       7_444,
     )
     .option("--admin-host <address>", "address of metrics and health", "127.0.0.1")
-    .option("--admin-port <port>", "metrics and health; 0 takes a free one", parsePort, 9_465)
-    .addOption(durationOption("--heartbeat <duration>", "how often devices send a heartbeat", "5s"))
-    .option("--misses <count>", "missed heartbeats until offline", parseCount, 3)
-    .addOption(durationOption("--detection <duration>", "time to find out", "2s"))
-    .option("--max-connections <count>", "devices connected at once", parseCount, 18_000)
-    .option("--connection-rate <count>", "new connections a second, at most", parseCount, 1_000)
-    .option(
-      "--backlog-limit <count>",
-      "waiting for the center; above, fewer heartbeats",
-      parseCount,
-      10_000,
-    )
-    .addOption(durationOption("--session-expiry <duration>", "MQTT sessions kept at most", "1h"))
-    .option("--proxy <network>", "a load balancer's, sends PROXY headers; more than once", collect)
-    .option("--bandwidth <rate>", "cap of all artifacts sent, as 100MiB/s", parseRate)
-    .option("--device-bandwidth <rate>", "cap of those to one device, as 1MiB/s", parseRate)
-    .option("--workers <count>", "processes that share its ports; one core each", parseWorkers)
-    .addOption(new Option("--as-worker", "what a gateway starts for each of them").hideHelp());
+    .option("--admin-port <port>", "metrics and health; 0 takes a free one", parsePort, 9_465);
+  addLimitOptions(command);
+  command.addOption(new Option("--as-worker", "what a gateway starts for each of them").hideHelp());
   addRoleOptions(command);
   addExamples(command, [
     [
@@ -123,6 +109,33 @@ export function declare(command: Command, shell: Shell): void {
     const start = workers === undefined ? startHere : startWorkers;
     await runRole({ shell, readyFile, start: (signal) => start(shell, command.opts(), signal) });
   });
+}
+
+/** How many devices and how much of them it takes, and with how many processes. */
+function addLimitOptions(command: Command): void {
+  command
+    .addOption(durationOption("--heartbeat <duration>", "how often devices send a heartbeat", "5s"))
+    .option("--misses <count>", "missed heartbeats until offline", parseCount, 3)
+    .addOption(durationOption("--detection <duration>", "time to find out", "2s"))
+    .option("--max-connections <count>", "devices connected at once", parseCount, 18_000)
+    .option(
+      "--redirect-above <count>",
+      "devices above which others of the region get further ones",
+      parseCount,
+      100_000,
+    )
+    .option("--connection-rate <count>", "new connections a second, at most", parseCount, 1_000)
+    .option(
+      "--backlog-limit <count>",
+      "waiting for the center; above, fewer heartbeats",
+      parseCount,
+      10_000,
+    )
+    .addOption(durationOption("--session-expiry <duration>", "MQTT sessions kept at most", "1h"))
+    .option("--proxy <network>", "a load balancer's, sends PROXY headers; more than once", collect)
+    .option("--bandwidth <rate>", "cap of all artifacts sent, as 100MiB/s", parseRate)
+    .option("--device-bandwidth <rate>", "cap of those to one device, as 1MiB/s", parseRate)
+    .option("--workers <count>", "processes that share its ports; one core each", parseWorkers);
 }
 
 function parseArtifactsPort(text: string): number | "mqtts" {
@@ -204,6 +217,7 @@ async function gatewayOptions(
     missesAllowed: options.misses,
     detectionMs: options.detection,
     maxConnections: options.maxConnections,
+    redirectAbove: options.redirectAbove,
     connectionRate: options.connectionRate,
     backlogLimit: options.backlogLimit,
     sessionExpiryMaxSeconds: Math.floor(options.sessionExpiry / 1_000),

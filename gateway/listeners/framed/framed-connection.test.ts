@@ -17,7 +17,7 @@ function greeted(bench: FramedBench): FramedConnection {
 }
 
 function goodbye(reason: GoodbyeReason, detail = ""): object {
-  return { goodbye: { reason, detail } };
+  return { goodbye: { reason, detail, server: "" } };
 }
 
 describe("a connection of framed TCP", () => {
@@ -62,6 +62,16 @@ describe("a connection of framed TCP", () => {
     while (bench.table.takenCount < bench.table.maxSlots) bench.open();
     bench.open();
     assert.deepEqual(bench.frames(), [goodbye(GoodbyeReason.FULL)]);
+  });
+
+  test("names a gateway that has room where this one has enough devices", () => {
+    const bench = new FramedBench();
+    bench.redirects.limit = 0;
+    bench.redirects.places.push("10.0.0.2:8884");
+    const [last] = bench.send(bench.open(), { hello: message(1) });
+    assert.equal(last?.goodbye?.reason, GoodbyeReason.FULL);
+    assert.equal(last.goodbye.server, "10.0.0.2:8884");
+    assert.equal(bench.table.takenCount, 0);
   });
 
   test("waits for the hello for 10 s, whatever else comes", () => {
@@ -176,7 +186,7 @@ describe("a connection of framed TCP", () => {
   test("answers a goodbye with one, and reads nothing behind it", () => {
     const bench = new FramedBench();
     const connection = greeted(bench);
-    const last = bench.bytes({ goodbye: { reason: 0, detail: "" } });
+    const last = bench.bytes({ goodbye: { reason: 0, detail: "", server: "" } });
     connection.receive(Buffer.concat([last, bench.bytes({ log: message(0) })]));
     assert.deepEqual(bench.frames(), [goodbye(GoodbyeReason.UNSPECIFIED)]);
     assert.deepEqual(bench.closed, ["closed"]);

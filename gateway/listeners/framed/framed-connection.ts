@@ -23,6 +23,7 @@ import { GoodbyeReason } from "../../../protocol/gen/muster/v1/framed_pb.ts";
 import { isFault } from "../../../protocol/codec.ts";
 import { UP_CHANNELS, type DownChannel, type UpChannel } from "../../../protocol/device/topics.ts";
 import { IntakeResult } from "../../pipeline/intake-result.ts";
+import { elsewhere } from "../../admission/redirects.ts";
 import { AckQueue } from "../../sessions/ack-queue.ts";
 import { DeliveryWindow, MAX_IN_FLIGHT } from "../../sessions/delivery-window.ts";
 import type { DeliveryOutcome, DeviceLink } from "../../sessions/device-link.ts";
@@ -126,6 +127,8 @@ export class FramedConnection extends FramedOutput implements DeviceLink {
     if (identity?.role !== "device") return; // `begin` has turned everybody else away.
     const { tenant, device } = identity;
     const key = deviceKey(tenant, device);
+    const server = elsewhere(this.context, key, "framed");
+    if (server !== null) return this.close("redirected", "another gateway has room", server);
     const older = table.slotOfDevice(key);
     if (older !== -1) table.link(older).close("taken-over");
     // What an MQTT session of the device has kept is over, as with a clean start.

@@ -6,6 +6,7 @@ import type { KeptSessions } from "../../sessions/kept-sessions.ts";
 import type { SessionLifecycle } from "../../sessions/session-lifecycle.ts";
 import type { SessionTable } from "../../sessions/session-table.ts";
 import type { SlowConsumers } from "../../sessions/slow-consumers.ts";
+import type { Redirects } from "../../admission/redirects.ts";
 import type { ListenerContext } from "../device-listener.ts";
 
 export interface FramedContext extends ListenerContext {
@@ -15,6 +16,7 @@ export interface FramedContext extends ListenerContext {
   readonly presence: Presence;
   readonly intake: Pick<DeviceIntake, "take" | "fault">;
   readonly slowConsumers: SlowConsumers;
+  readonly redirects: Pick<Redirects, "limit" | "draw">;
   /** Longest silence that presence allows, ms. */
   readonly terms: { readonly silenceLimitMs: number };
 }

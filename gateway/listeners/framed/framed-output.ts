@@ -63,15 +63,16 @@ export class FramedOutput implements SlowConsumer {
     if (this.state !== State.Closed) this.#finish("closed");
   }
 
-  close(cause: CloseCause, detail = ""): void {
+  /** `server`: `HOST:PORT` of the gateway to go to. */
+  close(cause: CloseCause, detail = "", server = ""): void {
     if (this.state === State.Closed) return;
-    this.sayGoodbye(GOODBYE_REASONS[cause], detail);
+    this.sayGoodbye(GOODBYE_REASONS[cause], detail, server);
     this.#finish(cause);
   }
 
   /** The last frame, of a connection that has no slot too. */
-  protected sayGoodbye(reason: number, detail: string): void {
-    const goodbye = { reason, detail };
+  protected sayGoodbye(reason: number, detail: string, server = ""): void {
+    const goodbye = { reason, detail, server };
     this.transport.write(encodeFrame(frames, { ...NO_GATEWAY_FRAME, goodbye }));
   }
 

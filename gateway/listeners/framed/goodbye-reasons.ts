@@ -8,6 +8,7 @@ export const GOODBYE_REASONS: Readonly<Record<CloseCause, GoodbyeReason>> = {
   silent: GoodbyeReason.SILENT,
   "taken-over": GoodbyeReason.TAKEN_OVER,
   refused: GoodbyeReason.NOT_AUTHORIZED,
+  redirected: GoodbyeReason.FULL,
   retired: GoodbyeReason.RETIRED,
   slow: GoodbyeReason.SLOW,
   "held-limit": GoodbyeReason.TOO_MANY_UNANSWERED,

@@ -9,6 +9,7 @@ export const CLOSE_CODES: Readonly<Record<CloseCause, ReasonCode | null>> = {
   silent: ReasonCode.KeepAliveTimeout,
   "taken-over": ReasonCode.SessionTakenOver,
   refused: ReasonCode.NotAuthorized,
+  redirected: null,
   retired: ReasonCode.AdministrativeAction,
   slow: ReasonCode.QuotaExceeded,
   "held-limit": ReasonCode.ReceiveMaximumExceeded,

@@ -16,6 +16,7 @@ import { PacketDecoder } from "../../../protocol/mqtt/decoder.ts";
 import { PINGRESP } from "../../../protocol/mqtt/encoder.ts";
 import { MALFORMED, PacketType, PACKET_NAMES } from "../../../protocol/mqtt/packet-type.ts";
 import type {
+  ConnackFields,
   Connect,
   Disconnect,
   MalformedPacket,
@@ -25,6 +26,7 @@ import type {
 } from "../../../protocol/mqtt/packets.ts";
 import { ReasonCode, reasonCodeName } from "../../../protocol/mqtt/reason-codes.ts";
 import { encodeSuback, encodeUnsuback } from "../../../protocol/mqtt/subscribe-encoder.ts";
+import { elsewhere } from "../../admission/redirects.ts";
 import type { CloseCause, DeviceLink } from "../../sessions/device-link.ts";
 import type { KeptSession } from "../../sessions/kept-sessions.ts";
 import type { KeptWill } from "../../sessions/kept-will.ts";
@@ -33,7 +35,7 @@ import { subscriptionsOf } from "../../sessions/subscriptions.ts";
 import { decideConnect, malformedAnswer } from "./connect-decision.ts";
 import { ConnectionIntake } from "./connection-intake.ts";
 import { State, type MqttConnectionOptions } from "./connection-output.ts";
-import { peerIdentity, peerSerial } from "./connection-peer.ts";
+import { peerIdentity, peerSerial, UNVERIFIED } from "./connection-peer.ts";
 import { answerSubscribe, answerUnsubscribe } from "./subscribe-answers.ts";
 
 /** The device may not say anything any more. */
@@ -114,16 +116,23 @@ export class MqttConnection extends ConnectionIntake implements DeviceLink {
     const context = this.context;
     this.level = connect.protocolLevel;
     const decision = decideConnect(connect, peerIdentity(this.peer), context.terms);
-    context.metrics.connectAnswered(reasonCodeName(decision.connack.reasonCode));
     if (!decision.accepted) {
-      this.write(encodeConnack(this.level, decision.connack));
+      this.#answer(decision.connack);
       context.logger.info("connection refused", { reason: decision.fault, ...this.who() });
       return this.finish("refused");
     }
     const { tenant, device, keepAliveSeconds } = decision;
+    const service = this.peer === UNVERIFIED ? "insecure-mqtt" : "mqtts";
+    const serverReference = elsewhere(context, deviceKey(tenant, device), service);
+    if (serverReference !== null) {
+      const properties = { serverReference };
+      const reasonCode = ReasonCode.UseAnotherServer;
+      this.#answer({ sessionPresent: false, reasonCode, properties });
+      return this.finish("redirected");
+    }
     const session = this.#takeUp(deviceKey(tenant, device), connect.cleanStart);
     const sessionPresent = session !== null;
-    this.write(encodeConnack(this.level, { ...decision.connack, sessionPresent }));
+    this.#answer({ ...decision.connack, sessionPresent });
     this.expirySeconds = decision.expirySeconds;
     this.#will = decision.will;
     this.state = State.Open;
@@ -133,6 +142,11 @@ export class MqttConnection extends ConnectionIntake implements DeviceLink {
     const protocolLevel = this.level;
     context.lifecycle.open(this.slot, { tenant, device, protocolLevel, keepAliveSeconds });
     if (session !== null) this.#resume(session);
+  }
+
+  #answer(connack: ConnackFields): void {
+    this.context.metrics.connectAnswered(reasonCodeName(connack.reasonCode));
+    this.write(encodeConnack(this.level, connack));
   }
 
   /** What the device left behind; the connection that it may still have ends before. */

@@ -3,6 +3,7 @@
 import type { Logger } from "../../../ports/logger.ts";
 import type { DecoderLimits } from "../../../protocol/mqtt/decoder-limits.ts";
 import type { LoadLevel } from "../../admission/load-level.ts";
+import type { Redirects } from "../../admission/redirects.ts";
 import type { Suspects } from "../../admission/suspects.ts";
 import type { GatewayMetrics } from "../../metrics.ts";
 import type { DeviceIntake } from "../../pipeline/device-intake.ts";
@@ -27,5 +28,6 @@ export interface MqttContext {
   readonly terms: ConnectTerms;
   readonly sources: ProxiedSources;
   readonly suspects: Suspects;
+  readonly redirects: Pick<Redirects, "limit" | "draw">;
   readonly loadLevel: Pick<LoadLevel, "isOverloaded">;
 }

@@ -28,6 +28,12 @@ export class ListenerBench implements MqttTransport {
   readonly closed: CloseCause[] = [];
   readyCount = 0;
   readonly loadLevel = { isOverloaded: false };
+  /** What `draw` answers, by its place; the gateway is full from `limit` devices on. */
+  readonly redirects = {
+    limit: 4,
+    places: [] as string[],
+    draw: (): string | null => this.redirects.places.shift() ?? null,
+  };
   result: IntakeResult = IntakeResult.Taken;
   isDestroyed = false;
   writableLength = 0;
@@ -61,6 +67,7 @@ export class ListenerBench implements MqttTransport {
       slowConsumers: new SlowConsumers({ clock }),
       suspects: new Suspects({ clock }),
       loadLevel: this.loadLevel,
+      redirects: this.redirects,
       limits: DEFAULT_DECODER_LIMITS,
       kept: this.kept,
       terms: { silenceLimitMs, maxPacketBytes: 65_536, sessionExpiryMaxSeconds: 3_600 },

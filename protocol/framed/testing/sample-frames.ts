@@ -13,5 +13,5 @@ export const SAMPLE_FRAMES: readonly Buffer[] = [
   { acknowledgement: { id: 65_535, refusal: "" } },
   { ping: { number: 7 } },
   { pong: { number: 0 } },
-  { goodbye: { reason: 0, detail: "until later" } },
+  { goodbye: { reason: 0, detail: "until later", server: "" } },
 ].map((kind) => encodeFrame(frames, { ...NO_DEVICE_FRAME, ...kind }));

@@ -11,7 +11,7 @@ const { signal } = new AbortController();
 
 function hello(gateway: string, ip = "10.0.0.1") {
   const services = [{ name: "mqtt", port: 8_883 }];
-  return { gateway, region: "eu", ip, services, version: "1" };
+  return { gateway, region: "eu", ip, services, version: "1", connectionLimit: 9 };
 }
 
 interface Bench extends AsyncDisposable {

@@ -601,12 +601,19 @@ export interface Goodbye {
    * @generated from field: string detail = 2;
    */
   readonly detail: string;
+  /**
+   * with FULL: HOST:PORT of a gateway that has room; empty = none is known
+   *
+   * @generated from field: string server = 3;
+   */
+  readonly server: string;
 }
 
 /** `before`: what the same field has said earlier; the two are one message. */
 export function readGoodbye(reader: ProtobufReader, before?: Goodbye): Goodbye {
   let reason: number = before === undefined ? 0 : before.reason;
   let detail: string = before === undefined ? "" : before.detail;
+  let server: string = before === undefined ? "" : before.server;
   while (reader.hasMore()) {
     const tag = reader.tag();
     switch (tag) {
@@ -616,15 +623,19 @@ export function readGoodbye(reader: ProtobufReader, before?: Goodbye): Goodbye {
       case 18:
         detail = reader.string();
         break;
+      case 26:
+        server = reader.string();
+        break;
       default:
         reader.skip(tag);
     }
   }
-  return { reason, detail };
+  return { reason, detail, server };
 }
 
 export function writeGoodbye(writer: ProtobufWriter, message: Goodbye): void {
   if (message.reason !== 0) writer.int32(8, message.reason);
   if (message.detail !== "") writer.string(18, message.detail);
+  if (message.server !== "") writer.string(26, message.server);
 }
 
