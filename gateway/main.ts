@@ -14,11 +14,17 @@ import { fileFailure } from "../runtime/file-failure.ts";
 import type { GatewayOptions } from "./options.ts";
 import { checkSocketPath } from "./artifacts/artifact-relay.ts";
 import { rotateTicketKeys } from "./ticket-keys.ts";
+import { ScaleOut } from "./workers/scale-out.ts";
+import { watchScale } from "./workers/scale-watch.ts";
 import { spawnWorker } from "./workers/spawn-worker.ts";
 import { WorkerPool } from "./workers/worker-pool.ts";
 import type { WorkerPorts } from "./workers/worker-process.ts";
 
 export { receiveStart, serveParent, type ParentChannel } from "./workers/worker-channel.ts";
+
+/** How often the workers' CPU is looked at, and how often at least before a change. */
+const LOOK_EVERY_MS = 5_000;
+const LOOKS_AT_LEAST = 4;
 
 /** What a worker is told to be; it has clock, randomness and log of its own. */
 export type WorkerStart = Omit<GatewayOptions, "clock" | "random" | "logger" | "signal">;
@@ -26,6 +32,12 @@ export type WorkerStart = Omit<GatewayOptions, "clock" | "random" | "logger" | "
 export interface GatewayParentOptions {
   /** From 1 to MAX_WORKERS. */
   readonly workers: number;
+  /** As many when they are busy; at least `workers`. */
+  readonly mostWorkers: number;
+  /** How long they are busy before there is one more, ms. */
+  readonly scaleOutAfterMs: number;
+  /** How long one less would do before it goes, ms. */
+  readonly scaleInAfterMs: number;
   /** Of the gateway. Worker 1 has its data folder, the others have folders in it. */
   readonly gateway: WorkerStart;
   /** The program that calls `receiveStart`, then `serveParent`. */
@@ -53,10 +65,7 @@ export async function startGatewayWorkers(options: GatewayParentOptions): Promis
   const { gateway, command, args, clock, random, logger } = options;
   const artifactsSocket = join(gateway.dataDirectory, "artifacts.sock");
   checkSocketPath(artifactsSocket);
-  const folders = Array.from({ length: options.workers }, (_, index) =>
-    index === 0 ? gateway.dataDirectory : join(gateway.dataDirectory, `worker-${index + 1}`),
-  );
-  for (const folder of folders) await makeFolder(folder);
+  await makeFolder(gateway.dataDirectory);
   const { redirectAbove } = gateway;
   const part =
     redirectAbove === undefined
@@ -65,10 +74,11 @@ export async function startGatewayWorkers(options: GatewayParentOptions): Promis
   const pool = new WorkerPool({
     count: options.workers,
     launch: (worker, ports) => {
-      const dataDirectory = folders[worker - 1] as string;
+      const own = join(gateway.dataDirectory, `worker-${worker}`);
+      const dataDirectory = worker === 1 ? gateway.dataDirectory : own;
       const place = { worker, dataDirectory, artifactsSocket, adminPort: 0 };
-      const own = { ...gateway, ...ports, ...place, ...part, ...options.told };
-      return spawnWorker({ command, args, start: own, clock });
+      const start = { ...gateway, ...ports, ...place, ...part, ...options.told };
+      return spawnWorker({ command, args, start, clock });
     },
     clock,
     logger,
@@ -86,6 +96,19 @@ export async function startGatewayWorkers(options: GatewayParentOptions): Promis
     await pool.stop();
     throw error;
   });
+  const watching = new AbortController();
+  const watched = watchScale({
+    pool,
+    scaleOut: new ScaleOut({
+      least: options.workers,
+      most: Math.max(options.workers, options.mostWorkers),
+      busyForMs: options.scaleOutAfterMs,
+      idleForMs: options.scaleInAfterMs,
+    }),
+    everyMs: Math.min(LOOK_EVERY_MS, options.scaleOutAfterMs / LOOKS_AT_LEAST),
+    clock,
+    signal: watching.signal,
+  });
   const stopped = Promise.withResolvers<void>();
   let stopping: Promise<void> | null = null;
   return {
@@ -93,7 +116,10 @@ export async function startGatewayWorkers(options: GatewayParentOptions): Promis
     replaceAll: () => pool.replaceAll(),
     stop: () => {
       stopRotation();
-      stopping ??= pool.stop().finally(() => admin[Symbol.asyncDispose]());
+      watching.abort();
+      stopping ??= Promise.all([watched, pool.stop()])
+        .then(() => undefined)
+        .finally(() => admin[Symbol.asyncDispose]());
       void stopping.then(stopped.resolve, stopped.reject);
       return stopping;
     },
@@ -103,7 +129,7 @@ export async function startGatewayWorkers(options: GatewayParentOptions): Promis
 
 /** Counters and gauges of all workers, added up. */
 async function metricsOf(pool: WorkerPool): Promise<string> {
-  const all = (await pool.metrics()).map((metrics) => [...metrics]);
+  const all = (await pool.facts()).map(({ metrics }) => [...metrics]);
   return AggregatorRegistry.aggregate(all).metrics();
 }
 

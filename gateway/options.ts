@@ -143,6 +143,11 @@ export interface RunningGateway extends AsyncDisposable, TicketKeysUser {
   /** The other gateways, as the center last said. */
   siblings(): readonly Sibling[];
   /**
+   * Sends a part of its connections (0 to 1) to the workers beside it, and takes none meanwhile;
+   * resolves when it takes devices again. Nothing, while it does so already.
+   */
+  makeRoom(part: number): Promise<void>;
+  /**
    * Drains and ends: takes no more devices, gives leases back, waits for its reports, says goodbye
    * to devices (MQTT 5: 0x8B) and center. Within the drain timeout; later calls share the first.
    */

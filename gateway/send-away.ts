@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * The end of all connections of a gateway that drains: not at once, for each comes back to somebody
- * with a handshake, of which a core does some hundreds a second.
+ * The end of connections of a gateway that drains, or that has more than its share: not at once,
+ * for each comes back to somebody with a handshake, of which a core does some hundreds a second.
  */
 import { delay, type Clock } from "../ports/clock.ts";
 import type { SessionTable } from "./sessions/session-table.ts";
@@ -12,15 +12,49 @@ const CLOSES_A_SECOND = 500;
 const WINDOW_MS = 8_000;
 const TURN_MS = 20;
 
+type Connections = Pick<SessionTable, "slotCount" | "isTaken" | "link">;
+
 /** Closes every connection; resolves when the last one is. */
 export async function sendAway(
-  table: Pick<SessionTable, "slotCount" | "isTaken" | "link">,
+  table: Connections,
   clock: Clock,
   signal: AbortSignal,
 ): Promise<void> {
-  const slots = Array.from({ length: table.slotCount }, (_, slot) => slot).filter((slot) =>
-    table.isTaken(slot),
+  await closeSlots(table, takenSlots(table), clock, signal);
+}
+
+/**
+ * Closes this part of the connections (0 to 1) of devices that are known, whichever; resolves when
+ * the last one is. CoAP has none.
+ */
+export async function sendPartAway(
+  table: Connections & Pick<SessionTable, "isOpen" | "protocolLevel" | "keepAliveSeconds">,
+  part: number,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<void> {
+  const { protocolLevel, keepAliveSeconds } = table;
+  const hasConnection = (slot: number): boolean =>
+    protocolLevel[slot] !== 0 || keepAliveSeconds[slot] !== 0;
+  const slots = takenSlots(table).filter((slot) => table.isOpen(slot) && hasConnection(slot));
+  const chosen = slots.filter(
+    (_, index) => Math.floor((index + 1) * part) > Math.floor(index * part),
   );
+  await closeSlots(table, chosen, clock, signal);
+}
+
+function takenSlots(table: Connections): number[] {
+  const slots: number[] = [];
+  for (let slot = 0; slot < table.slotCount; slot += 1) if (table.isTaken(slot)) slots.push(slot);
+  return slots;
+}
+
+async function closeSlots(
+  table: Connections,
+  slots: readonly number[],
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<void> {
   const countATurn = Math.max(
     (CLOSES_A_SECOND * TURN_MS) / 1_000,
     Math.ceil((slots.length * TURN_MS) / WINDOW_MS),

@@ -30,6 +30,7 @@ import type { CoapServer } from "./listeners/coap/coap-server.ts";
 import type { DeviceListener } from "./listeners/device-listener.ts";
 import { startFramedServer } from "./listeners/framed/framed-server.ts";
 import { startMqttServer, type MqttServerOptions } from "./listeners/mqtt/mqtt-server.ts";
+import { RoomMaker } from "./room-maker.ts";
 import { EnrolmentTunnel } from "./listeners/tls/enrolment-tunnel.ts";
 import { artifactRequests, openArtifacts, sharesPort } from "./open-artifacts.ts";
 import type { ArtifactListeners } from "./open-artifacts.ts";
@@ -112,19 +113,19 @@ export async function startGateway(given: GatewayOptions): Promise<RunningGatewa
   const uplink = wireUplink(wiring, listeners, () => notReady.clear());
   collectDefaultMetrics({ register: registry });
   observeParts(wiring, uplink);
-  core.presence.start(core.lifecycle);
-  core.leases.start();
-  core.loadLevel.start();
-  core.backlog.start();
+  startCore(core);
   const uplinkAbort = new AbortController();
   const uplinkEnded = uplink.run(uplinkAbort.signal);
   const parts = { core, ...listeners, uplink, uplinkEnded, uplinkAbort, options };
+  const room = new RoomMaker({ ...options, ...core, listeners: connectionListeners(listeners) });
   const kept = held.move();
   let stopping: Promise<void> | null = null;
   const stopped = Promise.withResolvers<void>();
   const stop = (): Promise<void> => {
     notReady.add("the gateway is shutting down");
-    stopping ??= drainGateway(parts)
+    stopping ??= room
+      .stop()
+      .then(() => drainGateway(parts))
       .finally(() => kept.disposeAsync())
       .then(stopped.resolve, stopped.reject);
     return stopped.promise;
@@ -139,6 +140,7 @@ export async function startGateway(given: GatewayOptions): Promise<RunningGatewa
     sessionCount: () => core.table.openCount,
     siblings: () => core.siblings.list(),
     ...ticketKeys,
+    makeRoom: (part) => room.make(part),
     stop,
     stopped: stopped.promise,
     [Symbol.asyncDispose]: stop,
@@ -174,6 +176,17 @@ async function openDisk(core: GatewayCore, nowMs: number): Promise<void> {
   await core.cache.open();
   await core.chunks.open();
   await core.trust.open();
+}
+
+function connectionListeners({ mqtt, insecureMqtt, framed }: Listeners): DeviceListener[] {
+  return [mqtt, insecureMqtt, framed].filter((listener) => listener !== null);
+}
+
+function startCore({ presence, lifecycle, leases, loadLevel, backlog }: GatewayCore): void {
+  presence.start(lifecycle);
+  leases.start();
+  loadLevel.start();
+  backlog.start();
 }
 
 /** Each who asks has its own last time. */

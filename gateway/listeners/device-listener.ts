@@ -64,6 +64,8 @@ export interface DeviceListener extends TicketKeysUser {
   readonly port: number;
   /** Takes no further connection; the ones there are stay. */
   stopAccepting(): void;
+  /** After `stopAccepting`: on the same port again. Throws `failed_precondition` if it is taken. */
+  acceptAgain(): Promise<void>;
   /** After `stopAccepting`: resolves when every socket is gone, cutting those that stay. */
   close(): Promise<void>;
 }
@@ -87,20 +89,20 @@ export async function openDeviceListener(
     raw.on("close", onRawClose);
     raw.on("error", ignoreError);
   });
-  const reusePort = options.worker > 0;
-  const port = await listen(server, { what, host, port: options.port, reusePort });
-  const closed = new Promise<void>((resolve) => server.once("close", () => resolve()));
+  const where = { what, host, reusePort: options.worker > 0 };
+  const port = await listen(server, { ...where, port: options.port });
   return {
     port,
     useTicketKeys: (keys) => {
       if (server instanceof TlsServer) server.setTicketKeys(Buffer.from(keys));
     },
     stopAccepting: () => void server.close(),
+    acceptAgain: async () => void (await listen(server, { ...where, port })),
     close: async () => {
       const cancelTimer = clock.setTimer(LAST_WORD_MS, () => {
         for (const socket of sockets) socket.destroy();
       });
-      await closed;
+      if (sockets.size > 0) await new Promise((resolve) => server.once("close", resolve));
       cancelTimer();
     },
   };

@@ -45,6 +45,7 @@ export function spawnWorker<Start>(options: SpawnWorkerOptions<Start>): WorkerPr
   });
   send({ kind: "start", options: options.start });
   return {
+    pid: child.pid ?? 0,
     ready: ready.promise,
     ended: ended.promise,
     ask: () => {
@@ -65,6 +66,7 @@ export function spawnWorker<Start>(options: SpawnWorkerOptions<Start>): WorkerPr
     useTicketKeys: (keys) => {
       send({ kind: "ticketKeys", keys: Buffer.from(keys).toString("base64") });
     },
+    makeRoom: (part) => send({ kind: "makeRoom", part }),
     stop: () => {
       child.kill("SIGTERM");
       const cancel = clock.setTimer(STOP_TIMEOUT_MS, () => child.kill("SIGKILL"));

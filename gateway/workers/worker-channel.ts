@@ -9,6 +9,8 @@ export interface ParentChannel {
   on(event: "message", listener: (message: unknown) => void): unknown;
   once(event: "message", listener: (message: unknown) => void): unknown;
   once(event: "disconnect", listener: () => void): unknown;
+  /** Microseconds since the process started. */
+  cpuUsage(): { readonly user: number; readonly system: number };
 }
 
 /** Resolves with what the parent wants this process to be; the first message says it. */
@@ -21,18 +23,18 @@ export function receiveStart<Start>(channel: ParentChannel): Promise<Start> {
   });
 }
 
-/**
- * Says that the gateway is ready, answers what is asked, takes ticket keys, and stops it when the
- * parent is gone.
- */
+/** Says that the gateway is ready, does what it is told, and stops it when the parent is gone. */
 export function serveParent(channel: ParentChannel, gateway: RunningGateway): void {
   const send = (message: FromWorker): void => void channel.send?.(message);
   channel.on("message", (message) => {
     const told = message as ToWorker<unknown>;
     if (told.kind === "ticketKeys") gateway.useTicketKeys(Buffer.from(told.keys, "base64"));
+    if (told.kind === "makeRoom") void gateway.makeRoom(told.part);
     if (told.kind !== "ask") return;
     void gateway.registry.getMetricsAsJSON().then((metrics) => {
-      send({ kind: "facts", id: told.id, metrics, notReady: gateway.notReady() });
+      const { user, system } = channel.cpuUsage();
+      const cpuSeconds = (user + system) / 1e6;
+      send({ kind: "facts", id: told.id, cpuSeconds, metrics, notReady: gateway.notReady() });
     });
   });
   channel.once("disconnect", () => void gateway.stop());

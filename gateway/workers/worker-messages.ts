@@ -7,12 +7,14 @@ import type { WorkerFacts, WorkerPorts } from "./worker-process.ts";
 
 /**
  * To a worker. `ask` is answered with `facts` of the same id. `ticketKeys` are base64, and come
- * when it is ready and whenever there are others.
+ * when it is ready and whenever there are others. `makeRoom`: a part of its devices is to go to the
+ * workers beside it.
  */
 export type ToWorker<Start> =
   | { readonly kind: "start"; readonly options: Start }
   | { readonly kind: "ask"; readonly id: number }
-  | { readonly kind: "ticketKeys"; readonly keys: string };
+  | { readonly kind: "ticketKeys"; readonly keys: string }
+  | { readonly kind: "makeRoom"; readonly part: number };
 
 export type FromWorker =
   | { readonly kind: "ready"; readonly ports: WorkerPorts }

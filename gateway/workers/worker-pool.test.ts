@@ -13,12 +13,15 @@ class FakeWorker implements WorkerProcess {
   readonly given: WorkerPorts | null;
   readonly #ready = Promise.withResolvers<WorkerPorts>();
   readonly #ended = Promise.withResolvers<string>();
-  facts: WorkerFacts | null = { metrics: [], notReady: [] };
+  facts: WorkerFacts | null = { metrics: [], notReady: [], cpuSeconds: 0 };
   stopCount = 0;
   readonly ticketKeys: Uint8Array[] = [];
+  readonly parts: number[] = [];
+  readonly pid: number;
 
   constructor(worker: number, given: WorkerPorts | null) {
     this.worker = worker;
+    this.pid = 1_000 + worker;
     this.given = given;
     this.#ready.promise.catch(() => {});
   }
@@ -33,6 +36,10 @@ class FakeWorker implements WorkerProcess {
 
   ask(): Promise<WorkerFacts | null> {
     return Promise.resolve(this.facts);
+  }
+
+  makeRoom(part: number): void {
+    this.parts.push(part);
   }
 
   /** Ends at once, as one that holds nothing does. */
@@ -133,7 +140,7 @@ describe("the workers of a gateway", () => {
     const { pool, launched } = bench(3, (launch) => launch !== 4);
     await pool.start();
     (launched[0] as FakeWorker).facts = null;
-    (launched[1] as FakeWorker).facts = { metrics: [], notReady: ["no center"] };
+    (launched[1] as FakeWorker).facts = { metrics: [], notReady: ["no center"], cpuSeconds: 1 };
     launched[2]?.end("SIGKILL");
     await settle();
     const reasons = ["worker 1 does not answer", "worker 2: no center", "worker 3 is starting"];
@@ -181,6 +188,58 @@ describe("the workers of a gateway", () => {
     assert.deepEqual(
       launched.map(({ ticketKeys }) => ticketKeys),
       [[first, second], [first, second], [second]],
+    );
+  });
+
+  test("are one more, to which each of the others hands its share", async () => {
+    const { pool, launched } = bench(2);
+    await pool.start();
+    await pool.grow();
+    assert.equal(pool.count, 3);
+    assert.deepEqual(
+      launched.map(({ worker, given, parts }) => [worker, given, parts]),
+      [
+        [1, null, [1 / 3]],
+        [2, PORTS, [1 / 3]],
+        [3, PORTS, []],
+      ],
+    );
+    assert.deepEqual(
+      (await pool.facts()).map(({ pid }) => pid),
+      [1_001, 1_002, 1_003],
+    );
+    launched[2]?.end("SIGKILL");
+    await settle();
+    assert.equal(
+      launched.length,
+      3,
+      "after its first pause it is started again, as the others are",
+    );
+    await pool.stop();
+  });
+
+  test("stay as many as they are when one more cannot start", async () => {
+    const { pool, clock, launched } = bench(1, (launch) => launch === 1);
+    await pool.start();
+    await pool.grow();
+    assert.equal(pool.count, 1);
+    assert.deepEqual(launched[0]?.parts, [], "nobody hands devices to nobody");
+    clock.advance(60_000);
+    await settle();
+    assert.equal(launched.length, 2);
+  });
+
+  test("are one less, which does not come back, and never none", async () => {
+    const { pool, clock, launched } = bench(2);
+    await pool.start();
+    await pool.shrink();
+    await pool.shrink();
+    clock.advance(60_000);
+    await settle();
+    assert.equal(pool.count, 1);
+    assert.deepEqual(
+      launched.map(({ stopCount }) => stopCount),
+      [0, 1],
     );
   });
 

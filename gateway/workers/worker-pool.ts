@@ -1,20 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * The parent of a gateway that is several processes: starts its workers, starts one that died
- * again, replaces all of them one after the other. It holds no connection and no state: a worker is
- * a whole gateway with an uplink of its own (docs/adr/0025).
+ * again, replaces all of them one after the other, adds one and takes it away again. It holds no
+ * connection and no state: a worker is a whole gateway with an uplink of its own (docs/adr/0025).
  *
  * A worker is, in its turn: starting → running → ended. After an end that nobody asked for it is
  * started again, at once the first time and then after 0.5 s, doubled up to 30 s; whoever ran for a
  * minute starts anew from 0.5 s. A worker that is being replaced drains first: its devices find the
  * others behind the same port, and what it held is on its disk for who comes after it.
  */
-import type { MetricObject } from "prom-client";
 import { MusterError } from "../../domain/errors.ts";
 import { delay, type Clock } from "../../ports/clock.ts";
 import type { Logger } from "../../ports/logger.ts";
 import type { TicketKeysUser } from "../ticket-keys.ts";
-import type { LaunchWorker, WorkerPorts, WorkerProcess } from "./worker-process.ts";
+import type { LaunchWorker, WorkerFacts, WorkerPorts, WorkerProcess } from "./worker-process.ts";
 
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 30_000;
@@ -36,29 +35,31 @@ interface Place {
   isReady: boolean;
   /** Its end is wanted: somebody replaces it. */
   isReplaced: boolean;
+  /** Its end is wanted, and nobody comes after it. */
+  isGivenUp: boolean;
+}
+
+function emptyPlace(worker: number): Place {
+  return { worker, process: null, isReady: false, isReplaced: false, isGivenUp: false };
 }
 
 export class WorkerPool implements TicketKeysUser {
   readonly #launch: LaunchWorker;
   readonly #clock: Clock;
   readonly #logger: Logger;
-  readonly #places: readonly Place[];
+  readonly #places: Place[];
   readonly #stopping = new AbortController();
   #ports: WorkerPorts | null = null;
   #ticketKeys: Uint8Array | null = null;
-  #supervised: readonly Promise<void>[] = [];
-  #replacing: Promise<void> = Promise.resolve();
+  readonly #supervised = new Set<Promise<void>>();
+  /** One change at a time. */
+  #changing: Promise<void> = Promise.resolve();
 
   constructor(options: WorkerPoolOptions) {
     this.#launch = options.launch;
     this.#clock = options.clock;
     this.#logger = options.logger;
-    this.#places = Array.from({ length: options.count }, (_, index) => ({
-      worker: index + 1,
-      process: null,
-      isReady: false,
-      isReplaced: false,
-    }));
+    this.#places = Array.from({ length: options.count }, (_, index) => emptyPlace(index + 1));
   }
 
   /**
@@ -74,8 +75,12 @@ export class WorkerPool implements TicketKeysUser {
       await this.stop();
       throw error;
     }
-    this.#supervised = this.#places.map((place) => this.#supervise(place));
+    for (const place of this.#places) this.#keep(place);
     return this.#ports;
+  }
+
+  get count(): number {
+    return this.#places.length;
   }
 
   /**
@@ -83,10 +88,56 @@ export class WorkerPool implements TicketKeysUser {
    * the devices of one worker has to reconnect at a time. Later calls wait for the first.
    */
   replaceAll(): Promise<void> {
-    this.#replacing = this.#replacing.then(async () => {
+    return this.#change(async () => {
       for (const place of this.#places) await this.#replace(place);
     });
-    return this.#replacing;
+  }
+
+  /**
+   * One worker more; when it is ready, each of the others hands its share of devices over. One that
+   * does not start says why itself, and is given up.
+   */
+  grow(): Promise<void> {
+    return this.#change(async () => {
+      const others = [...this.#places];
+      const place = emptyPlace(others.length + 1);
+      this.#places.push(place);
+      this.#logger.info("adding a worker to the gateway", { worker: place.worker });
+      try {
+        await this.#begin(place);
+      } catch {
+        this.#places.pop();
+        return;
+      }
+      this.#keep(place);
+      for (const { process } of others) process?.makeRoom(1 / this.count);
+    });
+  }
+
+  /** One worker less, the last one; its devices find the others. The first one stays. */
+  shrink(): Promise<void> {
+    return this.#change(async () => {
+      const place = this.#places.at(-1);
+      if (place === undefined || this.count === 1) return;
+      this.#logger.info("taking a worker from the gateway", { worker: place.worker });
+      place.isGivenUp = true;
+      place.process?.stop();
+      await place.process?.ended;
+      this.#places.pop();
+    });
+  }
+
+  #change(change: () => Promise<void>): Promise<void> {
+    this.#changing = this.#changing.then(() =>
+      this.#stopping.signal.aborted ? Promise.resolve() : change(),
+    );
+    return this.#changing;
+  }
+
+  #keep(place: Place): void {
+    const supervised = this.#supervise(place);
+    this.#supervised.add(supervised);
+    void supervised.finally(() => this.#supervised.delete(supervised));
   }
 
   /** All workers have them, and whoever replaces one: a device resumes at any of them. */
@@ -109,10 +160,15 @@ export class WorkerPool implements TicketKeysUser {
   }
 
   /** Of every worker that answers. */
-  async metrics(): Promise<readonly (readonly MetricObject[])[]> {
+  async facts(): Promise<readonly (WorkerFacts & Pick<WorkerProcess, "pid">)[]> {
     const running = this.#places.flatMap(({ process }) => (process === null ? [] : [process]));
-    const answers = await Promise.all(running.map((process) => process.ask()));
-    return answers.flatMap((facts) => (facts === null ? [] : [facts.metrics]));
+    const answers = await Promise.all(
+      running.map(async (process) => {
+        const facts = await process.ask();
+        return facts === null ? [] : [{ ...facts, pid: process.pid }];
+      }),
+    );
+    return answers.flat();
   }
 
   /** Stops all at once; resolves when the last has ended. */
@@ -151,14 +207,14 @@ export class WorkerPool implements TicketKeysUser {
       const startedAtMs = this.#clock.monotonicMs();
       const how = (await place.process?.ended) ?? "";
       place.isReady = false;
-      if (signal.aborted) return;
+      if (signal.aborted || place.isGivenUp) return;
       if (this.#clock.monotonicMs() - startedAtMs > STABLE_MS || place.isReplaced) pauseMs = 0;
       if (!place.isReplaced) {
         const facts = { worker: place.worker, how, pauseMs };
         this.#logger.warn("a worker of the gateway ended and is started again", facts);
       }
       await delay(this.#clock, pauseMs, signal).catch(() => {}); // The loop sees the signal.
-      if (signal.aborted) return;
+      if (signal.aborted || place.isGivenUp) return;
       pauseMs = Math.min(Math.max(pauseMs * 2, FIRST_PAUSE_MS), LONGEST_PAUSE_MS);
       // One that cannot start has said why, and ends: the next turn waits longer.
       await this.#begin(place).catch(() => {});

@@ -7,6 +7,8 @@ import type { TicketKeysUser } from "../ticket-keys.ts";
 export type WorkerPorts = { readonly [name: string]: number };
 
 export interface WorkerFacts {
+  /** CPU that it has used since it started, s. */
+  readonly cpuSeconds: number;
   readonly metrics: readonly MetricObject[];
   /** Why it cannot do its work; empty when it can. */
   readonly notReady: readonly string[];
@@ -14,12 +16,15 @@ export interface WorkerFacts {
 
 /** Ticket keys reach one that is ready. */
 export interface WorkerProcess extends TicketKeysUser {
+  readonly pid: number;
   /** Resolves when its listeners are open; rejects when it ends before. */
   readonly ready: Promise<WorkerPorts>;
   /** Resolves when it has ended, however, with a few words that say how. */
   readonly ended: Promise<string>;
   /** null: it does not answer (it has ended, or is too busy for it). */
   ask(): Promise<WorkerFacts | null>;
+  /** Asks it to send this part of its devices (0 to 1) to the workers beside it. */
+  makeRoom(part: number): void;
   /** Asks it to hand over what it holds and to end; kills one that takes too long. */
   stop(): void;
 }

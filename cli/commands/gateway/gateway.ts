@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** `muster gateway`: runs one gateway, as this process or as several workers below it. */
+import { availableParallelism } from "node:os";
 import { Option, type Command } from "commander";
 import { addExamples } from "../../command.ts";
 import {
@@ -57,6 +58,10 @@ interface Options extends RoleOptions {
   readonly bandwidth?: number;
   readonly deviceBandwidth?: number;
   readonly workers?: number;
+  readonly maxWorkers?: number;
+  /** Milliseconds. */
+  readonly scaleOutAfter: number;
+  readonly scaleInAfter: number;
   readonly asWorker?: boolean;
 }
 
@@ -135,7 +140,10 @@ function addLimitOptions(command: Command): void {
     .option("--proxy <network>", "a load balancer's, sends PROXY headers; more than once", collect)
     .option("--bandwidth <rate>", "cap of all artifacts sent, as 100MiB/s", parseRate)
     .option("--device-bandwidth <rate>", "cap of those to one device, as 1MiB/s", parseRate)
-    .option("--workers <count>", "processes that share its ports; one core each", parseWorkers);
+    .option("--workers <count>", "processes that share its ports; one core each", parseWorkers)
+    .option("--max-workers <count>", "workers when busy (default: one a core)", parseWorkers)
+    .addOption(durationOption("--scale-out-after <duration>", "busy until one more", "1m"))
+    .addOption(durationOption("--scale-in-after <duration>", "idle until one less", "10m"));
 }
 
 function parseArtifactsPort(text: string): number | "mqtts" {
@@ -153,7 +161,10 @@ async function startWorkers(shell: Shell, options: Options, signal: AbortSignal)
   const { name, gateway } = await gatewayOptions(shell, options, signal);
   const { logLevel, logFile, workers = 1 } = options;
   const log = { logLevel, ...(logFile === undefined ? {} : { logFile }) };
-  return { name, ...(await startParent({ workers, gateway, log, shell })) };
+  const { maxWorkers, scaleOutAfter: scaleOutAfterMs, scaleInAfter: scaleInAfterMs } = options;
+  const mostWorkers = maxWorkers ?? availableParallelism();
+  const scale = { mostWorkers, scaleOutAfterMs, scaleInAfterMs };
+  return { name, ...(await startParent({ workers, ...scale, gateway, log, shell })) };
 }
 
 /** The gateway is this process. */

@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 /** `muster gateway --workers`: the parent, and what it starts once a worker. */
 import { MusterError } from "../../../domain/errors.ts";
-import type { WorkerStart } from "../../../gateway/main.ts";
+import type { GatewayParentOptions, WorkerStart } from "../../../gateway/main.ts";
 import type { LogLevel } from "../../../runtime/pino-logger.ts";
 import { roleLogger } from "../../roles/role-logger.ts";
 import { runRole, type ReadyFacts, type RunningRole } from "../../roles/run-role.ts";
 import type { Shell } from "../../shell.ts";
+
+type ScaleOptions = Pick<
+  GatewayParentOptions,
+  "workers" | "mostWorkers" | "scaleOutAfterMs" | "scaleInAfterMs"
+>;
 
 /** How a worker logs, as its parent was told to. */
 export interface WorkerLog {
@@ -13,19 +18,22 @@ export interface WorkerLog {
   readonly logFile?: string;
 }
 
-/** Runs the workers; SIGHUP replaces them one after the other. */
-export async function startParent(options: {
-  readonly workers: number;
+export interface StartParentOptions extends ScaleOptions {
   readonly gateway: WorkerStart;
   readonly log: WorkerLog;
   readonly shell: Shell;
-}): Promise<{ role: RunningRole; facts: ReadyFacts }> {
+}
+
+/** Runs the workers; SIGHUP replaces them one after the other. */
+export async function startParent(
+  options: StartParentOptions,
+): Promise<{ role: RunningRole; facts: ReadyFacts }> {
   const { startGatewayWorkers } = await import("../../../gateway/main.ts");
-  const { workers, gateway, log, shell } = options;
+  const { gateway, log, shell, ...scale } = options;
   const { program } = shell;
   if (program === undefined) throw new Error("assertion failed: this shell starts no processes");
   const parent = await startGatewayWorkers({
-    workers,
+    ...scale,
     gateway,
     told: { ...log },
     command: program.command,
@@ -37,7 +45,7 @@ export async function startParent(options: {
   program.onHangup(() => void parent.replaceAll());
   return {
     role: { ended: parent.stopped, stop: () => parent.stop() },
-    facts: { ...parent.ports, workers },
+    facts: { ...parent.ports, workers: scale.workers },
   };
 }
 
