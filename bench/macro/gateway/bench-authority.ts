@@ -8,6 +8,8 @@ import {
   openCertificateAuthority,
   type CertificateAuthority,
 } from "../../../center/identity/certificate-authority.ts";
+import type { CertificateRequest } from "../../../center/identity/certificate-request.ts";
+import { DEFAULT_TENANT } from "../../../domain/identity.ts";
 import { systemClock } from "../../../runtime/system-clock.ts";
 import { systemRandom } from "../../../runtime/system-random.ts";
 
@@ -21,6 +23,7 @@ export interface KeyAndCertificate {
   readonly ca: string;
 }
 
+/** `folder` has it in `ca`: a new one, or that of a center whose data folder it is. */
 export async function openBenchAuthority(folder: string): Promise<CertificateAuthority> {
   const directory = join(folder, "ca");
   await mkdir(directory, { recursive: true });
@@ -37,12 +40,7 @@ export async function writeGatewayIdentity(
   authority: CertificateAuthority,
   dataFolder: string,
 ): Promise<void> {
-  const key = newKeyPem();
-  const publicKeyDer = createPublicKey(createPrivateKey(key)).export({
-    format: "der",
-    type: "spki",
-  });
-  const request = { publicKeyDer, publicKeySha256: hash("sha256", publicKeyDer, "hex") };
+  const { key, request } = newKey();
   const hosts = ["localhost", "127.0.0.1"];
   const names = { region: REGION, gateway: GATEWAY, hosts };
   const issued = await authority.issueGateway({ request, ...names });
@@ -53,4 +51,21 @@ export async function writeGatewayIdentity(
   await writeFile(join(dataFolder, "identity", "ca.pem"), authority.caPem);
   // Devices fetch it through the gateway; these do not.
   await writeFile(join(dataFolder, "trust", "1.root.json"), "{}");
+}
+
+/** What enrolment gives a device, without the way there. */
+export async function issueDevice(
+  authority: CertificateAuthority,
+  device: string,
+): Promise<KeyAndCertificate> {
+  const { key, request } = newKey();
+  const issued = await authority.issueDevice({ request, tenant: DEFAULT_TENANT, device });
+  return { key, cert: issued.certificatePem, ca: authority.caPem };
+}
+
+function newKey(): { readonly key: string; readonly request: CertificateRequest } {
+  const key = newKeyPem();
+  const form = { format: "der", type: "spki" } as const;
+  const publicKeyDer = createPublicKey(createPrivateKey(key)).export(form);
+  return { key, request: { publicKeyDer, publicKeySha256: hash("sha256", publicKeyDer, "hex") } };
 }

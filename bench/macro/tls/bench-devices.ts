@@ -1,16 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Devices with certificates of the bench's authority, as enrolment would have given them. */
-import { createPrivateKey, createPublicKey, hash } from "node:crypto";
-import { newKeyPem } from "../../../center/identity/authority-files.ts";
-import { DEFAULT_TENANT } from "../../../domain/identity.ts";
-import { openBenchAuthority } from "../gateway/bench-authority.ts";
+import {
+  issueDevice,
+  openBenchAuthority,
+  type KeyAndCertificate,
+} from "../gateway/bench-authority.ts";
 
-export interface BenchDevice {
+export interface BenchDevice extends KeyAndCertificate {
   readonly id: string;
-  /** PEM texts. */
-  readonly key: string;
-  readonly cert: string;
-  readonly ca: string;
 }
 
 /** `folder` gets the authority that signs them. */
@@ -18,13 +15,8 @@ export async function makeDevices(folder: string, count: number): Promise<readon
   const authority = await openBenchAuthority(folder);
   const devices: BenchDevice[] = [];
   for (let index = 0; index < count; index += 1) {
-    const key = newKeyPem();
-    const form = { format: "der", type: "spki" } as const;
-    const publicKeyDer = createPublicKey(createPrivateKey(key)).export(form);
-    const request = { publicKeyDer, publicKeySha256: hash("sha256", publicKeyDer, "hex") };
     const id = `device-${String(index).padStart(5, "0")}`;
-    const issued = await authority.issueDevice({ request, tenant: DEFAULT_TENANT, device: id });
-    devices.push({ id, key, cert: issued.certificatePem, ca: authority.caPem });
+    devices.push({ id, ...(await issueDevice(authority, id)) });
   }
   return devices;
 }

@@ -16,6 +16,7 @@ import { startSwarmProcesses, type SwarmHandle } from "../../../simulator/swarm/
 import { startLoad, type Load } from "../gateway/load.ts";
 import { writeFleet } from "../rollout/fleet-store.ts";
 import { makeKeptLog } from "./kept-log.ts";
+import { writeSwarmIdentities } from "./swarm-identities.ts";
 
 export interface FleetOptions {
   readonly folder: string;
@@ -43,7 +44,8 @@ export interface UpgradedFleet extends AsyncDisposable {
 export const HEARTBEAT_MS = 5_000;
 export const EVENT_LOG = "center/events.db";
 export const RELEASE = { name: "shop", version: "1.0.0", failsOn: "" };
-const WAIT_MS = 120_000;
+/** Three workers: each drains for 8 s and waits up to 60 s for its devices, and starts in some. */
+const WAIT_MS = 240_000;
 const POLL_MS = 50;
 const CONNECTS_AT_ONCE = 64;
 
@@ -104,21 +106,19 @@ async function startDevices(
 ): Promise<SwarmHandle> {
   const { session, enrolmentUrl } = installation;
   const dataDirectory = installation.at("swarm");
-  const ids: string[] = [];
-  const tokens: string[] = [];
+  const ids = Array.from({ length: deviceCount }, (_, index) => `sim-${index + 1}`);
+  const centerFolder = installation.at("center");
+  await writeSwarmIdentities({ centerFolder, directory: dataDirectory, ids });
   for (let group = 0; group < groupCount; group += 1) {
     const begin = Math.floor((deviceCount * group) / groupCount);
     const end = Math.floor((deviceCount * (group + 1)) / groupCount);
-    const own = Array.from({ length: end - begin }, (_, index) => `sim-${begin + index + 1}`);
     const facts = { region: "local", labels: labelsOf(group), dataDirectory, progress };
-    tokens.push(...(await registerSwarm({ session, ids: own, ...facts })));
-    ids.push(...own);
+    await registerSwarm({ session, ids: ids.slice(begin, end), ...facts });
   }
   return startSwarmProcesses({
     devices: ids.map((id) => ({ id, behaviour: "good" })),
     seed: 5,
     enrolmentUrl,
-    tokens,
     dataDirectory,
     heartbeatIntervalMs: HEARTBEAT_MS,
     download: "manifest",
