@@ -18,6 +18,7 @@
 import { createReadStream } from "node:fs";
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import { createServer } from "node:https";
+import type { Socket } from "node:net";
 import { pipeline } from "node:stream/promises";
 import {
   errorCodeFacts,
@@ -104,6 +105,13 @@ export async function startArtifactServer(options: ArtifactServerOptions): Promi
   server.on("tlsClientError", (error: NodeJS.ErrnoException) => {
     options.metrics.tlsFailed(error.code ?? "unknown");
   });
+  // Node counts a connection from its handshake on; one whose handshake was under way when the
+  // others were closed would go on asking, and the server never end.
+  const sockets = new Set<Socket>();
+  server.on("connection", (socket: Socket) => {
+    sockets.add(socket);
+    socket.once("close", () => sockets.delete(socket));
+  });
   const what = "the artifact listener";
   const port = await listen(server, { what, host: options.host, port: options.port });
   return {
@@ -112,7 +120,7 @@ export async function startArtifactServer(options: ArtifactServerOptions): Promi
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
-        server.closeAllConnections();
+        for (const socket of sockets) socket.destroy();
       }),
   };
 }

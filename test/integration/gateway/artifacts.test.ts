@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
+import { once } from "node:events";
 import { readdir } from "node:fs/promises";
+import { connect } from "node:net";
 import { describe, test } from "node:test";
 import { get, publishBlob, type Answer } from "./artifact-client.ts";
 import { GatewayFixture } from "./gateway-fixture.ts";
@@ -130,6 +132,21 @@ describe("artifacts at a gateway", () => {
     await fixture.startGateway();
     assert.equal(await served(), "second");
     assert.equal((await get(fixture, identity, "/tuf/9.targets.json")).status, 404);
+  });
+
+  test("a connection in the middle of its handshake does not hold a stop up", async (context) => {
+    const fixture = await GatewayFixture.start(context);
+    const socket = connect({ host: "127.0.0.1", port: fixture.gateway.artifactsPort });
+    context.after(() => socket.destroy());
+    const closed = once(socket, "close");
+    await once(socket, "connect");
+    const identity = await fixture.enrol("pump-1");
+    // Answered behind it: the gateway has accepted both.
+    await get(fixture, identity, "/tuf/timestamp.json");
+    let isStopped = false;
+    void fixture.gateway.stop().then(() => (isStopped = true));
+    await waitUntil("the gateway has stopped", () => isStopped, 5_000);
+    await closed;
   });
 
   test("without a device's certificate there are no artifacts", async (context) => {
