@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * The end of a gateway, in the order in which nobody loses anything: no new devices; leases back,
- * so that another gateway can offer; reports up, so that devices get their acknowledgement; then
- * goodbye to the devices, spread over some seconds, and last to the center, which hears of the
- * closed sessions.
+ * so that another gateway can offer; goodbye to the devices, spread over some seconds, to each when
+ * its reports are acknowledged; and last to the center, which hears of the closed sessions.
+ *
+ * Limits: 8 s for the devices, then `drainTimeoutMs` for the center; a role has 15 s for all.
  */
-import { delay } from "../ports/clock.ts";
 import type { AdminServer } from "../runtime/admin-server.ts";
+import type { ConnectionGate } from "./admission/connection-gate.ts";
 import type { GatewayCore } from "./core.ts";
 import type { CoapServer } from "./listeners/coap/coap-server.ts";
 import type { DeviceListener } from "./listeners/device-listener.ts";
@@ -15,10 +16,9 @@ import type { ResolvedGatewayOptions } from "./options.ts";
 import { sendAway } from "./send-away.ts";
 import type { Uplink } from "./uplink/uplink.ts";
 
-const POLL_MS = 20;
-
 export interface GatewayParts {
   readonly core: GatewayCore;
+  readonly gate: ConnectionGate;
   readonly mqtt: DeviceListener;
   readonly framed: DeviceListener | null;
   readonly insecureMqtt: DeviceListener | null;
@@ -35,31 +35,31 @@ export interface GatewayParts {
 }
 
 export async function drainGateway(parts: GatewayParts): Promise<void> {
-  const { core, mqtt, framed, insecureMqtt, coap, insecureCoap, uplink, options } = parts;
+  const { core, gate, mqtt, framed, insecureMqtt, coap, insecureCoap } = parts;
+  const { uplink, uplinkAbort, options } = parts;
+  const { table, reports } = core;
   const { clock, logger } = options;
-  logger.info("gateway is draining", { sessions: core.table.openCount });
-  const deadline = new AbortController();
-  const cancelDeadline = clock.setTimer(options.drainTimeoutMs, () => deadline.abort());
+  logger.info("gateway is draining", { sessions: table.openCount });
   mqtt.stopAccepting();
   framed?.stopAccepting();
   insecureMqtt?.stopAccepting();
   coap?.stopAccepting();
   insecureCoap?.stopAccepting();
+  gate.close();
   core.kept.end();
   await core.leases.drain();
-  core.reports.hurry();
-  while (uplink.isLinked && core.reports.heldCount > 0 && !deadline.signal.aborted) {
-    await delay(clock, POLL_MS, deadline.signal).catch(() => {}); // The loop sees the deadline.
-  }
-  await sendAway(core.table, clock, parts.uplinkAbort.signal);
+  reports.hurry();
+  const isOwed = (slot: number): boolean => uplink.isLinked && reports.heldOf(slot) > 0;
+  await sendAway({ table, isOwed, clock, signal: uplinkAbort.signal });
+  logger.debug("every device was sent away", { heldReports: reports.heldCount });
   await core.leases.settled();
   uplink.finish();
-  deadline.signal.addEventListener("abort", () => parts.uplinkAbort.abort(), { once: true });
-  if (!uplink.isLinked || deadline.signal.aborted) parts.uplinkAbort.abort();
+  const cancelDeadline = clock.setTimer(options.drainTimeoutMs, () => uplinkAbort.abort());
+  if (!uplink.isLinked) uplinkAbort.abort();
   await parts.uplinkEnded;
   cancelDeadline();
   await endParts(parts);
-  logger.info("gateway has stopped", { heldReports: core.reports.heldCount });
+  logger.info("gateway has stopped", { heldReports: reports.heldCount });
 }
 
 async function endParts(parts: GatewayParts): Promise<void> {

@@ -110,7 +110,7 @@ export interface GatewayOptions {
   readonly gatewayBytesPerSecond?: number | null;
   /** Cap of the artifacts sent to one device, bytes a second. Default null: none. */
   readonly deviceBytesPerSecond?: number | null;
-  /** How long `stop` may take to hand everything over, ms. Default 5,000. */
+  /** How long `stop` waits for the center when the devices were sent away, ms. Default 5,000. */
   readonly drainTimeoutMs?: number;
   /** Of Muster, announced to the center. */
   readonly version: string;

@@ -116,7 +116,7 @@ export async function startGateway(given: GatewayOptions): Promise<RunningGatewa
   startCore(core);
   const uplinkAbort = new AbortController();
   const uplinkEnded = uplink.run(uplinkAbort.signal);
-  const parts = { core, ...listeners, uplink, uplinkEnded, uplinkAbort, options };
+  const parts = { core, gate, ...listeners, uplink, uplinkEnded, uplinkAbort, options };
   const room = new RoomMaker({ ...options, ...core, listeners: connectionListeners(listeners) });
   const kept = held.move();
   let stopping: Promise<void> | null = null;

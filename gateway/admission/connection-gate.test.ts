@@ -53,6 +53,16 @@ describe("the gate of new connections", () => {
     assert.deepEqual([refused.length, gate.waitingCount, clock.timerCount], [0, 0, 0]);
   });
 
+  test("refuses who waits and who comes when it is closed", () => {
+    come(30);
+    come(5, 30, true);
+    gate.close();
+    assert.deepEqual([begun.length, refused.length, gate.waitingCount], [8, 27, 0]);
+    come(1, 35);
+    clock.advance(30_000);
+    assert.deepEqual([begun.length, refused.at(-1), clock.timerCount], [8, 35, 0]);
+  });
+
   test("refuses more than can have their turn while they wait", () => {
     come(20_000);
     assert.equal(gate.waitingCount, 19_000);

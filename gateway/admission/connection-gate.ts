@@ -68,6 +68,7 @@ export class ConnectionGate {
   #creditedAtMs: number;
   #adaptedAtMs: number;
   #isScheduled = false;
+  #isClosed = false;
 
   constructor(options: ConnectionGateOptions) {
     this.#clock = options.clock;
@@ -88,8 +89,17 @@ export class ConnectionGate {
     return this.#rate;
   }
 
+  /** Nobody begins any more: who waits is refused, and finds another gateway. */
+  close(): void {
+    this.#isClosed = true;
+    for (const line of [this.#line, this.#suspects]) {
+      while (line.first !== undefined) line.shift()?.newcomer.refuse();
+    }
+  }
+
   enter(newcomer: Newcomer): void {
     const { isSuspect } = newcomer;
+    if (this.#isClosed) return newcomer.refuse();
     this.#adapt();
     this.#addCredit();
     if (!isSuspect && this.#line.length === 0 && this.#credit >= 1) {

@@ -77,6 +77,11 @@ export class ReportBuffer implements SessionObserver, UplinkSource {
     return this.#heldBytes;
   }
 
+  /** Of this session, not acknowledged. */
+  heldOf(slot: number): number {
+    return this.#heldBySlot[slot] ?? 0;
+  }
+
   /** False when a bound is reached: nothing was taken. `ticket` -1: nobody waits for an answer. */
   add(slot: number, ticket: number, report: DeviceReport): boolean {
     this.#reserve(slot);

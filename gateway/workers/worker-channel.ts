@@ -34,7 +34,8 @@ export function serveParent(channel: ParentChannel, gateway: RunningGateway): vo
     void gateway.registry.getMetricsAsJSON().then((metrics) => {
       const { user, system } = channel.cpuUsage();
       const cpuSeconds = (user + system) / 1e6;
-      send({ kind: "facts", id: told.id, cpuSeconds, metrics, notReady: gateway.notReady() });
+      const facts = { notReady: gateway.notReady(), sessionCount: gateway.sessionCount() };
+      send({ kind: "facts", id: told.id, cpuSeconds, metrics, ...facts });
     });
   });
   channel.once("disconnect", () => void gateway.stop());

@@ -6,6 +6,7 @@ import { VirtualClock } from "../../test/helpers/virtual-clock.ts";
 import { WorkerPool } from "./worker-pool.ts";
 import type { WorkerFacts, WorkerPorts, WorkerProcess } from "./worker-process.ts";
 
+const NOTHING: WorkerFacts = { metrics: [], notReady: [], cpuSeconds: 0, sessionCount: 0 };
 const PORTS: WorkerPorts = { mqttsPort: 8_883 };
 
 class FakeWorker implements WorkerProcess {
@@ -13,7 +14,7 @@ class FakeWorker implements WorkerProcess {
   readonly given: WorkerPorts | null;
   readonly #ready = Promise.withResolvers<WorkerPorts>();
   readonly #ended = Promise.withResolvers<string>();
-  facts: WorkerFacts | null = { metrics: [], notReady: [], cpuSeconds: 0 };
+  facts: WorkerFacts | null = NOTHING;
   stopCount = 0;
   readonly ticketKeys: Uint8Array[] = [];
   readonly parts: number[] = [];
@@ -140,7 +141,7 @@ describe("the workers of a gateway", () => {
     const { pool, launched } = bench(3, (launch) => launch !== 4);
     await pool.start();
     (launched[0] as FakeWorker).facts = null;
-    (launched[1] as FakeWorker).facts = { metrics: [], notReady: ["no center"], cpuSeconds: 1 };
+    (launched[1] as FakeWorker).facts = { ...NOTHING, notReady: ["no center"] };
     launched[2]?.end("SIGKILL");
     await settle();
     const reasons = ["worker 1 does not answer", "worker 2: no center", "worker 3 is starting"];
@@ -173,6 +174,39 @@ describe("the workers of a gateway", () => {
         [2, 0],
       ],
     );
+  });
+
+  test("are replaced when the devices of the one before are back, or after a minute", async () => {
+    const { pool, clock, launched } = bench(3);
+    const has = (launch: number, sessionCount: number): void => {
+      (launched[launch - 1] as FakeWorker).facts = { ...NOTHING, sessionCount };
+    };
+    const isStopped = (launch: number): boolean => launched[launch - 1]?.stopCount === 1;
+    const pass = async (seconds: number): Promise<void> => {
+      for (let turn = 0; turn < seconds * 20; turn += 1) {
+        clock.advance(50);
+        await settle();
+      }
+    };
+    await pool.start();
+    for (const launch of [1, 2, 3]) has(launch, 100);
+    const replaced = pool.replaceAll();
+    await settle();
+    assert.deepEqual([isStopped(1), isStopped(2)], [true, false]);
+    await pass(10);
+    has(4, 84);
+    await pass(10);
+    assert.equal(isStopped(2), false, "284 of 300 are fewer than 95 %");
+    has(4, 85);
+    await pass(2);
+    assert.deepEqual([isStopped(2), isStopped(3)], [true, false]);
+    await pass(57);
+    assert.equal(isStopped(3), false);
+    await pass(5);
+    assert.equal(isStopped(3), true, "the others do not come back: nobody waits any longer");
+    await pass(5);
+    await pool.stop();
+    await replaced;
   });
 
   test("have the same ticket keys, also who comes later, and others when told", async () => {

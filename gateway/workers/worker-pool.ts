@@ -7,12 +7,14 @@
  * A worker is, in its turn: starting → running → ended. After an end that nobody asked for it is
  * started again, at once the first time and then after 0.5 s, doubled up to 30 s; whoever ran for a
  * minute starts anew from 0.5 s. A worker that is being replaced drains first: its devices find the
- * others behind the same port, and what it held is on its disk for who comes after it.
+ * others behind the same port, and what it held is on its disk for who comes after it. The next one
+ * is replaced when they have.
  */
 import { MusterError } from "../../domain/errors.ts";
 import { delay, type Clock } from "../../ports/clock.ts";
 import type { Logger } from "../../ports/logger.ts";
 import type { TicketKeysUser } from "../ticket-keys.ts";
+import { untilSessionsAreBack } from "./sessions-back.ts";
 import type { LaunchWorker, WorkerFacts, WorkerPorts, WorkerProcess } from "./worker-process.ts";
 
 const FIRST_PAUSE_MS = 500;
@@ -84,12 +86,21 @@ export class WorkerPool implements TicketKeysUser {
   }
 
   /**
-   * Replaces every worker, one after the other, each when the one before it is ready: nobody but
-   * the devices of one worker has to reconnect at a time. Later calls wait for the first.
+   * Replaces every worker, one after the other, each when the one before it is ready and devices
+   * are back, as many as there were: nobody but the devices of one worker has to reconnect at a
+   * time. Later calls wait for the first.
    */
   replaceAll(): Promise<void> {
     return this.#change(async () => {
-      for (const place of this.#places) await this.#replace(place);
+      const { signal } = this.#stopping;
+      const count = (): Promise<number> => this.#sessionCount();
+      for (const place of this.#places) {
+        const before = await count();
+        await this.#replace(place);
+        const backCount = await untilSessionsAreBack({ before, count, clock: this.#clock, signal });
+        const facts = { worker: place.worker, before, backCount };
+        this.#logger.info("a worker of the gateway is replaced", facts);
+      }
     });
   }
 
@@ -169,6 +180,10 @@ export class WorkerPool implements TicketKeysUser {
       }),
     );
     return answers.flat();
+  }
+
+  async #sessionCount(): Promise<number> {
+    return (await this.facts()).reduce((sum, { sessionCount }) => sum + sessionCount, 0);
   }
 
   /** Stops all at once; resolves when the last has ended. */

@@ -10,6 +10,8 @@ export interface WorkerFacts {
   /** CPU that it has used since it started, s. */
   readonly cpuSeconds: number;
   readonly metrics: readonly MetricObject[];
+  /** Devices that have a session with it. */
+  readonly sessionCount: number;
   /** Why it cannot do its work; empty when it can. */
   readonly notReady: readonly string[];
 }

@@ -38,6 +38,22 @@ describe("reports", () => {
     assert.deepEqual([sent.outcome, behind.outcome], [ACKNOWLEDGED, ACKNOWLEDGED]);
   });
 
+  test("a gateway that stops closes a device when its reports are answered", async (context) => {
+    const fixture = await GatewayFixture.start(context);
+    fixture.center.acknowledgesReports = false;
+    const busy = await fixture.connectGranted("pump-1");
+    const idle = await fixture.connectGranted("pump-2");
+    const sent = watched(busy.publish("report", report(7, "accepted")));
+    await waitUntil("the report is up", () => fixture.center.saidOf("reports").length === 1);
+    const stopped = fixture.gateway.stop();
+    await waitUntil("the idle device is closed", () => idle.closeReason !== null);
+    assert.equal(busy.closeReason, null);
+    fixture.center.acknowledge(1n);
+    await stopped;
+    assert.deepEqual(sent.outcome, ACKNOWLEDGED);
+    await waitUntil("the other one is closed, too", () => busy.closeReason !== null);
+  });
+
   test("what the device said arrives in columns", async (context) => {
     const fixture = await GatewayFixture.start(context);
     const device = await fixture.connectGranted("pump-1");
