@@ -5,14 +5,12 @@
  * goes to the kernel at once.
  *
  * Node offers such reads to clients (`onread`) and not to servers, and such writes to nobody. So
- * this leans on fields that may change with any version, and does so only on the versions that it
- * was tested on, which are those that Muster pins: for all others `isDirect` says no, and whoever
- * asked uses the stream.
+ * this leans on undocumented fields, where they were tested: elsewhere `isDirect` says no, and
+ * whoever asked uses the stream.
  */
 import type { Socket } from "node:net";
+import { isTestedRuntime } from "./tested-runtime.ts";
 
-/** Versions of Node on which gateway/listeners/mqtt/direct-transport.test.ts passed. */
-const TESTED_RUNTIMES: readonly string[] = ["26.10.0"];
 /** As much as Node's own sockets read at once. */
 const READ_BYTES = 65_536;
 
@@ -40,7 +38,7 @@ interface Insides extends Socket {
 /** Whether the functions below may be used with `socket`. */
 export function isDirect(socket: Socket): boolean {
   const { _handle: handle } = socket as Insides;
-  return TESTED_RUNTIMES.includes(process.versions.node) && handle !== null;
+  return isTestedRuntime() && handle !== null;
 }
 
 /**

@@ -7,6 +7,7 @@ import type { Server, Socket } from "node:net";
 import { Server as TlsServer, type TLSSocket } from "node:tls";
 import type { Clock } from "../../ports/clock.ts";
 import type { Logger } from "../../ports/logger.ts";
+import { holdConnections, type HeldStep } from "../../runtime/held-connections.ts";
 import { listen } from "../../runtime/listen.ts";
 import type { ConnectionGate } from "../admission/connection-gate.ts";
 import type { Suspects } from "../admission/suspects.ts";
@@ -129,17 +130,21 @@ export function ignoreError(): void {}
 
 function admitBy(gate: ConnectionGate, context: ListenerContext, server: Server): void {
   const { sources, suspects } = context;
-  beforeConnection(server, (socket, begin) => {
+  const enter: HeldStep = (from, begin, close) =>
     gate.enter({
-      isSuspect: !sources.isBalancer(socket) && suspects.has(socket.remoteAddress ?? ""),
-      begin: () => {
-        if (!socket.destroyed) begin();
-      },
+      isSuspect: !sources.isBalancer(from) && suspects.has(from.remoteAddress ?? ""),
+      begin,
       refuse: () => {
         context.metrics.connectionRefused("busy");
-        socket.destroy();
+        close();
       },
     });
+  if (holdConnections(server, enter)) return;
+  beforeConnection(server, (socket, begin) => {
+    const beginOpen = (): void => {
+      if (!socket.destroyed) begin();
+    };
+    enter(socket, beginOpen, () => socket.destroy());
   });
 }
 

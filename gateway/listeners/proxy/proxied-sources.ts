@@ -8,6 +8,7 @@
 import { BlockList, isIP, type Server, type Socket } from "node:net";
 import { MusterError } from "../../../domain/errors.ts";
 import type { Logger } from "../../../ports/logger.ts";
+import type { HeldFrom } from "../../../runtime/held-connections.ts";
 import { beforeConnection } from "../before-connection.ts";
 import { parseProxyHeader } from "./proxy-header.ts";
 
@@ -42,7 +43,7 @@ export class ProxiedSources {
   }
 
   /** Whether a connection comes from a balancer, who speaks for others. */
-  isBalancer({ remoteAddress = "", remoteFamily }: Socket): boolean {
+  isBalancer({ remoteAddress = "", remoteFamily }: HeldFrom): boolean {
     const family = remoteFamily === "IPv6" ? "ipv6" : "ipv4";
     return this.#balancers?.check(remoteAddress, family) === true;
   }
