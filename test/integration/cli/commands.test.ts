@@ -182,6 +182,7 @@ describe("muster get", () => {
       lastSeenAtMs: 1_767_225_660_000n,
       online: true,
       connectedDevices: 12_000,
+      connectionLimit: 100_000,
       version: "0.1.0",
     });
     await using center = await startFakeCenter({ listGateways: () => ({ gateways: [gateway] }) });
@@ -194,6 +195,7 @@ describe("muster get", () => {
       "10.0.0.7",
       "mqtts:8883 artifacts:7444",
       "12,000",
+      "100,000",
       "2026-01-01 00:00:00Z",
       "2026-01-01 00:01:00Z",
       "0.1.0",
