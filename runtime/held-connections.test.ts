@@ -91,4 +91,19 @@ describe("a connection that is held", () => {
     held[1]?.begin();
     assert.equal(begun.length, 1);
   });
+
+  test("begins when the server has paused meanwhile and listens again", async (t) => {
+    const { server, port, held, begun, come } = await bench(t);
+    const client = await come();
+    server.close();
+    await listen(server, { what: "a test", host: "127.0.0.1", port });
+    held[0]?.begin();
+    assert.equal(begun.length, 1);
+    client.write("hello");
+    const [socket] = begun;
+    assert(socket !== undefined);
+    socket.resume();
+    const [bytes] = (await once(socket, "data")) as [Buffer];
+    assert.equal(bytes.toString(), "hello");
+  });
 });

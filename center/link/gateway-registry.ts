@@ -68,7 +68,10 @@ function statusOf(entry: Entry): GatewayStatus {
   return { ...record, online, lastSeenAtMs, changedAtMs, connectedDevices };
 }
 
-/** Two workers of one gateway: the one that is online has the right ports. */
+/**
+ * Two workers of one gateway: the one that is online has the right ports, and whoever is not has no
+ * devices and wants none, whatever was last heard of it.
+ */
 function joined(one: GatewayStatus, other: GatewayStatus): GatewayStatus {
   const [first, second] = one.online || !other.online ? [one, other] : [other, one];
   const known = new Set(first.services.map(({ name }) => name));
@@ -79,13 +82,13 @@ function joined(one: GatewayStatus, other: GatewayStatus): GatewayStatus {
     services: [...first.services, ...more],
     lastSeenAtMs: Math.max(one.lastSeenAtMs, other.lastSeenAtMs),
     changedAtMs: Math.max(one.changedAtMs, other.changedAtMs),
-    connectedDevices: one.connectedDevices + other.connectedDevices,
-    connectionLimit: limitOf(one) + limitOf(other),
+    connectedDevices: ifOnline(one, one.connectedDevices) + ifOnline(other, other.connectedDevices),
+    connectionLimit: ifOnline(one, one.connectionLimit) + ifOnline(other, other.connectionLimit),
   };
 }
 
-function limitOf({ online, connectionLimit }: GatewayStatus): number {
-  return online ? connectionLimit : 0;
+function ifOnline({ online }: GatewayStatus, count: number): number {
+  return online ? count : 0;
 }
 
 export class GatewayRegistry {

@@ -139,6 +139,7 @@ describe("the gateway registry", () => {
     const coap = { name: "coap", port: 5_683 };
     const mqtts = { name: "mqtts", port: 8_883 };
     await registry.register(old, signal);
+    registry.heard("gw-1/1", 500);
     registry.setOnline("gw-1/1", false);
     await registry.register({ ...hello("gw-1/2", "10.0.0.2"), services: [mqtts] }, signal);
     await registry.register({ ...hello("gw-1/3", "10.0.0.2"), services: [coap] }, signal);
