@@ -14,7 +14,7 @@
  */
 import { Buffer } from "node:buffer";
 import { Duplex } from "node:stream";
-import type { MqttTransport } from "../../gateway/listeners/mqtt/transport.ts";
+import type { StreamTransport } from "../../gateway/listeners/stream-transport.ts";
 import type { Life } from "./life.ts";
 import { OneWay } from "./one-way.ts";
 
@@ -31,7 +31,7 @@ const PUBLISH_TYPE = 3;
 
 export class DeviceWire {
   readonly device: Duplex;
-  readonly gateway: MqttTransport;
+  readonly gateway: StreamTransport;
   private readonly lives: { readonly device: Life; readonly gateway: Life };
   private reader: WireReader | null = null;
   private isCut = false;

@@ -28,8 +28,8 @@ import { AckQueue } from "../../sessions/ack-queue.ts";
 import { DeliveryWindow, MAX_IN_FLIGHT } from "../../sessions/delivery-window.ts";
 import type { DeliveryOutcome, DeviceLink } from "../../sessions/device-link.ts";
 import { deviceKey } from "../../sessions/session-table.ts";
-import { BLOCKED_OUTPUT_BYTES } from "../mqtt/connection-output.ts";
-import { FramedOutput, State } from "./framed-output.ts";
+import { BLOCKED_OUTPUT_BYTES, State } from "../stream-output.ts";
+import { FramedOutput } from "./framed-output.ts";
 
 /** Longest time without a whole frame, s. The lifecycle allows one and a half keep alives. */
 const READ_TIMEOUT_SECONDS = 30;
@@ -94,7 +94,7 @@ export class FramedConnection extends FramedOutput implements DeviceLink {
     if (this.isBlocked || this.#window.isFull) return "blocked";
     // Nothing is repeated on another connection: the bytes need not be held on to.
     const kept = { channel, payload: NO_BYTES, acknowledged, mayRepeat: null };
-    this.write({ [channel]: { id: this.#window.open(kept), payload } });
+    this.writeFrame({ [channel]: { id: this.#window.open(kept), payload } });
     return "sent";
   }
 
@@ -109,7 +109,7 @@ export class FramedConnection extends FramedOutput implements DeviceLink {
       if (frame.hello === undefined) return this.violate("the first frame is no hello");
       return this.#open(frame.hello);
     }
-    if (frame.ping !== undefined) return this.write({ pong: frame.ping });
+    if (frame.ping !== undefined) return this.writeFrame({ pong: frame.ping });
     if (frame.acknowledgement !== undefined) {
       return this.#deliveryAcknowledged(frame.acknowledgement.id);
     }
@@ -137,7 +137,7 @@ export class FramedConnection extends FramedOutput implements DeviceLink {
     const facts = { protocolLevel: 0, keepAliveSeconds: KEEP_ALIVE_SECONDS };
     lifecycle.open(this.slot, { tenant, device, ...facts });
     const limitMs = Math.min(READ_TIMEOUT_SECONDS * 1_000, terms.silenceLimitMs);
-    this.write({ terms: { keepAliveMs: Math.floor((limitMs * 2) / 3) } });
+    this.writeFrame({ terms: { keepAliveMs: Math.floor((limitMs * 2) / 3) } });
     this.#take("hello", hello);
     if (this.#isClosed()) return;
     this.state = State.Open;
@@ -167,7 +167,7 @@ export class FramedConnection extends FramedOutput implements DeviceLink {
     const acks = this.#acks;
     if (acks === null) return;
     for (let answer = acks.shift(); answer !== -1; answer = acks.shift()) {
-      this.write({ acknowledgement: { id: answer >>> 16, refusal: acks.takeReason() } });
+      this.writeFrame({ acknowledgement: { id: answer >>> 16, refusal: acks.takeReason() } });
     }
     if (acks.length === 0) this.#acks = null;
   }

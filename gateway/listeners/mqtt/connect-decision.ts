@@ -28,7 +28,7 @@ import { ReasonCode } from "../../../protocol/mqtt/reason-codes.ts";
 import type { KeptWill } from "../../sessions/kept-will.ts";
 import { deviceKey } from "../../sessions/session-table.ts";
 import { MAX_HELD_MESSAGES } from "../../sessions/ack-queue.ts";
-import { UNVERIFIED } from "./connection-peer.ts";
+import { UNVERIFIED } from "../connection-peer.ts";
 import { readWill } from "./will.ts";
 
 /** What every session of a listener gets. */

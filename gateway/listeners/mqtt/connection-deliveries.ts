@@ -12,7 +12,8 @@ import type { DeliveryOutcome } from "../../sessions/device-link.ts";
 import type { KeptDelivery } from "../../sessions/kept-delivery.ts";
 import type { KeptSession } from "../../sessions/kept-sessions.ts";
 import { deliveryQos } from "../../sessions/subscriptions.ts";
-import { BLOCKED_OUTPUT_BYTES, ConnectionOutput, State } from "./connection-output.ts";
+import { BLOCKED_OUTPUT_BYTES, State } from "../stream-output.ts";
+import { ConnectionOutput } from "./connection-output.ts";
 import { DeliveryWindow } from "../../sessions/delivery-window.ts";
 import { downTopic } from "./topic-rules.ts";
 

@@ -16,7 +16,7 @@ import { IntakeResult } from "../../pipeline/intake-result.ts";
 import { AckQueue, MAX_HELD_MESSAGES } from "../../sessions/ack-queue.ts";
 import type { KeptSession } from "../../sessions/kept-sessions.ts";
 import { ConnectionDeliveries } from "./connection-deliveries.ts";
-import { State } from "./connection-output.ts";
+import { State } from "../stream-output.ts";
 import {
   answeredId,
   awaitsRelease,

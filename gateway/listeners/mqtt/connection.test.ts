@@ -9,7 +9,7 @@ import type { Packet } from "../../../protocol/mqtt/packets.ts";
 import { ReasonCode } from "../../../protocol/mqtt/reason-codes.ts";
 import { encodeUnsubscribe } from "../../../protocol/mqtt/subscribe-encoder.ts";
 import { IntakeResult } from "../../pipeline/intake-result.ts";
-import { MAX_OUTPUT_BYTES } from "./connection-output.ts";
+import { MAX_OUTPUT_BYTES } from "../stream-output.ts";
 import { SLOW_CONSUMER_MS } from "../../sessions/slow-consumers.ts";
 import { MqttBench, PREFIX } from "./testing/mqtt-bench.ts";
 

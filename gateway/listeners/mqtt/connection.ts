@@ -34,8 +34,9 @@ import { deviceKey } from "../../sessions/session-table.ts";
 import { subscriptionsOf } from "../../sessions/subscriptions.ts";
 import { decideConnect, malformedAnswer } from "./connect-decision.ts";
 import { ConnectionIntake } from "./connection-intake.ts";
-import { State, type MqttConnectionOptions } from "./connection-output.ts";
-import { peerIdentity, peerSerial, UNVERIFIED } from "./connection-peer.ts";
+import { State } from "../stream-output.ts";
+import type { MqttConnectionOptions } from "./connection-output.ts";
+import { peerIdentity, peerSerial, UNVERIFIED } from "../connection-peer.ts";
 import { answerSubscribe, answerUnsubscribe } from "./subscribe-answers.ts";
 
 /** The device may not say anything any more. */

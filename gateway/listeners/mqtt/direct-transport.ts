@@ -6,7 +6,7 @@
  */
 import type { Socket } from "node:net";
 import { writeDirectly } from "../../../runtime/direct-socket.ts";
-import type { MqttTransport } from "./transport.ts";
+import type { StreamTransport } from "../stream-transport.ts";
 
 /** What is gathered; a packet that does not fit goes by itself, behind what is there. */
 const GATHERED_BYTES_MAX = 16_384;
@@ -15,7 +15,7 @@ const gathered = Buffer.alloc(GATHERED_BYTES_MAX);
 /** Of the one transport that is corked. */
 let gatheredBytes = 0;
 
-export class DirectTransport implements MqttTransport {
+export class DirectTransport implements StreamTransport {
   readonly #socket: Socket;
   /** Given to the kernel, and not taken yet. */
   #lateBytes = 0;

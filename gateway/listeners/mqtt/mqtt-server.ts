@@ -31,7 +31,7 @@ import {
   watchHandshakes,
   type DeviceListener,
 } from "../device-listener.ts";
-import { UNVERIFIED, type ConnectionPeer } from "./connection-peer.ts";
+import { UNVERIFIED, type ConnectionPeer } from "../connection-peer.ts";
 import { MqttConnection } from "./connection.ts";
 import { DirectTransport } from "./direct-transport.ts";
 import type { EnrolmentTunnel } from "../tls/enrolment-tunnel.ts";

@@ -11,7 +11,7 @@ import type { IncomingMessage, Server } from "node:http";
 import type { Duplex } from "node:stream";
 import type { TLSSocket } from "node:tls";
 import { WebSocketServer, type RawData, type WebSocket } from "ws";
-import type { ConnectionPeer } from "./connection-peer.ts";
+import type { ConnectionPeer } from "../connection-peer.ts";
 import { MqttConnection } from "./connection.ts";
 import type { MqttContext } from "./mqtt-context.ts";
 import { WebSocketTransport } from "./websocket-transport.ts";

@@ -6,12 +6,12 @@
  */
 import type { Socket } from "node:net";
 import { WebSocket } from "ws";
-import type { MqttTransport } from "./transport.ts";
+import type { StreamTransport } from "../stream-transport.ts";
 
 /** RFC 6455 §7.4.1: normal closure. */
 const NORMAL_CLOSURE = 1_000;
 
-export class WebSocketTransport implements MqttTransport {
+export class WebSocketTransport implements StreamTransport {
   readonly #webSocket: WebSocket;
   readonly #socket: Socket;
   /** Null while nothing is gathered: a write goes out by itself. */

@@ -15,10 +15,10 @@ import { SessionLifecycle } from "../../sessions/session-lifecycle.ts";
 import { SessionTable } from "../../sessions/session-table.ts";
 import { SlowConsumers } from "../../sessions/slow-consumers.ts";
 import type { MqttContext } from "../mqtt/mqtt-context.ts";
-import type { MqttTransport } from "../mqtt/transport.ts";
+import type { StreamTransport } from "../stream-transport.ts";
 import { ProxiedSources } from "../proxy/proxied-sources.ts";
 
-export class ListenerBench implements MqttTransport {
+export class ListenerBench implements StreamTransport {
   readonly clock: VirtualClock = new VirtualClock();
   readonly table: SessionTable = new SessionTable({ maxSlots: 4 });
   readonly kept: KeptSessions = new KeptSessions({ clock: this.clock, maxSessions: 4 });

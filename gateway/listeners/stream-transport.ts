@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/** The byte stream under an MQTT connection. A TLS socket fits; in tests, two arrays do. */
-export interface MqttTransport {
+/** The byte stream under a connection. A TLS socket fits; in tests, two arrays do. */
+export interface StreamTransport {
   /** Where the bytes come from, for logs; tests and simulations have no addresses. */
   readonly remoteAddress?: string | undefined;
   readonly remotePort?: number | undefined;

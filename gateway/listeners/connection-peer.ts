@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Whom a connection speaks for, as far as anybody has verified it. */
-import { deviceUri, type PeerIdentity } from "../../../domain/identity.ts";
-import type { PeerFacts } from "../../peer-certificate.ts";
+import { deviceUri, type PeerIdentity } from "../../domain/identity.ts";
+import type { PeerFacts } from "../peer-certificate.ts";
 
 /** The peer of an insecure listener: whoever CONNECT names. */
 export const UNVERIFIED = "unverified";
