@@ -36,7 +36,9 @@ export interface CenterOptions {
   readonly loopTickMs?: number;
   /** Of attempts, ms after the end of their rollout. Default 90 days. */
   readonly keepAttemptsMs?: number;
-  /** The Store never grows beyond it. Default: as far as the disk goes. */
+  /** `postgres://user@host:port/database`. Default: the embedded Store in the data folder. */
+  readonly storeUrl?: string;
+  /** The embedded Store never grows beyond it. Default: as far as the disk goes. */
   readonly maxStoreBytes?: number;
   /** Rollouts of a tenant that keep their attempts however old they are. Default 20. */
   readonly keepRollouts?: number;

@@ -6,8 +6,10 @@
  */
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import { MusterError } from "../domain/errors.ts";
 import { openEmbeddedEventLog } from "../engines/embedded/event-log.ts";
 import { openFilesystemArtifactStore } from "../engines/filesystem/artifact-store.ts";
+import { openPostgresStore } from "../engines/postgres/postgres-store.ts";
 import { openSqliteStore } from "../engines/sqlite/worker-store.ts";
 import { delay, type Clock } from "../ports/clock.ts";
 import type { Random } from "../ports/random.ts";
@@ -34,6 +36,8 @@ import { runDiskSampler } from "./tasks/disk-sampler.ts";
 import { JoinerWatch } from "./tasks/joiner-watch.ts";
 import { LeaverWatch } from "./tasks/leaver-watch.ts";
 import { runRecordPruner } from "./tasks/record-pruner.ts";
+
+type OpenStore = Awaited<ReturnType<typeof openSqliteStore>>;
 
 const SILENCE_CHECK_MS = 1_000;
 
@@ -85,9 +89,7 @@ async function openBase(
   const random: Random = options.random ?? systemRandom;
   await makeDataFolder(dataDirectory);
   const at = (name: string): string => join(dataDirectory, name);
-  const { maxStoreBytes } = options;
-  const quota = maxStoreBytes === undefined ? {} : { maxFileBytes: maxStoreBytes };
-  const store = await openSqliteStore({ path: at("store.db"), ...quota, clock, logger, signal });
+  const store = await openStore(options, at("store.db"), { clock, logger, signal });
   stack.defer(() => store.close());
   const log = await openEmbeddedEventLog({ path: at("events.db"), logger, signal });
   stack.defer(() => log.close());
@@ -99,6 +101,26 @@ async function openBase(
   const identity = await openCenterIdentity({ ...options, ...common, operatorDirectory });
   stack.use(identity.certificate);
   return { ...common, options, store, log, identity, rootOf };
+}
+
+/** A URL picks the engine; without one it is the file `path`. */
+function openStore(
+  { storeUrl, maxStoreBytes }: CenterOptions,
+  path: string,
+  common: Pick<CenterBase, "clock" | "logger" | "signal">,
+): Promise<OpenStore> {
+  if (storeUrl === undefined) {
+    const quota = maxStoreBytes === undefined ? {} : { maxFileBytes: maxStoreBytes };
+    return openSqliteStore({ path, ...quota, ...common });
+  }
+  if (maxStoreBytes !== undefined) {
+    throw new MusterError({
+      code: "invalid_argument",
+      message: "a largest size is of the embedded store only, and --store names a server's",
+      detail: { field: "--max-store", hint: "leave one of the two out" },
+    });
+  }
+  return openPostgresStore({ url: storeUrl, ...common });
 }
 
 function openEnrolment(base: CenterBase, core: CenterCore): ReturnType<typeof startEstServer> {

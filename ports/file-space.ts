@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** How large the file of a Store or an EventLog is, and how far it may grow. */
+/** How large the file of an EventLog or of an embedded Store is, and how far it may grow. */
 export interface FileSpace {
   /** With what is free inside; without what is written ahead, which is bounded. */
   readonly fileBytes: number;

@@ -8,9 +8,13 @@ import { checkBytes, checkCount } from "./limits.ts";
 import { MAX_COMMIT_WRITES, MAX_DOCUMENT_BYTES, MAX_PAGE_BYTES } from "./store.ts";
 import type { Commit, Json } from "./store.ts";
 
+/** Ordinals are uint32 on the wire and in packed pages. */
+export const MAX_ORDINAL = 0xff_ff_ff_ff;
 export const MAX_LISTED_DOCUMENTS = 1_000;
 export const MAX_LISTED_DEVICES = 10_000;
 export const MAX_LISTED_AUDIT_ENTRIES = 1_000;
+/** Entries that one call looks at: some 30 ms, in which SQLite does nothing else. */
+export const MAX_AUDIT_LOOKED_AT = 20_000;
 export const MAX_LOADED_PAGES = 1_000;
 /** Documents or devices asked for by name in one call: a gateway's batch. */
 export const MAX_NAMED = 1_000;

@@ -12,8 +12,6 @@
  * document, 1 MiB a page.
  */
 
-import type { FileSpace } from "./file-space.ts";
-
 /** Every kind of document there is. The key's first part is the tenant, then the name. */
 export type DocumentKind =
   | "operator-token"
@@ -217,6 +215,18 @@ export type CommitResult =
       readonly at: string;
     };
 
+/** How large the Store is, and how far it may grow. */
+export interface StoreSpace {
+  /** With what is free inside and with indexes. */
+  readonly fileBytes: number;
+  /** Was deleted, and will be written again before the files grow; null = cannot be known. */
+  readonly reusableBytes: number | null;
+  /** `fileBytes` never grows beyond it; null = as far as its disk goes. */
+  readonly limitBytes: number | null;
+  /** On a server's disk, which is not that of the data folder; how full it is, is not known. */
+  readonly isRemote: boolean;
+}
+
 /** Rows of one part and owner, as they lie in one stretch of the Store. */
 export interface StorePart {
   /** `document KIND`, `page KIND`, `devices`, `audit log`. */
@@ -310,7 +320,7 @@ export interface Store {
    */
   measure(from: string, options: { signal: AbortSignal }): Promise<StoreStretch>;
 
-  space(options: { signal: AbortSignal }): Promise<FileSpace>;
+  space(options: { signal: AbortSignal }): Promise<StoreSpace>;
 
   close(): Promise<void>;
 }

@@ -26,6 +26,12 @@ const stages: readonly CiStage[] = [
     args: ["run", "-s", "demo", "--", "--once", "--json"],
     needs: "cli/main.ts",
   },
+  {
+    name: "engines",
+    command: "npm",
+    args: ["run", "-s", "test:engines"],
+    env: { MUSTER_ENGINES_REQUIRED: "1" },
+  },
   { name: "chaos", command: "npm", args: ["run", "-s", "test:chaos"], needs: "test/chaos" },
 ];
 

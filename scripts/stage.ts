@@ -19,6 +19,8 @@ export interface Stage {
   name: string;
   command: string;
   args: readonly string[];
+  /** On top of this process's own. */
+  env?: Readonly<Record<string, string>>;
 }
 
 /** How a stage ended. */
@@ -37,7 +39,7 @@ export async function runStage(stage: Stage): Promise<StageResult> {
     const child = spawn(stage.command, stage.args, {
       cwd: root,
       stdio: "inherit",
-      env: { ...process.env, PATH: binaryPath() },
+      env: { ...process.env, ...stage.env, PATH: binaryPath() },
     });
     child.once("error", (error) => {
       console.error(`${stage.name}: starting ${stage.command} failed: ${error.message}.`);

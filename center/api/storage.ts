@@ -30,7 +30,9 @@ export function storageMethods(
       const events = await log.space({ signal });
       const freeBytes = await options.freeDiskBytes();
       const belowLimit = (space.limitBytes ?? Number.POSITIVE_INFINITY) - space.fileBytes;
-      const reusableBytes = space.reusableBytes + events.reusableBytes;
+      // What is free inside a server's files is not on this disk.
+      const reusableInStore = space.isRemote ? 0 : (space.reusableBytes ?? 0);
+      const reusableBytes = reusableInStore + events.reusableBytes;
       const availableBytes = Math.max(0, Math.min(freeBytes, belowLimit)) + reusableBytes;
       const now = { atMs: clock.wallMs(), availableBytes };
       const forecast = forecastDisk(samples, now);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * Measures once an hour what takes room in the center's data folder, and keeps the samples for the
- * forecast of `muster doctor`. A store of a million devices is read a stretch at a time, some
+ * forecast of `muster doctor`. A Store on a server's disk is no part of it: how full that disk is
+ * only its own monitoring knows. A store of a million devices is read a stretch at a time, some
  * thousand rows each, between which everybody else is served.
  *
  * One document holds all samples: at most 110 of them (`disk-forecast.ts`), each of some twenty
@@ -14,7 +15,7 @@ import type { ArtifactStore } from "../../ports/artifact-store.ts";
 import { delay, type Clock } from "../../ports/clock.ts";
 import type { EventLog } from "../../ports/event-log.ts";
 import type { Logger } from "../../ports/logger.ts";
-import type { Json, Store } from "../../ports/store.ts";
+import type { Json, Store, StoreSpace } from "../../ports/store.ts";
 import { findPrunable, type RetentionPolicy } from "./attempt-pruner.ts";
 
 const PERIOD_MS = 3_600_000;
@@ -85,10 +86,26 @@ export async function readDiskRecord(store: Store, signal: AbortSignal): Promise
   return stored.parse(document.value);
 }
 
-async function measure(
-  options: DiskSamplerOptions,
-): Promise<{ bytes: { [part: string]: number }; retention: DiskRecord["retention"] }> {
-  const { store, log, artifacts, policy, signal } = options;
+interface Measured {
+  readonly bytes: { readonly [part: string]: number };
+  readonly retention: DiskRecord["retention"];
+}
+
+const NOTHING_STORED: Measured = { bytes: {}, retention: { bytes: 0, byMs: 0 } };
+
+async function measure(options: DiskSamplerOptions): Promise<Measured> {
+  const { store, log, artifacts, signal } = options;
+  const space = await store.space({ signal });
+  const stored = space.isRemote ? NOTHING_STORED : await measureStore(options, space);
+  const bytes: { [part: string]: number } = { ...stored.bytes };
+  const events = await log.space({ signal });
+  bytes["event log"] = events.fileBytes - events.reusableBytes;
+  bytes["artifacts"] = (await artifacts.usage({ signal })).totalBytes;
+  return { bytes, retention: stored.retention };
+}
+
+async function measureStore(options: DiskSamplerOptions, space: StoreSpace): Promise<Measured> {
+  const { store, policy, signal } = options;
   const prunable = await findPrunable(options);
   const owners = new Set(prunable.map(({ record }) => String(record.number)));
   const bytes: { [part: string]: number } = {};
@@ -103,12 +120,8 @@ async function measure(
     }
     from = stretch.next;
   }
-  const space = await store.space({ signal });
-  const events = await log.space({ signal });
-  const gapBytes = space.fileBytes - space.reusableBytes - contentBytes;
+  const gapBytes = space.fileBytes - (space.reusableBytes ?? 0) - contentBytes;
   bytes["indexes and gaps"] = Math.max(0, gapBytes);
-  bytes["event log"] = events.fileBytes - events.reusableBytes;
-  bytes["artifacts"] = (await artifacts.usage({ signal })).totalBytes;
   const [newest] = prunable;
   const byMs = newest === undefined ? 0 : newest.record.endedAtMs + policy.keepAttemptsMs;
   return { bytes, retention: { bytes: freedBytes, byMs } };

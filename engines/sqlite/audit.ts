@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The audit log in SQLite: append-only, each entry sealed onto the last (`audit-chain.ts`). */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import { FIRST_PREVIOUS_HASH, sealAuditEntry } from "../../ports/audit-chain.ts";
-import type { AuditQuery, Json } from "../../ports/store.ts";
-import type { AuditRow, AuditRowDraft, AuditRows } from "./store-calls.ts";
-
-/** Entries that one call looks at: some 30 ms, in which the store does nothing else. */
-const MAX_LOOKED_AT = 20_000;
+import { MAX_AUDIT_LOOKED_AT } from "../../ports/store-limits.ts";
+import type { AuditQuery } from "../../ports/store.ts";
+import { sealAuditRows, type AuditHead } from "../../runtime/audit-rows.ts";
+import type { AuditRow, AuditRowDraft, AuditRows } from "../../runtime/store-calls.ts";
 
 const COLUMNS = `sequence, at_ms AS atMs, tenant, actor, action, subject, reason, detail,
   previous_hash AS previousHash, hash`;
@@ -32,13 +30,13 @@ function prepareLookup(database: DatabaseSync, order: Order, isOfOne: boolean): 
     ORDER BY sequence ${order}`;
   return {
     list: database.prepare(
-      `SELECT * FROM (SELECT ${COLUMNS} ${range} LIMIT ${MAX_LOOKED_AT})
+      `SELECT * FROM (SELECT ${COLUMNS} ${range} LIMIT ${MAX_AUDIT_LOOKED_AT})
        WHERE atMs >= :since
        AND (:subject = '' OR subject GLOB :subject OR subject GLOB '*/' || :subject)
        AND (:actor = '' OR actor GLOB :actor OR actor GLOB '*:' || :actor)
        LIMIT :limit`,
     ),
-    last: database.prepare(`SELECT sequence ${range} LIMIT 1 OFFSET ${MAX_LOOKED_AT - 1}`),
+    last: database.prepare(`SELECT sequence ${range} LIMIT 1 OFFSET ${MAX_AUDIT_LOOKED_AT - 1}`),
   };
 }
 
@@ -88,20 +86,14 @@ export class Audit {
 
   /** Adds the entries to the chain; returns the newest sequence, 0 when the log is empty. */
   append(drafts: readonly AuditRowDraft[], atMs: number): number {
-    const head = this.#statements.head.get() as { sequence: number; hash: string } | undefined;
-    let sequence = head?.sequence ?? 0;
-    let previousHash = head?.hash ?? FIRST_PREVIOUS_HASH;
-    for (const { detail: detailText, ...draft } of drafts) {
-      sequence += 1;
-      // Parsed from the stored text, so that the hash is over what reads back.
-      const detail = JSON.parse(detailText) as Json;
-      const entry = sealAuditEntry({ draft: { ...draft, detail }, sequence, atMs, previousHash });
-      const { tenant, actor, action, subject, reason, hash } = entry;
+    const head = this.#statements.head.get() as AuditHead | undefined;
+    const rows = sealAuditRows({ drafts, head, atMs });
+    for (const row of rows) {
+      const { sequence, tenant, actor, action, subject, reason, detail } = row;
       const who = [tenant, actor, action, subject, reason];
-      this.#statements.insert.run(sequence, atMs, ...who, detailText, previousHash, hash);
-      previousHash = hash;
+      this.#statements.insert.run(sequence, atMs, ...who, detail, row.previousHash, row.hash);
     }
-    return sequence;
+    return rows.at(-1)?.sequence ?? head?.sequence ?? 0;
   }
 }
 

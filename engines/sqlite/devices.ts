@@ -2,10 +2,8 @@
 /** Registered devices in SQLite: one row each, found by name or by ordinal. */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { MusterError } from "../../domain/errors.ts";
-import type { DeviceListInput, DeviceRow, DeviceRowWrite } from "./store-calls.ts";
-
-/** Ordinals are uint32 on the wire and in packed pages. */
-const MAX_ORDINAL = 0xff_ff_ff_ff;
+import { MAX_ORDINAL } from "../../ports/store-limits.ts";
+import type { DeviceListInput, DeviceRow, DeviceRowWrite } from "../../runtime/store-calls.ts";
 
 interface Statements {
   readonly get: StatementSync;

@@ -2,8 +2,12 @@
 /** Documents in SQLite: compare-and-swap by revision, lists in key order (of UTF-8 bytes). */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { DocumentKind } from "../../ports/store.ts";
-import { prefixEnd } from "./prefix-end.ts";
-import type { DocumentListInput, DocumentRow, DocumentRowWrite } from "./store-calls.ts";
+import { prefixEnd } from "../../ports/prefix-end.ts";
+import type {
+  DocumentListInput,
+  DocumentRow,
+  DocumentRowWrite,
+} from "../../runtime/store-calls.ts";
 
 /** SQLite orders every blob after every text. */
 const AFTER_ALL_TEXT = new Uint8Array(0);

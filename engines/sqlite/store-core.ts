@@ -8,8 +8,13 @@
  * retention works where it is needed most.
  */
 import type { AuditQuery, CommitResult, DeviceName, Fence } from "../../ports/store.ts";
-import type { FileSpace } from "../../ports/file-space.ts";
-import type { DocumentKind, PageId, StoredPage, StoreStretch } from "../../ports/store.ts";
+import type {
+  DocumentKind,
+  PageId,
+  StoredPage,
+  StoreSpace,
+  StoreStretch,
+} from "../../ports/store.ts";
 import { openSqliteFile } from "../../runtime/sqlite-file.ts";
 import type { SqliteFile, SqliteFileFacts, WriteOutcome } from "../../runtime/sqlite-file.ts";
 import { Audit } from "./audit.ts";
@@ -18,8 +23,13 @@ import { Documents } from "./documents.ts";
 import { Fences } from "./fences.ts";
 import { STORE_MIGRATIONS } from "./migrations/all.ts";
 import { Pages } from "./pages.ts";
-import type { AuditRows, CommitInput, DeviceListInput } from "./store-calls.ts";
-import type { DeviceRow, DocumentListInput, DocumentRow, StoreCalls } from "./store-calls.ts";
+import type { AuditRows, CommitInput, DeviceListInput } from "../../runtime/store-calls.ts";
+import type {
+  DeviceRow,
+  DocumentListInput,
+  DocumentRow,
+  StoreCalls,
+} from "../../runtime/store-calls.ts";
 import { Usage } from "./usage.ts";
 
 /** "MSTS": Muster store. Marks the file as ours for good. */
@@ -144,8 +154,8 @@ export class StoreCore implements StoreCalls {
     return this.#file.read("measure the store", () => this.#usage.measure(input.from));
   }
 
-  space(): FileSpace {
-    return this.#file.space();
+  space(): StoreSpace {
+    return { ...this.#file.space(), isRemote: false };
   }
 
   close(): void {

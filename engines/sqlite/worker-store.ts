@@ -5,8 +5,8 @@ import type { Logger } from "../../ports/logger.ts";
 import type { SqliteFileFacts } from "../../runtime/sqlite-file.ts";
 import { siblingModule, startWorker } from "../../runtime/worker-call.ts";
 import type { Started } from "../../runtime/worker-call.ts";
-import { SqliteStore } from "./sqlite-store.ts";
-import type { StoreCalls } from "./store-calls.ts";
+import { RowStore } from "../../runtime/row-store.ts";
+import type { StoreCalls } from "../../runtime/store-calls.ts";
 import type { StoreCoreOptions } from "./store-core.ts";
 
 /**
@@ -32,9 +32,9 @@ export interface SqliteStoreOptions extends StoreCoreOptions {
  * `failed_precondition` (in use by another process, newer schema, another program's file, no
  * right to write) or `no_space`.
  */
-export async function openSqliteStore(options: SqliteStoreOptions): Promise<SqliteStore> {
+export async function openSqliteStore(options: SqliteStoreOptions): Promise<RowStore> {
   const { calls } = await startStoreThread(options);
-  return new SqliteStore({ calls, clock: options.clock });
+  return new RowStore({ calls, clock: options.clock });
 }
 
 /** The thread without the port around it, for tests that end it in the midst of its work. */

@@ -57,7 +57,10 @@ export function usageTests(open: OpenStore): void {
     assert(before.fileBytes > bytes.length, "the files hold the page");
     await accept(engine.store, { pages: [{ ...id, expectedVersion: 1, bytes: null }] });
     const after = await engine.store.space({ signal });
-    assert(after.reusableBytes > before.reusableBytes + bytes.length * 0.9, "it is free inside");
+    // A server may not tell; then it is never told.
+    assert.equal(after.reusableBytes === null, before.reusableBytes === null);
+    const freedBytes = (after.reusableBytes ?? bytes.length) - (before.reusableBytes ?? 0);
+    assert(freedBytes > bytes.length * 0.9, "it is free inside");
     assert.equal(after.limitBytes, null);
   });
 }

@@ -32,6 +32,7 @@ interface Options extends RoleOptions {
   readonly keepAttempts: number;
   readonly keepRollouts: number;
   readonly maxStore?: number;
+  readonly store?: string;
 }
 
 export function declare(command: Command, shell: Shell): void {
@@ -52,6 +53,7 @@ export function declare(command: Command, shell: Shell): void {
     .addOption(durationOption("--offer-lifetime <duration>", "how long offers last", "60s"))
     .addOption(durationOption("--keep-attempts <duration>", "attempts outlive rollouts", "90d"))
     .option("--keep-rollouts <count>", "last rollouts that keep attempts", parseCount, 20)
+    .option("--store <url>", "postgres://USER@HOST:PORT/DATABASE; else a file in DATA")
     .option("--max-store <size>", "size of the database, as 20GiB; else its disk", parseSize);
   addRoleOptions(command);
   addExamples(command, [
@@ -88,6 +90,7 @@ async function start(
     offerLifetimeMs: options.offerLifetime,
     keepAttemptsMs: options.keepAttempts,
     keepRollouts: options.keepRollouts,
+    ...(options.store === undefined ? {} : { storeUrl: options.store }),
     ...(options.maxStore === undefined ? {} : { maxStoreBytes: options.maxStore }),
     version: versionFacts().version,
     logger: roleLogger("center", options),

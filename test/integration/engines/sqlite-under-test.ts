@@ -5,7 +5,7 @@
  * died now: a copy of the files, taken without closing.
  */
 import { openDirectSqliteStore } from "../../../engines/sqlite/direct-store.ts";
-import { SqliteStore } from "../../../engines/sqlite/sqlite-store.ts";
+import { RowStore } from "../../../runtime/row-store.ts";
 import { startStoreThread } from "../../../engines/sqlite/worker-store.ts";
 import type { Clock } from "../../../ports/clock.ts";
 import type { StoreUnderTest } from "../../../ports/contract/store-harness.ts";
@@ -20,10 +20,10 @@ export async function openThreadStore({ clock }: { clock: Clock }): Promise<Stor
   const path = folder.join("store.db");
   const logger = SILENT_LOGGER;
   let thread = await startStoreThread({ path, clock, logger, signal });
-  let store = new SqliteStore({ calls: thread.calls, clock });
+  let store = new RowStore({ calls: thread.calls, clock });
   const start = async (): Promise<void> => {
     thread = await startStoreThread({ path, clock, logger, signal });
-    store = new SqliteStore({ calls: thread.calls, clock });
+    store = new RowStore({ calls: thread.calls, clock });
   };
   return {
     get store() {

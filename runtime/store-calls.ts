@@ -13,9 +13,8 @@ import type {
   DeviceName,
   DocumentKind,
   Fence,
-} from "../../ports/store.ts";
-import type { FileSpace } from "../../ports/file-space.ts";
-import type { PageId, PageWrite, StoredPage, StoreStretch } from "../../ports/store.ts";
+} from "../ports/store.ts";
+import type { PageId, PageWrite, StoredPage, StoreSpace, StoreStretch } from "../ports/store.ts";
 
 export interface DocumentRow {
   readonly kind: DocumentKind;
@@ -103,5 +102,5 @@ export interface StoreCalls {
   acquireFence(input: { name: string }): Fence;
   listAudit(input: AuditQuery): AuditRows;
   measure(input: { from: string }): StoreStretch;
-  space(input: object): FileSpace;
+  space(input: object): StoreSpace;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** The end of a range of keys with one prefix, so that SQLite reads that range and no more. */
+/** The end of a range of keys with one prefix, so that an engine reads that range and no more. */
 
 const LAST_CODE_POINT = 0x10_ff_ff;
 const LAST_BEFORE_SURROGATES = 0xd7_ff;

@@ -3,30 +3,23 @@
  * The Store port over a store core, wherever that runs: checks limits and turns JSON into text and
  * back on the caller's side, so that a wrong argument fails in the caller's hands.
  */
-import { isShared } from "../../domain/shared-bytes.ts";
-import type { Clock } from "../../ports/clock.ts";
-import { MAX_LISTED_AUDIT_ENTRIES, MAX_LISTED_DEVICES } from "../../ports/store-limits.ts";
-import { MAX_LISTED_DOCUMENTS, MAX_LOADED_PAGES, MAX_NAMED } from "../../ports/store-limits.ts";
-import { checkCount, checkLimit } from "../../ports/limits.ts";
-import { checkCommit, encodeJson } from "../../ports/store-limits.ts";
-import type {
-  AuditQuery,
-  AuditStretch,
-  Commit,
-  CommitResult,
-  DeviceName,
-} from "../../ports/store.ts";
-import type { DocumentKind } from "../../ports/store.ts";
-import type { FileSpace } from "../../ports/file-space.ts";
-import type { Fence, Json, PageId, Store } from "../../ports/store.ts";
-import type { StoredDevice, StoredDocument, StoredPage } from "../../ports/store.ts";
-import type { StoreStretch } from "../../ports/store.ts";
-import type { CallPort } from "../../runtime/call-port.ts";
+import { isShared } from "../domain/shared-bytes.ts";
+import type { Clock } from "../ports/clock.ts";
+import { MAX_LISTED_AUDIT_ENTRIES, MAX_LISTED_DEVICES } from "../ports/store-limits.ts";
+import { MAX_LISTED_DOCUMENTS, MAX_LOADED_PAGES, MAX_NAMED } from "../ports/store-limits.ts";
+import { checkCount, checkLimit } from "../ports/limits.ts";
+import { checkCommit, encodeJson } from "../ports/store-limits.ts";
+import type { AuditQuery, AuditStretch, Commit, CommitResult, DeviceName } from "../ports/store.ts";
+import type { DocumentKind } from "../ports/store.ts";
+import type { Fence, Json, PageId, Store } from "../ports/store.ts";
+import type { StoredDevice, StoredDocument, StoredPage } from "../ports/store.ts";
+import type { StoreSpace, StoreStretch } from "../ports/store.ts";
+import type { CallPort } from "./call-port.ts";
 import type { CommitInput, DeviceRow, DocumentRow, StoreCalls } from "./store-calls.ts";
 
 type Signalled = { readonly signal: AbortSignal };
 
-export class SqliteStore implements Store, AsyncDisposable {
+export class RowStore implements Store, AsyncDisposable {
   readonly #calls: CallPort<StoreCalls>;
   readonly #clock: Clock;
 
@@ -133,7 +126,7 @@ export class SqliteStore implements Store, AsyncDisposable {
     return this.#calls.call("measure", { from }, options);
   }
 
-  space(options: Signalled): Promise<FileSpace> {
+  space(options: Signalled): Promise<StoreSpace> {
     return this.#calls.call("space", {}, options);
   }
 

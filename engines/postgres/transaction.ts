@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * A transaction whose outcome is never guessed. When the connection is lost before COMMIT was sent,
+ * nothing happened, and the same is tried again. When it is lost afterwards, the server is asked on
+ * a fresh connection what became of the transaction, by its id (`pg_xact_status`).
+ *
+ * An id says something about one history of one cluster only: after a failover to a standby that
+ * had not received the transaction, the same id may be another's. So the cluster's identity and its
+ * timeline, which a promotion changes, are compared first, and where they differ nobody knows.
+ */
+import type { ClientBase, QueryResult } from "pg";
+import { MusterError } from "../../domain/errors.ts";
+import { faultPoint } from "../../runtime/faults.ts";
+import type { Connections } from "./connections.ts";
+import { isConnectionWhole, isPassing } from "./postgres-failure.ts";
+
+/** What the work inside says; false rolls back, and the result is returned all the same. */
+export interface Outcome<T> {
+  readonly keep: boolean;
+  readonly result: T;
+}
+
+export interface TransactionOptions<T> {
+  /** Completes "cannot …". */
+  readonly attempted: string;
+  /** Statements with which it begins, each ended by a semicolon. */
+  readonly first: string;
+  readonly work: (client: ClientBase) => Promise<Outcome<T>>;
+  readonly signal: AbortSignal;
+}
+
+/** A transaction of which COMMIT was sent and no answer came. */
+interface InDoubt<T> {
+  readonly isInDoubt: true;
+  readonly id: string;
+  /** Of the cluster, and of which of its histories. */
+  readonly history: string;
+  readonly result: T;
+}
+
+type Ended<T> = { readonly isInDoubt: false; readonly result: T };
+
+/**
+ * `system_identifier` is the cluster's since initdb; the first eight digits of a WAL file's name
+ * are the timeline.
+ */
+const HISTORY = `(SELECT system_identifier::text FROM pg_control_system()) || '/' ||
+  left(pg_walfile_name(pg_current_wal_insert_lsn()), 8)`;
+
+/** Tries again while nothing has happened; throws `unavailable` when nobody can say whether. */
+export async function transact<T>(
+  connections: Connections,
+  options: TransactionOptions<T>,
+): Promise<T> {
+  const { attempted, signal } = options;
+  return await connections.persist(attempted, signal, async () => {
+    const ended = await connections.use(signal, (client) => once(client, options));
+    if (!ended.isInDoubt || (await wasCommitted(connections, ended, options))) return ended.result;
+    // It was rolled back; `persist` tries again what fails so.
+    throw new Error("Connection terminated in the midst of a commit, which did not take place");
+  });
+}
+
+async function once<T>(
+  client: ClientBase,
+  { first, work, signal }: TransactionOptions<T>,
+): Promise<Ended<T> | InDoubt<T>> {
+  const begun: unknown = await client.query(
+    `BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; ${first}
+     SELECT pg_current_xact_id()::text AS id, ${HISTORY} AS history`,
+  );
+  const facts = (begun as QueryResult<{ id: string; history: string }>[]).at(-1)?.rows[0];
+  const { keep, result } = await work(client);
+  faultPoint("store.commit.before");
+  // Whoever gave up has been told so already: better that nothing happens.
+  if (!keep || signal.aborted) {
+    await client.query("ROLLBACK");
+    signal.throwIfAborted();
+    return { isInDoubt: false, result };
+  }
+  try {
+    await client.query("COMMIT");
+  } catch (error) {
+    if (isConnectionWhole(error) || !isPassing(error) || facts === undefined) throw error;
+    return { isInDoubt: true, ...facts, result };
+  }
+  faultPoint("store.commit.after");
+  return { isInDoubt: false, result };
+}
+
+/** Asks until there is an answer or patience ends. */
+async function wasCommitted<T>(
+  connections: Connections,
+  { id, history }: InDoubt<T>,
+  { attempted, signal }: TransactionOptions<T>,
+): Promise<boolean> {
+  const text = `SELECT pg_xact_status($1::xid8) AS status WHERE ${HISTORY} = $2`;
+  return await connections.read(attempted, signal, async (client) => {
+    const { rows } = await client.query<{ status: string | null }>(text, [id, history]);
+    const status = rows[0]?.status ?? null;
+    if (status === "committed") return true;
+    if (status === "aborted") return false;
+    // Its backend has not noticed that its client is gone, or waits for a standby.
+    if (status === "in progress") throw new Error("Connection terminated, its commit goes on");
+    throw new MusterError({
+      code: "unavailable",
+      message:
+        `cannot ${attempted} on PostgreSQL at ${connections.server}: the connection was lost in ` +
+        `the midst of a commit, and what became of it cannot be known`,
+      detail: { hint: "read again; this is so after a failover to a server that lags behind" },
+    });
+  });
+}
