@@ -38,6 +38,8 @@ export interface CenterOptions {
   readonly keepAttemptsMs?: number;
   /** `postgres://user@host:port/database`. Default: the embedded Store in the data folder. */
   readonly storeUrl?: string;
+  /** `kafka://host:port,…/topic`. Default: the embedded EventLog in the data folder. */
+  readonly eventLogUrl?: string;
   /** The embedded Store never grows beyond it. Default: as far as the disk goes. */
   readonly maxStoreBytes?: number;
   /** Rollouts of a tenant that keep their attempts however old they are. Default 20. */

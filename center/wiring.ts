@@ -8,10 +8,12 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { MusterError } from "../domain/errors.ts";
 import { openEmbeddedEventLog } from "../engines/embedded/event-log.ts";
+import { openKafkaEventLog } from "../engines/kafka/event-log.ts";
 import { openFilesystemArtifactStore } from "../engines/filesystem/artifact-store.ts";
 import { openPostgresStore } from "../engines/postgres/postgres-store.ts";
 import { openSqliteStore } from "../engines/sqlite/worker-store.ts";
 import { delay, type Clock } from "../ports/clock.ts";
+import type { EventLog } from "../ports/event-log.ts";
 import type { Random } from "../ports/random.ts";
 import { startAdminServer } from "../runtime/admin-server.ts";
 import { fileFailure } from "../runtime/file-failure.ts";
@@ -91,7 +93,7 @@ async function openBase(
   const at = (name: string): string => join(dataDirectory, name);
   const store = await openStore(options, at("store.db"), { clock, logger, signal });
   stack.defer(() => store.close());
-  const log = await openEmbeddedEventLog({ path: at("events.db"), logger, signal });
+  const log = await openEventLog(options, at("events.db"), { clock, logger, signal });
   stack.defer(() => log.close());
   const artifacts = await openFilesystemArtifactStore({ path: at("artifacts"), random, signal });
   const common = { clock, random, logger, signal, artifacts };
@@ -121,6 +123,17 @@ function openStore(
     });
   }
   return openPostgresStore({ url: storeUrl, ...common });
+}
+
+/** A URL picks the engine; without one it is the file `path`. */
+function openEventLog(
+  { eventLogUrl }: CenterOptions,
+  path: string,
+  { clock, logger, signal }: Pick<CenterBase, "clock" | "logger" | "signal">,
+): Promise<EventLog> {
+  if (eventLogUrl === undefined) return openEmbeddedEventLog({ path, logger, signal });
+  const own = logger.child({ component: "event-log" });
+  return openKafkaEventLog({ url: eventLogUrl, clock, logger: own, signal });
 }
 
 function openEnrolment(base: CenterBase, core: CenterCore): ReturnType<typeof startEstServer> {
@@ -153,6 +166,7 @@ function runTasks(
   const loop = core.loop.run(signal);
   const renewal = runTrustRenewal({ repository, clock, logger, signal });
   const silence = watchSilence(core.registry, clock, signal);
+  const appends = watchAppends(base.log, core.loop, signal);
   const pruning = runRecordPruner({ store: base.store, clock, logger, signal });
   const policy = {
     keepAttemptsMs: base.options.keepAttemptsMs ?? DEFAULT_RETENTION.keepAttemptsMs,
@@ -188,12 +202,24 @@ function runTasks(
   stack.defer(async () => {
     stop.abort();
     core.inbox.wake();
-    const watches = [silence, leavers, joiners];
+    const watches = [silence, appends, leavers, joiners];
     const tasks = [loop, renewal, pruning, retention, sampling, availability, ...watches];
     await Promise.allSettled(tasks);
     await core.stops.settled();
   });
   return failed;
+}
+
+/** Wakes the loop for what others append: another center, where the log is shared. */
+async function watchAppends(
+  log: EventLog,
+  loop: CenterCore["loop"],
+  signal: AbortSignal,
+): Promise<void> {
+  while (!signal.aborted) {
+    await log.waitForAppend({ signal });
+    loop.reportsAppended();
+  }
 }
 
 async function watchSilence(

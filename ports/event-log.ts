@@ -5,6 +5,10 @@
  * report after that and not before. Consumers keep their offset in the Store, in the same commit as
  * the effect, so that each record takes effect once.
  *
+ * After a failed append some of its records may be there: of each partition a beginning of its
+ * part, in order. Who appends them again may have them twice, so that consumers fold duplicates;
+ * ingest does, by the rollout, position, generation and sequence of a report.
+ *
  * Limits: 1 MiB a record, 1,000 records an append; partitions are 0…count−1, fixed at creation.
  */
 import type { FileSpace } from "./file-space.ts";
@@ -19,17 +23,26 @@ export interface EventRecord {
   readonly bytes: Uint8Array;
 }
 
-/** Every method throws MusterError: `no_space`, `corrupt`, `unavailable`, `too_large`. */
+/**
+ * Every method throws MusterError: `no_space`, `corrupt`, `unavailable` (its server is away: it
+ * heals by itself), `too_large`.
+ */
 export interface EventLog {
+  /** Another log has another: offsets that a consumer kept are of this one only. */
+  readonly id: string;
   readonly partitionCount: number;
 
-  /** Durable when it resolves; all of the batch or nothing. */
+  /** All of it is durable when it resolves. Appends of one caller keep their order. */
   append(
     records: readonly { partition: number; bytes: Uint8Array }[],
     options: { signal: AbortSignal },
   ): Promise<void>;
 
-  /** Records of a partition after `afterOffset`, in order, at most `limit` (≤ 1,000). */
+  /**
+   * Records of a partition after `afterOffset`, in order, at most `limit` (≤ 1,000); of what was
+   * trimmed none. An offset that the log never gave says that it lost records: an engine that can
+   * tell throws `corrupt`.
+   */
   read(
     partition: number,
     options: { afterOffset: number; limit: number; signal: AbortSignal },
@@ -41,7 +54,8 @@ export interface EventLog {
   /** Forgets records up to and including `offset`. */
   trim(partition: number, offset: number, options: { signal: AbortSignal }): Promise<void>;
 
-  space(options: { signal: AbortSignal }): Promise<FileSpace>;
+  /** null: on a server's disk, not in the data folder. */
+  space(options: { signal: AbortSignal }): Promise<FileSpace | null>;
 
   close(): Promise<void>;
 }

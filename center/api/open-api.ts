@@ -154,6 +154,7 @@ export function linkMethods(base: CenterBase, core: CenterCore): ServiceImpl<typ
     ...core,
     log,
     artifacts,
+    clock: base.clock,
     relief: new Relief({ gateways: core.registry, clock: base.clock }),
     faultPoint,
     isPlanted,

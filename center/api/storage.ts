@@ -32,7 +32,7 @@ export function storageMethods(
       const belowLimit = (space.limitBytes ?? Number.POSITIVE_INFINITY) - space.fileBytes;
       // What is free inside a server's files is not on this disk.
       const reusableInStore = space.isRemote ? 0 : (space.reusableBytes ?? 0);
-      const reusableBytes = reusableInStore + events.reusableBytes;
+      const reusableBytes = reusableInStore + (events?.reusableBytes ?? 0);
       const availableBytes = Math.max(0, Math.min(freeBytes, belowLimit)) + reusableBytes;
       const now = { atMs: clock.wallMs(), availableBytes };
       const forecast = forecastDisk(samples, now);

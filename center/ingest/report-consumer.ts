@@ -2,10 +2,12 @@
 /**
  * Reads reports from the EventLog for the rollout loop. The offsets up to which reports took effect
  * are one document, committed together with the effect: after a crash the same records are read
- * again exactly when their effect was lost.
+ * again exactly when their effect was lost. Each log has a document of its own: offsets of one say
+ * nothing of another, which is read from its beginning (reports fold).
  */
 import { z } from "zod";
-import type { EventLog } from "../../ports/event-log.ts";
+import { isMusterError, type MusterError } from "../../domain/errors.ts";
+import type { EventLog, EventRecord } from "../../ports/event-log.ts";
 import type { DocumentWrite, Store } from "../../ports/store.ts";
 import { readRecord, type ReportSet } from "./report-record.ts";
 
@@ -17,9 +19,14 @@ const stored = z.array(z.int().min(0));
  */
 const READ_RECORDS = 25;
 const TRIM_PERIOD_MS = 1_000;
+/** Without news the log is read this often: whether it is there decides whether time counts. */
+const LOOK_PERIOD_MS = 2_000;
+/** A log that is away is asked this rarely: the loop waits for its answer. */
+const RETRY_MS = 1_000;
 
 export class ReportConsumer {
   private readonly log: EventLog;
+  private readonly key: string;
   private offsets: number[];
   private taken: number[];
   private readonly trimmed: number[];
@@ -27,9 +34,14 @@ export class ReportConsumer {
   private revision: number;
   /** Something may have been appended since the last look. */
   private isBehind = true;
+  private lookedAtMs = -Infinity;
+  private failedAtMs = -Infinity;
+  /** Why the log could not be read when it was last tried; null = it could. */
+  failure: MusterError | null = null;
 
-  private constructor(log: EventLog, offsets: number[], revision: number) {
+  private constructor(log: EventLog, key: string, offsets: number[], revision: number) {
     this.log = log;
+    this.key = key;
     this.offsets = offsets;
     this.taken = [...offsets];
     this.trimmed = [...offsets];
@@ -37,10 +49,12 @@ export class ReportConsumer {
   }
 
   static async open(log: EventLog, store: Store, signal: AbortSignal): Promise<ReportConsumer> {
-    const document = await store.getDocument("setting", KEY, { signal });
+    // The embedded log's is the first there was.
+    const key = log.id === "embedded" ? KEY : `${KEY}/${log.id}`;
+    const document = await store.getDocument("setting", key, { signal });
     const offsets = document === null ? [] : [...stored.parse(document.value)];
     while (offsets.length < log.partitionCount) offsets.push(0);
-    return new ReportConsumer(log, offsets, document?.revision ?? 0);
+    return new ReportConsumer(log, key, offsets, document?.revision ?? 0);
   }
 
   /** An append has returned: the next look reads again. */
@@ -48,15 +62,23 @@ export class ReportConsumer {
     this.isBehind = true;
   }
 
-  /** The next reports of every partition; empty when ingest is up to date. */
-  async take(signal: AbortSignal): Promise<ReportSet[]> {
-    if (!this.isBehind) return [];
+  /**
+   * The next reports of every partition; empty when ingest is up to date, and while the log is
+   * away: `failure` says so, and later calls try again. `nowMs`: monotonic.
+   */
+  async take(nowMs: number, signal: AbortSignal): Promise<ReportSet[]> {
+    const isDue = this.isBehind || nowMs - this.lookedAtMs >= LOOK_PERIOD_MS;
+    if (!isDue || nowMs - this.failedAtMs < RETRY_MS) return [];
+    this.lookedAtMs = nowMs;
     this.isBehind = false;
+    this.failure = null;
     const partitions = await Promise.all(
-      this.taken.map((afterOffset, partition) =>
-        this.log.read(partition, { afterOffset, limit: READ_RECORDS, signal }),
-      ),
+      this.taken.map((afterOffset, partition) => this.read(partition, afterOffset, signal)),
     );
+    if (this.failure !== null) {
+      this.isBehind = true;
+      this.failedAtMs = nowMs;
+    }
     const sets: ReportSet[] = [];
     for (const records of partitions) {
       if (records.length > 0) this.isBehind = true; // there may be more behind these
@@ -73,7 +95,7 @@ export class ReportConsumer {
     if (this.taken.every((offset, partition) => offset === this.offsets[partition])) return null;
     return {
       kind: "setting",
-      key: KEY,
+      key: this.key,
       expectedRevision: this.revision,
       value: [...this.taken],
     };
@@ -87,15 +109,38 @@ export class ReportConsumer {
 
   /**
    * Forgets what has taken effect, about once a second: each partition costs a sync of the disk.
-   * When it fails, the next time forgets that too. `nowMs`: monotonic.
+   * While the log is away nothing is forgotten, and all of it later. `nowMs`: monotonic.
    */
   async trim(nowMs: number, signal: AbortSignal): Promise<void> {
-    if (nowMs - this.trimmedAtMs < TRIM_PERIOD_MS) return;
+    if (this.failure !== null || nowMs - this.trimmedAtMs < TRIM_PERIOD_MS) return;
     this.trimmedAtMs = nowMs;
     for (const [partition, offset] of this.offsets.entries()) {
       if (offset === this.trimmed[partition]) continue;
-      await this.log.trim(partition, offset, { signal });
+      try {
+        await this.log.trim(partition, offset, { signal });
+      } catch (error) {
+        if (isUnavailable(error)) return;
+        throw error;
+      }
       this.trimmed[partition] = offset;
     }
   }
+
+  private async read(
+    partition: number,
+    afterOffset: number,
+    signal: AbortSignal,
+  ): Promise<readonly EventRecord[]> {
+    try {
+      return await this.log.read(partition, { afterOffset, limit: READ_RECORDS, signal });
+    } catch (error) {
+      if (!isUnavailable(error)) throw error;
+      this.failure = error;
+      return [];
+    }
+  }
+}
+
+function isUnavailable(error: unknown): error is MusterError {
+  return isMusterError(error) && error.code === "unavailable";
 }

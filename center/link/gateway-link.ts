@@ -19,8 +19,6 @@ import type {
 } from "../../protocol/gen/muster/v1/gateway_pb.ts";
 import { toMusterError } from "../../domain/errors.ts";
 import type { ArtifactStore } from "../../ports/artifact-store.ts";
-import type { EventLog } from "../../ports/event-log.ts";
-import type { Logger } from "../../ports/logger.ts";
 import { LINK_VERSION } from "../../protocol/link/link-version.ts";
 import {
   packStates,
@@ -29,7 +27,7 @@ import {
 } from "../../protocol/link/state-columns.ts";
 import { MAX_CONTEXTS, type OscoreCredentials } from "../devices/oscore-credentials.ts";
 import type { HelloKeeper } from "../devices/hello-keeper.ts";
-import { packedReports, unpackedReports, type ReportSet } from "../ingest/report-record.ts";
+import { packedReports, unpackedReports } from "../ingest/report-record.ts";
 import type { LeaseDesk } from "../rollouts/lease-desk.ts";
 import type { LoopInbox } from "../rollouts/loop-inbox.ts";
 import type { StopLedger } from "../rollouts/stop-ledger.ts";
@@ -41,9 +39,10 @@ import { capsMessage, type LinkHub, type RolloutBandwidthCaps } from "./link-hub
 import { LinkStream } from "./link-stream.ts";
 import { PEER } from "./peer.ts";
 import type { Relief } from "./relief.ts";
+import { ReportIntake, type ReportIntakeOptions } from "./report-intake.ts";
 import type { SessionDesk } from "./session-desk.ts";
 
-export interface GatewayLinkOptions {
+export interface GatewayLinkOptions extends ReportIntakeOptions {
   readonly registry: GatewayRegistry;
   readonly relief: Relief;
   readonly hub: LinkHub;
@@ -54,20 +53,15 @@ export interface GatewayLinkOptions {
   readonly stops: Pick<StopLedger, "acknowledged">;
   readonly hellos: HelloKeeper;
   readonly oscore: Pick<OscoreCredentials, "give">;
-  readonly log: EventLog;
   readonly artifacts: ArtifactStore;
   /** Of open rollouts that have one: a gateway that was away may have missed it. */
   readonly stopEpochs: () => Iterable<{ rollout: number; stopEpoch: number }>;
   /** Of open rollouts that have caps. */
   readonly bandwidths: () => Iterable<RolloutBandwidthCaps>;
   readonly trustFiles: () => readonly { name: string; bytes: Uint8Array }[];
-  readonly logger: Logger;
   readonly heartbeatIntervalMs: number;
   readonly missesAllowed: number;
   readonly incarnation: string;
-  readonly faultPoint: (name: string) => void;
-  readonly isPlanted: (name: string) => boolean;
-  readonly reportsAppended: (count: number) => void;
 }
 
 const CHUNK_BYTES = 256 * 1_024;
@@ -224,11 +218,12 @@ async function receive(
   requests: AsyncIterator<ConnectRequest>,
   signal: AbortSignal,
 ): Promise<void> {
+  const intake = new ReportIntake(options, stream);
   try {
     while (!stream.isEnded) {
       const next = await requests.next();
       if (next.done === true) break;
-      await handle(options, stream, next.value, signal);
+      await handle(options, stream, intake, next.value, signal);
     }
   } catch (error) {
     const failure = toMusterError(error, "serving a gateway's stream");
@@ -240,6 +235,7 @@ async function receive(
 async function handle(
   options: GatewayLinkOptions,
   stream: LinkStream,
+  intake: ReportIntake,
   message: ConnectRequest,
   signal: AbortSignal,
 ): Promise<void> {
@@ -258,16 +254,10 @@ async function handle(
     case "deviceHello":
       return takeHellos(options, stream, kind.value, signal);
     case "reports":
-      return takeReports(
-        options,
-        stream,
-        kind.value.batchSequence,
-        unpackedReports(kind.value),
-        signal,
-      );
+      return intake.take(kind.value.batchSequence, unpackedReports(kind.value), signal);
     case "packedReports": {
       const { batchSequence, columns, details } = kind.value;
-      return takeReports(options, stream, batchSequence, packedReports(columns, details), signal);
+      return intake.take(batchSequence, packedReports(columns, details), signal);
     }
     case "leaseReturn":
       takeReturns(options, kind.value);
@@ -337,35 +327,6 @@ async function takeHellos(
     const fence = options.fleet.fenceOf(ordinal);
     options.inbox.put({ kind: "hello", ordinal, fence, features });
   }
-}
-
-async function takeReports(
-  options: GatewayLinkOptions,
-  stream: LinkStream,
-  batchSequence: bigint,
-  reports: ReportSet | null,
-  signal: AbortSignal,
-): Promise<void> {
-  if (reports === null) {
-    throw new ConnectError("a report batch has columns of unequal length", Code.InvalidArgument);
-  }
-  options.faultPoint("center.reports.received");
-  const acknowledge = (): boolean =>
-    stream.send({
-      case: "reportAcknowledgement",
-      value: { batchSequence },
-    });
-  if (options.isPlanted("reports.acknowledge-early")) {
-    // The planted bug: the gateway is told before the EventLog has them; a crash now loses them.
-    acknowledge();
-    for (let turns = 0; turns < 10; turns++) await new Promise((next) => setImmediate(next));
-    options.faultPoint("center.reports.promised");
-  }
-  await options.log.append(reports.records(options.log.partitionCount), { signal });
-  options.faultPoint("center.reports.appended");
-  options.reportsAppended(reports.count);
-  acknowledge();
-  options.faultPoint("center.reports.acknowledged");
 }
 
 function takeStopAcknowledgement(

@@ -93,6 +93,7 @@ export class RolloutLoop {
   private state: LoopState;
   private lastCycleAtMs: number;
   private renewedAtMs = 0;
+  private isLogAway = false;
   private readonly wallTime: WallTime;
   /** What rollouts under way wait for. */
   readonly predecessors: Predecessors;
@@ -169,14 +170,16 @@ export class RolloutLoop {
     const { clock, store, fence, faultPoint, metrics } = this.options;
     const startedAtMs = clock.monotonicMs();
     const { maxElapsedMs = MAX_ELAPSED_MS } = this.options;
-    const elapsedMs = Math.min(startedAtMs - this.lastCycleAtMs, maxElapsedMs);
+    const passedMs = Math.min(startedAtMs - this.lastCycleAtMs, maxElapsedMs);
     this.lastCycleAtMs = startedAtMs;
     const items = this.options.inbox.take();
     let commands = items.filter((item): item is CommandItem => item.kind === "command");
     try {
       commands = await this.openCommanded(commands, signal);
       await this.predecessors.refresh([...this.state.open.values()], signal);
-      const details = this.takeIn(items, await this.state.consumer.take(signal));
+      const details = this.takeIn(items, await this.takeReports(startedAtMs, signal));
+      // Reports cannot come: whoever does not answer now is not late.
+      const elapsedMs = this.isLogAway ? 0 : passedMs;
       await nextTurn();
       const commit = new CycleCommit(this.state, fence, details);
       takeJoiners(items, this.state.open, commit);
@@ -213,6 +216,19 @@ export class RolloutLoop {
     }
     metrics.openRollouts(this.state.open.size);
     metrics.cycle((clock.monotonicMs() - startedAtMs) / 1_000);
+  }
+
+  /** None while the EventLog is away: commands are carried out all the same, a stop above all. */
+  private async takeReports(nowMs: number, signal: AbortSignal): Promise<ReportSet[]> {
+    const { logger } = this.options;
+    const reports = await this.state.consumer.take(nowMs, signal);
+    const { failure } = this.state.consumer;
+    if (failure !== null && !this.isLogAway) {
+      logger.error("the event log is away; deadlines and soaks stand still", { error: failure });
+    }
+    if (failure === null && this.isLogAway) logger.info("the event log is back");
+    this.isLogAway = failure !== null;
+    return reports;
   }
 
   private takeIn(items: readonly InboxItem[], reports: readonly ReportSet[]): DetailWrite[] {

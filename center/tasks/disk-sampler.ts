@@ -99,7 +99,7 @@ async function measure(options: DiskSamplerOptions): Promise<Measured> {
   const stored = space.isRemote ? NOTHING_STORED : await measureStore(options, space);
   const bytes: { [part: string]: number } = { ...stored.bytes };
   const events = await log.space({ signal });
-  bytes["event log"] = events.fileBytes - events.reusableBytes;
+  if (events !== null) bytes["event log"] = events.fileBytes - events.reusableBytes;
   bytes["artifacts"] = (await artifacts.usage({ signal })).totalBytes;
   return { bytes, retention: stored.retention };
 }

@@ -18,6 +18,8 @@ export interface LocalInstallationOptions {
   /** How long an offer may be accepted: `60s`. */
   readonly offerLifetime?: string;
   readonly leaseLifetime?: string;
+  /** Further options of the center, as `{ "event-log": "kafka://…" }`. */
+  readonly centerFlags?: { readonly [name: string]: string | number };
   /** Further options of each gateway, as `{ "insecure-coap-port": 0 }`. */
   readonly gatewayFlags?: { readonly [name: string]: string | number };
   /** The command `muster` by which roles are started; default: the one beside this program. */
@@ -120,6 +122,7 @@ export class LocalInstallation implements AsyncDisposable {
       heartbeat,
       "offer-lifetime": offerLifetime,
       "lease-lifetime": leaseLifetime,
+      ...this.options.centerFlags,
     });
   }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * The embedded event log: one SQLite file (`event-log-core.ts`), group commit (`append-queue.ts`),
- * in a worker thread in production and on the caller's thread in simulation.
+ * The embedded event log: one SQLite file (`event-log-core.ts`), group commit (`append-queue.ts` in
+ * runtime/), in a worker thread in production and on the caller's thread in simulation.
  *
  * `waitForAppend` knows one consumer: the ingest of this process, which reads all partitions. A
  * read carries at most 16 MiB, so fewer records than asked for do not mean that the end is reached;
@@ -13,11 +13,12 @@ import type { EventLog, EventRecord } from "../../ports/event-log.ts";
 import type { FileSpace } from "../../ports/file-space.ts";
 import { checkBytes, checkCount, checkLimit } from "../../ports/limits.ts";
 import type { Logger } from "../../ports/logger.ts";
-import { closedError, DirectCall } from "../../runtime/call-port.ts";
+import { AppendQueue } from "../../runtime/append-queue.ts";
+import { AppendSignal } from "../../runtime/append-signal.ts";
+import { DirectCall } from "../../runtime/call-port.ts";
 import type { CallPort } from "../../runtime/call-port.ts";
 import { siblingModule, startWorker } from "../../runtime/worker-call.ts";
 import type { Started } from "../../runtime/worker-call.ts";
-import { AppendQueue } from "./append-queue.ts";
 import { openEventLogCore } from "./event-log-core.ts";
 import type { AppendedRecord, EventLogCalls, EventLogCoreOptions } from "./event-log-core.ts";
 import type { EventLogFacts } from "./event-log-core.ts";
@@ -72,13 +73,11 @@ export async function startEventLogThread(
 }
 
 export class EmbeddedEventLog implements EventLog, AsyncDisposable {
+  readonly id = "embedded";
   readonly partitionCount: number;
   readonly #calls: CallPort<EventLogCalls>;
-  readonly #appends: AppendQueue;
-  /** True at first: there may be records from before. */
-  #appendedSinceWait = true;
-  #wake: PromiseWithResolvers<void> = Promise.withResolvers<void>();
-  #closed = false;
+  readonly #appends: AppendQueue<AppendedRecord>;
+  readonly #appended = new AppendSignal();
 
   constructor(options: { calls: CallPort<EventLogCalls>; partitionCount: number }) {
     this.partitionCount = options.partitionCount;
@@ -112,18 +111,8 @@ export class EmbeddedEventLog implements EventLog, AsyncDisposable {
     return await this.#calls.call("read", { partition, afterOffset, limit }, { signal });
   }
 
-  async waitForAppend(options: { signal: AbortSignal }): Promise<void> {
-    const { signal } = options;
-    if (this.#closed) throw closedError("event log");
-    if (!this.#appendedSinceWait && !signal.aborted) {
-      const aborted = Promise.withResolvers<void>();
-      const onAbort = (): void => aborted.resolve();
-      signal.addEventListener("abort", onAbort, { once: true });
-      await Promise.race([this.#wake.promise, aborted.promise]);
-      signal.removeEventListener("abort", onAbort);
-      if (this.#closed) throw closedError("event log");
-    }
-    if (!signal.aborted) this.#appendedSinceWait = false;
+  waitForAppend(options: { signal: AbortSignal }): Promise<void> {
+    return this.#appended.wait(options.signal);
   }
 
   async trim(partition: number, offset: number, options: { signal: AbortSignal }): Promise<void> {
@@ -136,8 +125,7 @@ export class EmbeddedEventLog implements EventLog, AsyncDisposable {
   }
 
   async close(): Promise<void> {
-    this.#closed = true;
-    this.#wake.resolve();
+    this.#appended.close();
     await this.#appends.close();
     await this.#calls.close();
   }
@@ -151,9 +139,7 @@ export class EmbeddedEventLog implements EventLog, AsyncDisposable {
     // A group has several callers: none of their signals may end it for the others.
     const { signal } = new AbortController();
     await this.#calls.call("append", { records }, { signal, transfer });
-    this.#appendedSinceWait = true;
-    this.#wake.resolve();
-    this.#wake = Promise.withResolvers<void>();
+    this.#appended.raise();
   }
 
   #checkPartition(partition: number): void {

@@ -1,21 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import { MusterError } from "../../domain/errors.ts";
+import { orAborted } from "../../runtime/or-aborted.ts";
 
 /** The promise, or `deadline_exceeded` when the signal aborts first. */
-export async function untilAborted<Value>(
-  promise: Promise<Value>,
-  signal: AbortSignal,
-): Promise<Value> {
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const onAbort = (): void => {
+export function untilAborted<Value>(promise: Promise<Value>, signal: AbortSignal): Promise<Value> {
+  return orAborted(promise, signal, () => {
     const message = "the artifact is still being fetched from the center";
-    reject(new MusterError({ code: "deadline_exceeded", message }));
-  };
-  if (signal.aborted) onAbort();
-  signal.addEventListener("abort", onAbort, { once: true });
-  try {
-    return await Promise.race([promise, aborted]);
-  } finally {
-    signal.removeEventListener("abort", onAbort);
-  }
+    return new MusterError({ code: "deadline_exceeded", message });
+  });
 }

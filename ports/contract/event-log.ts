@@ -20,6 +20,8 @@ export interface EventLogContractOptions {
   readonly name: string;
   /** A new, empty log of at least three partitions. */
   readonly open: () => Promise<EventLogUnderTest>;
+  /** Its data are files of this machine. Default true. */
+  readonly isLocal?: boolean;
   /** Why it cannot run here (a server is missing): shown loudly. */
   readonly skip?: string;
 }
@@ -27,11 +29,13 @@ export interface EventLogContractOptions {
 type OpenLog = () => Promise<EventLogUnderTest>;
 
 /** Declares the suite. */
-export function eventLogContract({ name, open, skip }: EventLogContractOptions): void {
+export function eventLogContract(options: EventLogContractOptions): void {
+  const { name, open, isLocal = true, skip } = options;
   describe(`event log contract: ${name}`, { skip: skip ?? false }, () => {
     describe("appending and reading", () => readTests(open));
     describe("waiting", () => waitTests(open));
     describe("trimming", () => trimTests(open));
+    describe("space", () => (isLocal ? localSpaceTests(open) : remoteSpaceTests(open)));
     describe("failures", () => failureTests(open));
   });
 }
@@ -76,7 +80,6 @@ function readTests(open: OpenLog): void {
     );
     assert.deepEqual(await contents(engine.log, 0, 4), ["5:e"]);
     assert.deepEqual(await contents(engine.log, 0, 5), []);
-    assert.deepEqual(await contents(engine.log, 0, 1_000_000), []);
   });
 
   test("appends of one caller keep their order without waiting for each other", async () => {
@@ -215,20 +218,6 @@ function trimTests(open: OpenLog): void {
     assert.deepEqual(await contents(engine.log, 0), ["6:f"]);
   });
 
-  test("what was trimmed is room that is used again before the files grow", async () => {
-    await using engine = await open();
-    const large = { partition: 0, bytes: new Uint8Array(500_000) };
-    await engine.log.append([large], { signal });
-    const before = await engine.log.space({ signal });
-    assert(before.fileBytes > large.bytes.length, "the files hold the record");
-    await engine.log.trim(0, 1, { signal });
-    const after = await engine.log.space({ signal });
-    assert(
-      after.reusableBytes > before.reusableBytes + large.bytes.length * 0.9,
-      "it is free inside",
-    );
-  });
-
   test("many records are trimmed as well as few", async () => {
     await using engine = await open();
     const batch = Array.from({ length: 1_000 }, () => record(0, "a"));
@@ -236,6 +225,31 @@ function trimTests(open: OpenLog): void {
     await Promise.all(appends);
     await engine.log.trim(0, 24_999, { signal });
     assert.deepEqual(await contents(engine.log, 0), ["25000:a"]);
+  });
+}
+
+function localSpaceTests(open: OpenLog): void {
+  test("what was trimmed is room that is used again before the files grow", async () => {
+    await using engine = await open();
+    const large = { partition: 0, bytes: new Uint8Array(500_000) };
+    await engine.log.append([large], { signal });
+    const before = await engine.log.space({ signal });
+    assert(before !== null);
+    assert(before.fileBytes > large.bytes.length, "the files hold the record");
+    await engine.log.trim(0, 1, { signal });
+    const after = await engine.log.space({ signal });
+    assert(after !== null);
+    assert(
+      after.reusableBytes > before.reusableBytes + large.bytes.length * 0.9,
+      "it is free inside",
+    );
+  });
+}
+
+function remoteSpaceTests(open: OpenLog): void {
+  test("what is on a server's disk is no part of the data folder", async () => {
+    await using engine = await open();
+    assert.equal(await engine.log.space({ signal }), null);
   });
 }
 
@@ -273,7 +287,7 @@ function failureTests(open: OpenLog): void {
     assert.deepEqual(await contents(engine.log, 0), ["1:a", "2:b"]);
   });
 
-  test("lost in the midst of appends, each is there whole or not at all, in order", async () => {
+  test("lost in the midst of appends, what is there is their beginning, in order", async () => {
     await using engine = await open();
     const { log } = engine;
     const acknowledged = new Set<string>();
@@ -286,14 +300,23 @@ function failureTests(open: OpenLog): void {
     await appends[0];
     await engine.crash();
     await settled;
-    const left = await contents(engine.log, 0);
-    assert.deepEqual(await contents(engine.log, 1), left);
-    const texts = left.map((item) => item.split(":")[1]);
-    const expected = left.map((_, index) => String(index).padStart(2, "0"));
-    assert.deepEqual(texts, expected, "what is there is the beginning of what was appended");
-    for (const text of acknowledged) assert(texts.includes(text), `acknowledged ${text} is lost`);
-    await engine.log.append([record(0, "next")], { signal });
-    assert.equal((await contents(engine.log, 0)).at(-1), `${left.length + 1}:next`);
+    for (const partition of [0, 1]) {
+      const left = await contents(engine.log, partition);
+      const expected = left.map((_, index) => `${index + 1}:${String(index).padStart(2, "0")}`);
+      assert.deepEqual(left, expected, "what is there is the beginning of what was appended");
+      const texts = left.map((item) => item.split(":")[1]);
+      for (const text of acknowledged) assert(texts.includes(text), `acknowledged ${text} is lost`);
+      await engine.log.append([record(partition, "next")], { signal });
+      assert.equal((await contents(engine.log, partition)).at(-1), `${left.length + 1}:next`);
+    }
+  });
+
+  test("a log keeps its id", async () => {
+    await using engine = await open();
+    const { id } = engine.log;
+    assert.notEqual(id, "");
+    await engine.reopen();
+    assert.equal(engine.log.id, id);
   });
 
   test("closing finishes what was begun, ends waits and refuses the rest", async () => {

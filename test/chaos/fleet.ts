@@ -49,6 +49,8 @@ export interface FleetOptions {
   readonly heartbeatMs?: number;
   /** Default `info`. */
   readonly logLevel?: string;
+  /** Further options of the center, as `{ "event-log": "kafka://…" }`. */
+  readonly centerFlags?: { readonly [name: string]: string | number };
   /** Further options of each gateway, as `{ workers: 3 }`. */
   readonly gatewayFlags?: { readonly [name: string]: string | number };
   readonly signal: AbortSignal;
@@ -107,6 +109,7 @@ export class Fleet implements AsyncDisposable {
         offerLifetime: `${offerLifetimeMs}ms`,
         leaseLifetime: `${leaseLifetimeMs}ms`,
         logLevel: options.logLevel ?? "info",
+        centerFlags: options.centerFlags ?? {},
         gatewayFlags: options.gatewayFlags ?? {},
       }),
     );

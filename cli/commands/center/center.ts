@@ -33,6 +33,7 @@ interface Options extends RoleOptions {
   readonly keepRollouts: number;
   readonly maxStore?: number;
   readonly store?: string;
+  readonly eventLog?: string;
 }
 
 export function declare(command: Command, shell: Shell): void {
@@ -54,6 +55,7 @@ export function declare(command: Command, shell: Shell): void {
     .addOption(durationOption("--keep-attempts <duration>", "attempts outlive rollouts", "90d"))
     .option("--keep-rollouts <count>", "last rollouts that keep attempts", parseCount, 20)
     .option("--store <url>", "postgres://USER@HOST:PORT/DATABASE; else a file in DATA")
+    .option("--event-log <url>", "kafka://HOST:PORT,…/TOPIC; else a file in DATA")
     .option("--max-store <size>", "size of the database, as 20GiB; else its disk", parseSize);
   addRoleOptions(command);
   addExamples(command, [
@@ -91,6 +93,7 @@ async function start(
     keepAttemptsMs: options.keepAttempts,
     keepRollouts: options.keepRollouts,
     ...(options.store === undefined ? {} : { storeUrl: options.store }),
+    ...(options.eventLog === undefined ? {} : { eventLogUrl: options.eventLog }),
     ...(options.maxStore === undefined ? {} : { maxStoreBytes: options.maxStore }),
     version: versionFacts().version,
     logger: roleLogger("center", options),

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { isMusterError } from "../../domain/errors.ts";
+import { isMusterError } from "../domain/errors.ts";
 import { AppendQueue } from "./append-queue.ts";
-import type { AppendedRecord } from "./event-log-core.ts";
+
+interface Item {
+  readonly bytes: Uint8Array;
+}
 
 const { signal } = new AbortController();
 
@@ -12,7 +15,7 @@ class SlowDisk {
   readonly groups: string[][] = [];
   readonly #pending: PromiseWithResolvers<void>[] = [];
 
-  commit(records: readonly AppendedRecord[]): Promise<void> {
+  commit(records: readonly Item[]): Promise<void> {
     this.groups.push(records.map((record) => Buffer.from(record.bytes).toString("latin1")));
     const pending = Promise.withResolvers<void>();
     this.#pending.push(pending);
@@ -28,13 +31,13 @@ class SlowDisk {
   }
 }
 
-function setUp(): { disk: SlowDisk; queue: AppendQueue } {
+function setUp(): { disk: SlowDisk; queue: AppendQueue<Item> } {
   const disk = new SlowDisk();
   return { disk, queue: new AppendQueue({ commit: (records) => disk.commit(records) }) };
 }
 
-function records(...texts: string[]): AppendedRecord[] {
-  return texts.map((text) => ({ partition: 0, bytes: Buffer.from(text) }));
+function records(...texts: string[]): Item[] {
+  return texts.map((text) => ({ bytes: Buffer.from(text) }));
 }
 
 const isUnavailable = (error: unknown): boolean =>

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * Group commit: appends that arrive while one group is being made durable form the next, so that a
- * sync of the disk is shared by all that waited for it. At most one group is under way. An append
- * that is aborted while it waits is dropped; one whose group is under way may still take effect.
+ * sync of the disk, or an answer of a broker, is shared by all that waited for it. At most one
+ * group is under way. An append that is aborted while it waits is dropped; one whose group is under
+ * way may still take effect.
  */
-import { MusterError } from "../../domain/errors.ts";
-import { closedError } from "../../runtime/call-port.ts";
-import type { AppendedRecord } from "./event-log-core.ts";
+import { MusterError } from "../domain/errors.ts";
+import { closedError } from "./call-port.ts";
 
 /** A transaction of this size takes some tens of milliseconds: a newcomer waits no longer. */
 const MAX_GROUP_BYTES: number = 8 * 2 ** 20;
@@ -15,8 +15,12 @@ const MAX_GROUP_RECORDS = 10_000;
 const MAX_QUEUED_APPENDS = 1_024;
 const MAX_QUEUED_BYTES: number = 64 * 2 ** 20;
 
-interface QueuedAppend {
-  readonly records: readonly AppendedRecord[];
+interface Sized {
+  readonly bytes: Uint8Array;
+}
+
+interface QueuedAppend<Item extends Sized> {
+  readonly records: readonly Item[];
   readonly byteCount: number;
   readonly signal: AbortSignal;
   readonly onAbort: () => void;
@@ -24,20 +28,32 @@ interface QueuedAppend {
   readonly reject: (error: unknown) => void;
 }
 
-export class AppendQueue {
-  readonly #commit: (records: readonly AppendedRecord[]) => Promise<void>;
-  #queued: QueuedAppend[] = [];
+export interface AppendQueueOptions<Item extends Sized> {
+  /** Makes the records durable, in order. */
+  readonly commit: (records: readonly Item[]) => Promise<void>;
+  /** What appends wait for, as a person calls it. Default `the disk`. */
+  readonly waitsFor?: string;
+  /** Of what waits. Default 64 MiB. */
+  readonly maxQueuedBytes?: number;
+}
+
+export class AppendQueue<Item extends Sized> {
+  readonly #commit: AppendQueueOptions<Item>["commit"];
+  readonly #waitsFor: string;
+  readonly #maxQueuedBytes: number;
+  #queued: QueuedAppend<Item>[] = [];
   #queuedBytes = 0;
   #flushing: Promise<void> | null = null;
   #closed = false;
 
-  /** `commit` makes the records durable, all or none. */
-  constructor(options: { commit: (records: readonly AppendedRecord[]) => Promise<void> }) {
+  constructor(options: AppendQueueOptions<Item>) {
     this.#commit = options.commit;
+    this.#waitsFor = options.waitsFor ?? "the disk";
+    this.#maxQueuedBytes = options.maxQueuedBytes ?? MAX_QUEUED_BYTES;
   }
 
   /** Resolves when the records are durable; throws what `commit` throws; full: `unavailable`. */
-  append(records: readonly AppendedRecord[], signal: AbortSignal): Promise<void> {
+  append(records: readonly Item[], signal: AbortSignal): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const byteCount = records.reduce((sum, record) => sum + record.bytes.byteLength, 0);
     const refusal = this.#refusal(byteCount, signal);
@@ -46,7 +62,7 @@ export class AppendQueue {
       return promise;
     }
     const onAbort = (): void => this.#abort(append);
-    const append: QueuedAppend = { records, byteCount, signal, onAbort, resolve, reject };
+    const append: QueuedAppend<Item> = { records, byteCount, signal, onAbort, resolve, reject };
     signal.addEventListener("abort", onAbort, { once: true });
     this.#queued.push(append);
     this.#queuedBytes += byteCount;
@@ -65,15 +81,17 @@ export class AppendQueue {
     if (this.#closed) return { reason: closedError("event log") };
     const hasPlace = this.#queued.length < MAX_QUEUED_APPENDS;
     // One append of any legal size is taken when nothing waits.
-    const fits = this.#queuedBytes === 0 || this.#queuedBytes + byteCount <= MAX_QUEUED_BYTES;
+    const fits = this.#queuedBytes === 0 || this.#queuedBytes + byteCount <= this.#maxQueuedBytes;
     if (hasPlace && fits) return null;
     return {
       reason: new MusterError({
         code: "unavailable",
         message:
           `cannot append to the event log: ${this.#queued.length} appends of together ` +
-          `${this.#queuedBytes} bytes are waiting for the disk`,
-        detail: { hint: "try again later; if it lasts, the disk is too slow for this load" },
+          `${this.#queuedBytes} bytes are waiting for ${this.#waitsFor}`,
+        detail: {
+          hint: `try again later; if it lasts, ${this.#waitsFor} is too slow for this load`,
+        },
       }),
     };
   }
@@ -93,7 +111,7 @@ export class AppendQueue {
     this.#flushing = null;
   }
 
-  #takeGroup(): QueuedAppend[] {
+  #takeGroup(): QueuedAppend<Item>[] {
     let count = 0;
     let recordCount = 0;
     let byteCount = 0;
@@ -108,7 +126,7 @@ export class AppendQueue {
     return group;
   }
 
-  #abort(append: QueuedAppend): void {
+  #abort(append: QueuedAppend<Item>): void {
     append.reject(append.signal.reason);
     const index = this.#queued.indexOf(append);
     if (index === -1) return;
