@@ -122,7 +122,9 @@ export class PartitionReader {
         const offset = firstOffset + BigInt(offsetDelta);
         // The batch began before; nothing is no record of ours.
         if (offset < from || value === null) continue;
-        records.push({ partition, offset: Number(offset) + 1, bytes: value });
+        // A copy: a Buffer's slice is a view, and a record must not drag the whole answer along.
+        const bytes = new Uint8Array(value);
+        records.push({ partition, offset: Number(offset) + 1, bytes });
       }
     }
     return records;

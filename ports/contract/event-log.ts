@@ -110,6 +110,17 @@ function readTests(open: OpenLog): void {
     assert.equal(buffer.toString(), "zzz");
   });
 
+  test("what is read is the caller's own bytes, not a view into something larger", async () => {
+    await using engine = await open();
+    await engine.log.append([record(0, "ab"), record(0, "cd")], { signal });
+    const [first, second] = await engine.log.read(0, { afterOffset: 0, limit: 2, signal });
+    for (const bytes of [first?.bytes, second?.bytes]) {
+      assert(bytes !== undefined);
+      assert.equal(Object.getPrototypeOf(bytes), Uint8Array.prototype, "its slice is a copy");
+      assert.equal(bytes.byteLength, bytes.buffer.byteLength);
+    }
+  });
+
   test("records may be empty, and so may an append", async () => {
     await using engine = await open();
     await engine.log.append([], { signal });

@@ -30,7 +30,8 @@ export function createReportColumns(count: number): ReportColumns {
 /** Reads packed columns; null when the length is not one of whole reports. */
 export function readReportColumns(bytes: Uint8Array): ReportColumns | null {
   if (bytes.length % REPORT_BYTES !== 0) return null;
-  return overBytes(bytes.slice(), bytes.length / REPORT_BYTES); // a copy begins at a multiple of 4
+  const own = new Uint8Array(bytes); // a copy begins at its buffer's start
+  return overBytes(own, own.length / REPORT_BYTES);
 }
 
 /** The columns of an unpacked batch, which must be well formed. */
