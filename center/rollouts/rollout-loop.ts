@@ -143,11 +143,25 @@ export class RolloutLoop {
         await this.cycle(signal);
       } catch (error) {
         if (signal.aborted) return;
-        if (!isMusterError(error) || !RECOVERABLE.has(error.code)) throw error;
+        if (!isRecoverable(error)) throw error;
         logger.error("a cycle of the rollout loop could not be stored; it is repeated", { error });
-        await delay(clock, RETRY_MS, signal).catch(() => undefined);
+        await this.recover(signal);
+      }
+    }
+  }
+
+  /** No cycle runs on what was not stored: a Store that cannot be read yet is asked again. */
+  private async recover(signal: AbortSignal): Promise<void> {
+    const { clock, logger } = this.options;
+    for (;;) {
+      await delay(clock, RETRY_MS, signal).catch(() => undefined);
+      if (signal.aborted) return;
+      try {
+        return await this.reload(signal);
+      } catch (error) {
         if (signal.aborted) return;
-        await this.reload(signal);
+        if (!isRecoverable(error)) throw error;
+        logger.error("the rollout loop could not read the Store; it is read again", { error });
       }
     }
   }
@@ -377,6 +391,10 @@ const RECOVERABLE: ReadonlySet<MusterError["code"]> = new Set([
   "unavailable",
   "conflict",
 ]);
+
+function isRecoverable(error: unknown): boolean {
+  return isMusterError(error) && RECOVERABLE.has(error.code);
+}
 
 /** Lets everybody else have their turn. */
 function nextTurn(): Promise<void> {

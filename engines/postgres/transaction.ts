@@ -9,7 +9,7 @@
  * timeline, which a promotion changes, are compared first, and where they differ nobody knows.
  */
 import type { ClientBase, QueryResult } from "pg";
-import { MusterError } from "../../domain/errors.ts";
+import { isMusterError, MusterError } from "../../domain/errors.ts";
 import { faultPoint } from "../../runtime/faults.ts";
 import type { Connections } from "./connections.ts";
 import { isConnectionWhole, isPassing } from "./postgres-failure.ts";
@@ -95,19 +95,30 @@ async function wasCommitted<T>(
   { attempted, signal }: TransactionOptions<T>,
 ): Promise<boolean> {
   const text = `SELECT pg_xact_status($1::xid8) AS status WHERE ${HISTORY} = $2`;
-  return await connections.read(attempted, signal, async (client) => {
+  const unknown = (why: string, cause?: unknown): MusterError =>
+    new MusterError({
+      code: "unavailable",
+      message:
+        `cannot ${attempted} on PostgreSQL at ${connections.server}: the connection was lost in ` +
+        `the midst of a commit, and ${why}`,
+      cause,
+      detail: { hint: "read again before you repeat it: it may have taken place" },
+    });
+  const ask = async (client: ClientBase): Promise<boolean> => {
     const { rows } = await client.query<{ status: string | null }>(text, [id, history]);
     const status = rows[0]?.status ?? null;
     if (status === "committed") return true;
     if (status === "aborted") return false;
     // Its backend has not noticed that its client is gone, or waits for a standby.
     if (status === "in progress") throw new Error("Connection terminated, its commit goes on");
-    throw new MusterError({
-      code: "unavailable",
-      message:
-        `cannot ${attempted} on PostgreSQL at ${connections.server}: the connection was lost in ` +
-        `the midst of a commit, and what became of it cannot be known`,
-      detail: { hint: "read again; this is so after a failover to a server that lags behind" },
-    });
-  });
+    // After a failover to a server that lagged behind, or an age later.
+    throw unknown("the server does not know what became of it");
+  };
+  try {
+    return await connections.read(attempted, signal, ask);
+  } catch (error) {
+    // Without an answer this is no commit that failed: it may have taken place.
+    if (!isMusterError(error) || error.cause === undefined) throw error;
+    throw unknown("the server could not be asked what became of it", error);
+  }
 }

@@ -178,6 +178,20 @@ describe("a commit that fails", () => {
     });
   }
 
+  test("because the Store is away waits until it can be read, and goes on", async () => {
+    await using bench = await started(2, { waves: [{ count: 1 }] });
+    const [first] = bench.offers;
+    assert(first !== undefined);
+    await bench.report(first, INSTALL);
+    bench.runs(bench.ordinals.indexOf(first.ordinal), digestOf("2"));
+    bench.store.faults.push("away");
+    bench.store.failingLists = 3;
+    await bench.cycle();
+    assert.equal(bench.store.failingLists, 0, "it was read again until it answered");
+    await bench.cycles(5);
+    assert.deepEqual(bench.states(1), ["succeeded", "offered"]);
+  });
+
   test("refuses the command of that cycle", async () => {
     await using bench = await started(1);
     const refused = assert.rejects(bench.command("up", "pause"), { code: "no_space" });
