@@ -11,7 +11,7 @@ import type { Clock } from "../../ports/clock.ts";
 import { delay } from "../../ports/clock.ts";
 import type { Logger } from "../../ports/logger.ts";
 import type { Fence, Store } from "../../ports/store.ts";
-import { isMusterError, type MusterError } from "../../domain/errors.ts";
+import { isMusterError } from "../../domain/errors.ts";
 import type { ReportSet } from "../ingest/report-record.ts";
 import type { FleetTable } from "../state/fleet-table.ts";
 import type { AnalysisDesk } from "./analysis-desk.ts";
@@ -386,14 +386,8 @@ export class RolloutLoop {
 }
 
 /** After these the loop reads the Store again and goes on; anything else ends the process. */
-const RECOVERABLE: ReadonlySet<MusterError["code"]> = new Set([
-  "no_space",
-  "unavailable",
-  "conflict",
-]);
-
 function isRecoverable(error: unknown): boolean {
-  return isMusterError(error) && RECOVERABLE.has(error.code);
+  return isMusterError(error) && ["no_space", "unavailable", "conflict"].includes(error.code);
 }
 
 /** Lets everybody else have their turn. */

@@ -96,12 +96,13 @@ test("a backend ended in the midst of a commit: it takes place once, on another"
   await assertOnce(store);
 });
 
-test("killed and started three times, the server keeps every commit that was answered", async () => {
+test("killed and started three times, the server keeps every answered commit", async () => {
   await using store = await open(server.url(await makeDatabase(server)), 30_000);
-  let isOver = false;
+  const over = new AbortController();
   const writing = (async () => {
     let count = 0;
-    for (; !isOver; count++) await accept(store, setting("default/count", count, count));
+    for (; !over.signal.aborted; count++)
+      await accept(store, setting("default/count", count, count));
     return count;
   })();
   for (let kill = 0; kill < 3; kill++) {
@@ -113,7 +114,7 @@ test("killed and started three times, the server keeps every commit that was ans
     await server.kill();
     await server.start();
   }
-  isOver = true;
+  over.abort();
   const count = await writing;
   const stored = await store.getDocument("setting", "default/count", { signal });
   assert.deepEqual([stored?.revision, stored?.value], [count, count - 1]);

@@ -5,6 +5,7 @@ import { after, before, test } from "node:test";
 import { isMusterError, type MusterError } from "../../../domain/errors.ts";
 import { openPostgresStore } from "../../../engines/postgres/postgres-store.ts";
 import { STORE_MIGRATIONS } from "../../../engines/postgres/migrations/all.ts";
+import { accept, note, setting } from "../../../ports/contract/store-harness.ts";
 import { SILENT_LOGGER } from "../../../ports/logger.ts";
 import { systemClock } from "../../../runtime/system-clock.ts";
 import { startPostgres, type PostgresServer } from "../../../scripts/servers/postgres.ts";
@@ -41,7 +42,7 @@ test("a server that is not there is named, with its port and database", async ()
   assert.match(error.message, /PostgreSQL at 127\.0\.0\.1:1\/fleet: connect ECONNREFUSED/);
 });
 
-test("a refused password, a missing database and a wrong URL each have their sentence", async () => {
+test("a refused password, a missing database and a wrong URL have their sentences", async () => {
   const url = new URL(server.url("postgres"));
   url.password = PASSWORD;
   const refused = await refusal(url.href);
@@ -77,6 +78,19 @@ test("a newer schema is refused, an older one is brought up to date by one of ma
   const error = await refusal(url);
   assert.equal(error.code, "failed_precondition");
   assert.match(error.message, /schema version 2, this program knows versions up to 1/);
+});
+
+test("a user who owns the database and nothing else is enough", async () => {
+  const database = await makeDatabase(server);
+  await administer(server, "postgres", `CREATE ROLE plain LOGIN PASSWORD '${PASSWORD}'`);
+  await administer(server, "postgres", `ALTER DATABASE ${database} OWNER TO plain`);
+  const url = new URL(server.url(database));
+  url.username = "plain";
+  url.password = PASSWORD;
+  await using store = await open(url.href);
+  const fence = await store.acquireFence("leader", { signal });
+  await accept(store, { fence, ...setting("default/a", 1), ...note("a") });
+  assert.equal((await store.space({ signal })).isRemote, true);
 });
 
 test("the audit log refuses to be changed, whoever asks", async () => {
