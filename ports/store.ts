@@ -90,6 +90,7 @@ export interface PageId {
 export interface StoredPage extends PageId {
   /** 1 after the first write, then grows by one. */
   readonly version: number;
+  /** The whole of a buffer of its own. */
   readonly bytes: Uint8Array;
 }
 

@@ -29,7 +29,8 @@ export async function loadPages(client: ClientBase, ids: readonly PageId[]): Pro
       int8Array(ids.map(({ number }) => number)),
     ],
   );
-  return rows;
+  // The driver's bytes lie in a buffer shared with others; owners of pages read theirs in place.
+  return rows.map((row) => ({ ...row, bytes: new Uint8Array(row.bytes) }));
 }
 
 /** The first that did not match, as no deletion of a missing page does; null: all were written. */

@@ -209,6 +209,10 @@ function pageTests(open: OpenStore): void {
         [2, 1, 2, 255],
       ],
     );
+    for (const { bytes } of loaded) {
+      assert.equal(Object.getPrototypeOf(bytes), Uint8Array.prototype);
+      assert.deepEqual([bytes.byteOffset, bytes.buffer.byteLength], [0, bytes.length]);
+    }
     assert.deepEqual(await engine.store.loadPages([], { signal }), []);
   });
 
