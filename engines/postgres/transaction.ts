@@ -7,7 +7,12 @@
  * An id says something about one history of one cluster only: after a failover to a standby that
  * had not received the transaction, the same id may be another's. So the cluster's identity and its
  * timeline, which a promotion changes, are compared first, and where they differ nobody knows.
+ *
+ * Nor does an id outlast a crash: one of which nothing had reached the disk is given out again. A
+ * commit that took place is on the disk, so its id is not. Hence after a crash every answer but
+ * "committed" still says that this one did not take place, and "committed" says nothing.
  */
+import pg from "pg";
 import type { ClientBase, QueryResult } from "pg";
 import { isMusterError, MusterError } from "../../domain/errors.ts";
 import { faultPoint } from "../../runtime/faults.ts";
@@ -29,12 +34,18 @@ export interface TransactionOptions<T> {
   readonly signal: AbortSignal;
 }
 
-/** A transaction of which COMMIT was sent and no answer came. */
-interface InDoubt<T> {
-  readonly isInDoubt: true;
+/** What tells a transaction from every other. */
+interface Doubt {
   readonly id: string;
   /** Of the cluster, and of which of its histories. */
   readonly history: string;
+  /** Of the server's memory, which a crash loses. */
+  readonly life: string;
+}
+
+/** A transaction of which COMMIT was sent and no answer came. */
+interface InDoubt<T> extends Doubt {
+  readonly isInDoubt: true;
   readonly result: T;
 }
 
@@ -46,6 +57,16 @@ type Ended<T> = { readonly isInDoubt: false; readonly result: T };
  */
 const HISTORY = `(SELECT system_identifier::text FROM pg_control_system()) || '/' ||
   left(pg_walfile_name(pg_current_wal_insert_lsn()), 8)`;
+
+/**
+ * Statistics begin anew after a crash, also after one of a single backend, which leaves the start
+ * time as it was. Where somebody resets them by hand nobody knows either, which is safe.
+ */
+const LIFE = `pg_postmaster_start_time()::text || '/' ||
+  coalesce((SELECT stats_reset::text FROM pg_stat_bgwriter), '')`;
+
+/** invalid_parameter_value: of `pg_xact_status`, for an id that was not given out yet. */
+const ID_OF_THE_FUTURE = "22023";
 
 /** Tries again while nothing has happened; throws `unavailable` when nobody can say whether. */
 export async function transact<T>(
@@ -67,9 +88,9 @@ async function once<T>(
 ): Promise<Ended<T> | InDoubt<T>> {
   const begun: unknown = await client.query(
     `BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; ${first}
-     SELECT pg_current_xact_id()::text AS id, ${HISTORY} AS history`,
+     SELECT pg_current_xact_id()::text AS id, ${HISTORY} AS history, ${LIFE} AS life`,
   );
-  const facts = (begun as QueryResult<{ id: string; history: string }>[]).at(-1)?.rows[0];
+  const facts = (begun as QueryResult<Doubt>[]).at(-1)?.rows[0];
   const { keep, result } = await work(client);
   faultPoint("store.commit.before");
   // Whoever gave up has been told so already: better that nothing happens.
@@ -91,10 +112,9 @@ async function once<T>(
 /** Asks until there is an answer or patience ends. */
 async function wasCommitted<T>(
   connections: Connections,
-  { id, history }: InDoubt<T>,
+  doubt: InDoubt<T>,
   { attempted, signal }: TransactionOptions<T>,
 ): Promise<boolean> {
-  const text = `SELECT pg_xact_status($1::xid8) AS status WHERE ${HISTORY} = $2`;
   const unknown = (why: string, cause?: unknown): MusterError =>
     new MusterError({
       code: "unavailable",
@@ -105,13 +125,14 @@ async function wasCommitted<T>(
       detail: { hint: "read again before you repeat it: it may have taken place" },
     });
   const ask = async (client: ClientBase): Promise<boolean> => {
-    const { rows } = await client.query<{ status: string | null }>(text, [id, history]);
-    const status = rows[0]?.status ?? null;
-    if (status === "committed") return true;
+    const { status, isSameLife } = await readStatus(client, doubt);
     if (status === "aborted") return false;
+    if (status === "committed" && isSameLife) return true;
+    // Another's, of the same id: so it was given out again, and ours did not take place.
+    if (status === "in progress" && !isSameLife) return false;
     // Its backend has not noticed that its client is gone, or waits for a standby.
     if (status === "in progress") throw new Error("Connection terminated, its commit goes on");
-    // After a failover to a server that lagged behind, or an age later.
+    // After a crash or a failover to a server that lagged behind, or an age later.
     throw unknown("the server does not know what became of it");
   };
   try {
@@ -120,5 +141,26 @@ async function wasCommitted<T>(
     // Without an answer this is no commit that failed: it may have taken place.
     if (!isMusterError(error) || error.cause === undefined) throw error;
     throw unknown("the server could not be asked what became of it", error);
+  }
+}
+
+/** `status` null: of another history, or too old. */
+async function readStatus(
+  client: ClientBase,
+  { id, history, life }: Doubt,
+): Promise<{ status: string | null; isSameLife: boolean }> {
+  const text = `SELECT pg_xact_status($1::xid8) AS status, ${LIFE} = $3 AS "isSameLife"
+    WHERE ${HISTORY} = $2`;
+  try {
+    const values = [id, history, life];
+    const { rows } = await client.query<{ status: string | null; isSameLife: boolean }>(
+      text,
+      values,
+    );
+    return rows[0] ?? { status: null, isSameLife: false };
+  } catch (error) {
+    const isFuture = error instanceof pg.DatabaseError && error.code === ID_OF_THE_FUTURE;
+    if (isFuture) return { status: "aborted", isSameLife: false };
+    throw error;
   }
 }
